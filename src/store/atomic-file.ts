@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import { constants, type Stats } from 'node:fs'
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Batcher } from './batcher.ts'
+import { hasCode } from './error-code.ts'
+
+/** Left-over files that begin with this are removed at start. */
+export const tempPrefix = '.tmp-'
+
+// Windows has no O_NOFOLLOW: undefined counts as 0.
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY } = constants
+const onWindows = process.platform === 'win32'
+
+/** A new name in the folder, for what is not whole yet. Never derived from the wire. */
+export function tempPath(folder: string): string {
+  return join(folder, `${tempPrefix}${randomBytes(12).toString('hex')}`)
+}
+
+/** Puts the data at the path, whole or not at all, and durably; resolves to the new file's stat. @see STORAGE.md §3 */
+export async function replaceFile(path: string, data: string): Promise<Stats> {
+  const { temp, stats } = await writeTemp(path, data)
+  return await orRemove(temp, async () => {
+    await renameFile(temp, path)
+    await syncFolder(dirname(path))
+    return stats
+  })
+}
+
+/**
+ * Adds whole lines to the end of the file, durably; a torn line that a crash left there is ended first. Makes the
+ * file and the folder it is in when they are not there.
+ */
+export async function appendLines(path: string, lines: string): Promise<void> {
+  const file = await openOrMakeFolder(path)
+  try {
+    const { size } = await file.stat()
+    await file.appendFile((await endsInsideLine(file, size)) ? `\n${lines}` : lines)
+    await file.sync()
+    if (size === 0) await syncFolder(dirname(path))
+  } finally {
+    await file.close()
+  }
+}
+
+/** Moves a file or folder, over the target if there is one; not durable until syncFolder. */
+export async function renameFile(from: string, to: string): Promise<void> {
+  const deadline = Date.now() + 1000
+  for (;;) {
+    try {
+      await rename(from, to)
+      return
+    } catch (error) {
+      /* c8 ignore next 3 -- Windows only: a virus scanner or a backup has the file open for a moment */
+      if (!onWindows || !hasCode(error, 'EPERM', 'EACCES', 'EBUSY') || Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
+
+const folderSyncs = new Batcher<void, void>(async (path, callers) => {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+    return callers
+  } finally {
+    await folder.close()
+  }
+})
+
+/** Flushes a folder's entries. A call joins the next flush, never one that runs already. Windows has no such call. */
+export async function syncFolder(path: string): Promise<void> {
+  if (!onWindows) await folderSyncs.add(path, undefined)
+}
+
+async function openOrMakeFolder(path: string): Promise<FileHandle> {
+  const flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_RDWR
+  try {
+    return await open(path, flags, 0o600)
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+    const folder = dirname(path)
+    await mkdir(folder, { mode: 0o700 })
+    await syncFolder(dirname(folder))
+    return await open(path, flags, 0o600)
+  }
+}
+
+async function writeTemp(path: string, data: string): Promise<{ temp: string; stats: Stats }> {
+  const temp = tempPath(dirname(path))
+  const file = await open(temp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
+  return await orRemove(temp, async () => {
+    try {
+      await file.writeFile(data)
+      await file.sync()
+      return { temp, stats: await file.stat() }
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+/** On any error the temp goes; if it can't, the clean-up at the next start takes it. */
+async function orRemove<T>(temp: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await rm(temp, { force: true }).catch(() => undefined)
+    throw error
+  }
+}
+
+async function endsInsideLine(file: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return false
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1)
+  return buffer[0] !== 0x0a
+}

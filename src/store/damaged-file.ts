@@ -1,0 +1,20 @@
+/** A file that is there but does not hold what it should. `code` is `DAMAGED_FILE`. */
+export class DamagedFile extends Error {
+  readonly code = 'DAMAGED_FILE'
+
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super(`${path}: ${reason}`, options)
+  }
+}
+
+/** The JSON object in the text; throws DamagedFile when it is none. */
+export function parseObject(text: string, path: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new DamagedFile(path, 'is not JSON', { cause: error })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new DamagedFile(path, 'is not a JSON object')
+}

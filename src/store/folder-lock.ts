@@ -1,0 +1,124 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { tempPath } from './atomic-file.ts'
+import { hasCode } from './error-code.ts'
+
+const lockPrefix = '.lock-'
+
+/** Unix socket paths end at 104 bytes (macOS) or 108 (Linux). */
+const longestSocketPath = 100
+
+/** A peer that is alive answers at once; one that is stopped or busy holds its lock all the same. */
+const answerMs = 1000
+const electionMs = 5000
+
+/** What others are told of the one who holds the folder. */
+export type Holder = Record<string, string | number>
+
+interface Peer {
+  state: 'gone' | 'starting' | 'holding'
+  holder?: Holder
+}
+
+/** Another process serves the folder. */
+export class FolderInUse extends Error {
+  readonly holder: Holder | undefined
+
+  constructor(holder: Holder | undefined) {
+    super('the folder is in use')
+    this.holder = holder
+  }
+}
+
+/**
+ * Makes this process the only one that serves the folder, until it calls the returned function or ends, in whatever
+ * way: the lock is a listening socket, which the kernel closes with the process. Throws FolderInUse.
+ *
+ * Every starter listens on a name of its own, then asks all others. One that holds, or that is starting and has a
+ * smaller name, wins; for one with a larger name it waits, because that one may have looked before it came. So of any
+ * number exactly one holds, and a name that nobody listens on can be removed at any time. @see STORAGE.md §3
+ */
+export async function lockFolder(dir: string, holder: Holder): Promise<() => Promise<void>> {
+  const path = await realpath(dir)
+  const folder = (await takesSockets(path)) ? path : await substituteFolder(path)
+  const name = lockPrefix + randomBytes(8).toString('hex')
+  let state: Peer['state'] = 'starting'
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).end(JSON.stringify({ state, holder }))
+  })
+  const release = async (): Promise<void> => {
+    await new Promise((resolve) => server.close(resolve))
+    await rm(join(folder, name), { force: true })
+  }
+  // Between bind and listen a socket looks like a dead one: it gets its name only when it answers.
+  const temp = tempPath(folder)
+  server.listen(temp)
+  await once(server, 'listening')
+  server.unref()
+  await rename(temp, join(folder, name))
+  try {
+    await winElection(folder, name)
+  } catch (error) {
+    await release()
+    throw error
+  }
+  state = 'holding'
+  return release
+}
+
+async function winElection(folder: string, own: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(lockPrefix) && name !== own)
+  for (const name of names) {
+    const peer = await askUntil(name > own ? Date.now() + electionMs : 0, join(folder, name))
+    if (peer.state !== 'gone') throw new FolderInUse(peer.holder)
+    await rm(join(folder, name), { force: true })
+  }
+}
+
+/** Asks a starting peer again until it holds or is gone, or the deadline (milliseconds since 1970) is over. */
+async function askUntil(deadline: number, path: string): Promise<Peer> {
+  for (;;) {
+    const peer = await ask(path)
+    if (peer.state !== 'starting' || Date.now() > deadline) return peer
+    await sleep(20)
+  }
+}
+
+async function ask(path: string): Promise<Peer> {
+  const socket = connect(path)
+  try {
+    let answer = ''
+    for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy())) answer += String(chunk)
+    return JSON.parse(answer) as Peer
+  } catch (error) {
+    return { state: hasCode(error, 'ECONNREFUSED', 'ENOENT') ? 'gone' : 'holding' }
+  }
+}
+
+/** Not if its path is too long for a socket, or its file system has none: exFAT, SMB, a folder of the host in a VM. */
+async function takesSockets(dir: string): Promise<boolean> {
+  const path = tempPath(dir)
+  if (Buffer.byteLength(path) > longestSocketPath) return false
+  const server = createServer()
+  try {
+    await once(server.listen(path), 'listening')
+    return true
+  } catch (error) {
+    if (hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS')) return false
+    throw error
+  } finally {
+    server.close()
+  }
+}
+
+/** A folder for the folder, among the temporary files of this machine. */
+async function substituteFolder(dir: string): Promise<string> {
+  const folder = join(tmpdir(), `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  return folder
+}

@@ -1,0 +1,57 @@
+import { nextProgress, type Progress } from '../protocol.ts'
+import type { Store, User } from './store.ts'
+
+interface Account {
+  user: User
+  records: Map<string, Progress>
+  history: Progress[]
+}
+
+/** For tests: nothing survives the process. */
+export class MemoryStore implements Store {
+  readonly #accounts = new Map<string, Account>()
+
+  async getUser(username: string): Promise<User | undefined> {
+    return this.#accounts.get(username)?.user
+  }
+
+  async createUser(user: User): Promise<boolean> {
+    if (this.#accounts.has(user.username)) return false
+    this.#accounts.set(user.username, { user, records: new Map(), history: [] })
+    return true
+  }
+
+  async replaceKey(username: string, current: string, key: string): Promise<boolean> {
+    const account = this.#accounts.get(username)
+    if (account?.user.key !== current) return false
+    account.user = { username, key }
+    return true
+  }
+
+  async deleteUser(username: string): Promise<boolean> {
+    return this.#accounts.delete(username)
+  }
+
+  async listUsers(): Promise<string[]> {
+    return [...this.#accounts.keys()]
+  }
+
+  async getProgress(username: string, document: string): Promise<Progress | undefined> {
+    return this.#accounts.get(username)?.records.get(document)
+  }
+
+  async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
+    const account = this.#accounts.get(username)
+    if (!account) return undefined
+    const record = nextProgress(account.records.get(pushed.document), pushed)
+    account.records.set(pushed.document, record)
+    account.history.push({ ...pushed, timestamp: record.timestamp })
+    return record
+  }
+
+  async listHistory(username: string, document: string): Promise<Progress[]> {
+    return (this.#accounts.get(username)?.history ?? []).filter((progress) => progress.document === document)
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,41 @@
+import type { Progress } from '../protocol.ts'
+
+/** A credential as it is stored. */
+export interface User {
+  username: string
+  /** A PHC string (`$scrypt$…`), or the plain x-auth-key as Python kss wrote it. @see STORAGE.md §1 */
+  key: string
+}
+
+/**
+ * Where accounts and positions live. Every promise resolves when the change is durable; a failure of the disk rejects
+ * with the error of the file system (`error.code`), and the old value stays. @see STORAGE.md §4
+ */
+export interface Store {
+  /** Undefined when there is no such user. Rejects with code `DAMAGED_FILE` when the credential cannot be read. */
+  getUser(username: string): Promise<User | undefined>
+
+  /** False when the name is taken; of two at once exactly one wins. */
+  createUser(user: User): Promise<boolean>
+
+  /** Replaces the key, only if it still is `current`. False when it is not, or the user is gone. */
+  replaceKey(username: string, current: string, key: string): Promise<boolean>
+
+  /** Removes the credential, every record and the history. False when there is no such user. */
+  deleteUser(username: string): Promise<boolean>
+
+  /** Every user name, in no order. */
+  listUsers(): Promise<string[]>
+
+  /** The latest record; undefined when there is none. */
+  getProgress(username: string, document: string): Promise<Progress | undefined>
+
+  /** Stores what nextProgress makes of the push and resolves to it; undefined when the user is gone. */
+  putProgress(username: string, pushed: Progress): Promise<Progress | undefined>
+
+  /** Every push of the document, oldest first, as stored at that time. */
+  listHistory(username: string, document: string): Promise<Progress[]>
+
+  /** Finishes what is under way. */
+  close(): Promise<void>
+}

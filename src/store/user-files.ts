@@ -1,0 +1,128 @@
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
+import { Batcher } from './batcher.ts'
+import { DamagedFile, parseObject } from './damaged-file.ts'
+import { hasCode, unlessAbsent } from './error-code.ts'
+import { FileCache } from './file-cache.ts'
+import { toFileName } from './file-name.ts'
+import { listsRawName } from './raw-names.ts'
+import type { User } from './store.ts'
+
+const authFile = 'auth.json'
+
+/** A user and the folder that holds what is theirs. */
+export interface StoredUser extends User {
+  folder: string
+  /** All of auth.json; fields that kss does not know outlive a change of the key. */
+  fields: Record<string, unknown>
+}
+
+/** <dir>/<user>/auth.json. @see STORAGE.md §1 */
+export class UserFiles {
+  readonly #dir: string
+  readonly #files = new FileCache(parseUser)
+  readonly #keyChanges: Batcher<{ current: string; key: string }, boolean>
+
+  constructor(dir: string) {
+    this.#dir = dir
+    this.#keyChanges = new Batcher((path, changes) => this.#changeKey(path, changes))
+  }
+
+  /** Undefined when there is no such user; rejects with DamagedFile when auth.json holds no credential. */
+  async find(username: string): Promise<StoredUser | undefined> {
+    const user = await this.#files.get(join(this.#dir, toFileName(username), authFile))
+    if (user?.username === username) return user
+    if (!(await listsRawName(this.#dir, username))) return undefined
+    const raw = await this.#files.get(join(this.#dir, username, authFile))
+    return raw?.username === username ? raw : undefined
+  }
+
+  /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
+  async create({ username, key }: User): Promise<boolean> {
+    if (await this.#isTaken(username)) return false
+    const folder = join(this.#dir, toFileName(username))
+    const temp = tempPath(this.#dir)
+    const fields = { 'x-auth-user': username, 'x-auth-key': key }
+    try {
+      await mkdir(temp, { mode: 0o700 })
+      const stats = await replaceFile(join(temp, authFile), format(fields))
+      await renameFile(temp, folder)
+      await syncFolder(this.#dir)
+      this.#files.set(join(folder, authFile), { username, key, folder, fields }, stats)
+      return true
+    } catch (error) {
+      await rm(temp, { recursive: true, force: true }).catch(() => undefined)
+      // The name's folder is not empty, or it is a file.
+      if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false
+      throw error
+    }
+  }
+
+  /** False when the key is not `current` any more, or the user is gone. */
+  async replaceKey(username: string, current: string, key: string): Promise<boolean> {
+    const user = await this.find(username)
+    return user !== undefined && (await this.#keyChanges.add(join(user.folder, authFile), { current, key }))
+  }
+
+  /** False when there is no such user. Gone as one: the folder is renamed first, then emptied. */
+  async delete(user: StoredUser): Promise<boolean> {
+    const temp = tempPath(this.#dir)
+    const renamed = renameFile(user.folder, temp).then(() => true)
+    if (!(await unlessAbsent(renamed))) return false
+    this.#files.forget(user.folder)
+    await syncFolder(this.#dir)
+    await rm(temp, { recursive: true, force: true })
+    return true
+  }
+
+  /** The names of all whose credential can be read. */
+  async list(): Promise<string[]> {
+    const folders = await readdir(this.#dir)
+    const users = await Promise.all(folders.map((folder) => this.#findIn(folder)))
+    return users.flatMap((user) => (user ? [user.username] : []))
+  }
+
+  /** The user of a folder; undefined when it is no user's, or by its name should not be this one's. */
+  async #findIn(folder: string): Promise<StoredUser | undefined> {
+    try {
+      const user = await this.#files.get(join(this.#dir, folder, authFile))
+      return user && [user.username, toFileName(user.username)].includes(folder) ? user : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A name whose credential is damaged is taken too. */
+  async #isTaken(username: string): Promise<boolean> {
+    try {
+      return (await this.find(username)) !== undefined
+    } catch (error) {
+      if (error instanceof DamagedFile) return true
+      throw error
+    }
+  }
+
+  async #changeKey(path: string, changes: { current: string; key: string }[]): Promise<boolean[]> {
+    let user = await this.#files.get(path)
+    const changed = changes.map(({ current, key }) => {
+      if (user?.key !== current) return false
+      user = { ...user, key, fields: { ...user.fields, 'x-auth-key': key } }
+      return true
+    })
+    if (user && changed.includes(true)) this.#files.set(path, user, await replaceFile(path, format(user.fields)))
+    return changed
+  }
+}
+
+function format(fields: Record<string, unknown>): string {
+  return `${JSON.stringify(fields)}\n`
+}
+
+function parseUser(text: string, _stats: unknown, path: string): StoredUser {
+  const fields = parseObject(text, path)
+  const { 'x-auth-user': username, 'x-auth-key': key } = fields
+  if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
+  if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
+  return { username, key, folder: dirname(path), fields }
+}

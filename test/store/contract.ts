@@ -1,0 +1,136 @@
+import type { Test } from 'tap'
+import type { Progress } from '../../src/protocol.ts'
+import type { Store } from '../../src/store/store.ts'
+
+export const pushed: Progress = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
+
+const names = [
+  'ann',
+  'Ann',
+  'ANN',
+  '../x',
+  '..%2f',
+  '..',
+  '.',
+  'auth',
+  'AUTH',
+  'history',
+  'con',
+  'a/b',
+  'a\\b',
+  '~',
+  '%',
+]
+const hardNames = [
+  ...names,
+  'nul\0byte',
+  'x'.repeat(300),
+  '李',
+  'é'.normalize('NFC'),
+  'é'.normalize('NFD'),
+  ' ',
+  '.tmp-',
+]
+
+/** What every store does. `open` gives a new, empty one. */
+export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
+  t.test('a user is there once created, as given', async (t) => {
+    const store = await open(t)
+    t.equal(await store.getUser('ann'), undefined)
+    t.equal(await store.createUser({ username: 'ann', key: 'K' }), true)
+    t.match(await store.getUser('ann'), { username: 'ann', key: 'K' })
+    t.same(await store.listUsers(), ['ann'])
+  })
+
+  t.test('a name is given once, also when many ask at once', async (t) => {
+    const store = await open(t)
+    const created = await Promise.all(
+      Array.from({ length: 12 }, (_, at) => store.createUser({ username: 'ann', key: `${at}` })),
+    )
+    t.equal(created.filter(Boolean).length, 1)
+    t.equal((await store.getUser('ann'))?.key, String(created.indexOf(true)))
+    t.equal(await store.createUser({ username: 'ann', key: 'late' }), false)
+  })
+
+  t.test('a key is replaced only if it still is the one it was', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: '1' })
+    t.same(await Promise.all([store.replaceKey('ann', '1', '2'), store.replaceKey('ann', '1', '3')]), [true, false])
+    t.equal(await store.replaceKey('ann', '1', '4'), false)
+    t.equal((await store.getUser('ann'))?.key, '2')
+    t.equal(await store.replaceKey('bob', '1', '2'), false)
+  })
+
+  t.test('a record is what nextProgress makes of the push', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: 'K' })
+    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    const metadata = { title: 'Dune' }
+    await store.putProgress('ann', { ...pushed, timestamp: 2000, metadata, device_id: 'A' })
+    const expected = { ...pushed, percentage: 0.1, timestamp: 2000, metadata }
+    t.same(await store.putProgress('ann', { ...pushed, percentage: 0.1 }), expected)
+    t.same(await store.getProgress('ann', 'abc'), expected)
+  })
+
+  t.test('of many pushes at once the one answered last is stored, and each is in the history', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: 'K' })
+    let last: Progress | undefined
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, at) => {
+        last = await store.putProgress('ann', { ...pushed, progress: `${at}` })
+      }),
+    )
+    t.same(await store.getProgress('ann', 'abc'), last)
+    const history = await store.listHistory('ann', 'abc')
+    t.same(
+      history.map(({ progress }) => progress),
+      Array.from({ length: 50 }, (_, at) => `${at}`),
+    )
+  })
+
+  t.test('history holds every push, oldest first, as it was stored', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: 'K' })
+    await store.putProgress('ann', { ...pushed, timestamp: 2000, device_id: 'A', metadata: { title: 'Dune' } })
+    await store.putProgress('ann', pushed)
+    t.same(await store.listHistory('ann', 'abc'), [
+      { ...pushed, timestamp: 2000, device_id: 'A', metadata: { title: 'Dune' } },
+      { ...pushed, timestamp: 2000 },
+    ])
+    t.same(await store.listHistory('ann', 'unknown'), [])
+    t.same(await store.listHistory('bob', 'abc'), [])
+  })
+
+  t.test('nobody has positions without an account', async (t) => {
+    const store = await open(t)
+    t.equal(await store.putProgress('ann', pushed), undefined)
+    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    t.same(await store.listUsers(), [])
+  })
+
+  t.test('a deleted user takes everything along', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: 'K' })
+    await store.putProgress('ann', pushed)
+    t.equal(await store.deleteUser('ann'), true)
+    t.equal(await store.deleteUser('ann'), false)
+    t.equal(await store.getUser('ann'), undefined)
+    t.equal(await store.putProgress('ann', pushed), undefined)
+    t.equal(await store.createUser({ username: 'ann', key: 'K' }), true)
+    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    t.same(await store.listHistory('ann', 'abc'), [])
+  })
+
+  t.test('different names are different users and documents, however alike', async (t) => {
+    const store = await open(t)
+    for (const name of hardNames) t.equal(await store.createUser({ username: name, key: name }), true, name)
+    for (const name of hardNames) await store.putProgress('ann', { ...pushed, document: name, progress: name })
+    for (const name of hardNames) {
+      t.match(await store.getUser(name), { username: name, key: name })
+      t.match(await store.getProgress('ann', name), { document: name, progress: name })
+      t.equal((await store.listHistory('ann', name)).length, 1)
+    }
+    t.same((await store.listUsers()).toSorted(), hardNames.toSorted())
+  })
+}

@@ -1,0 +1,271 @@
+import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { FileStore, removeTemps } from '../../src/store/file-store.ts'
+import { pushed, testStore } from './contract.ts'
+
+interface Opened {
+  dir: string
+  store: FileStore
+  damage: unknown[]
+}
+
+async function open(t: Test, dir: string = t.testdir({}), history = true): Promise<Opened> {
+  const damage: unknown[] = []
+  const store = new FileStore({ dir, history, onDamage: (error) => damage.push(error) })
+  t.teardown(() => store.close())
+  return { dir, store, damage }
+}
+
+async function openWithAnn(t: Test, history = true): Promise<Opened> {
+  const opened = await open(t, t.testdir({}), history)
+  await opened.store.createUser({ username: 'ann', key: 'K' })
+  return opened
+}
+
+const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(...path), 'utf8'))
+
+async function listAll(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+testStore(t, async (t) => (await open(t)).store)
+
+t.test('the files are those of STORAGE.md, whole, and for the owner alone', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await store.putProgress('ann', pushed)
+  t.same(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'K' })
+  t.same(await readJson(dir, 'ann', 'abc.json'), pushed)
+  t.equal(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8'), `${JSON.stringify(pushed)}\n`)
+  for (const path of await listAll(dir)) {
+    t.equal((await stat(path)).mode & 0o777, 0o600)
+    t.equal((await stat(dirname(path))).mode & 0o777, 0o700)
+  }
+})
+
+t.test('nothing is written outside the folder, and nothing beside the files', async (t) => {
+  const parent = t.testdir({ state: {} })
+  const { store } = await open(t, join(parent, 'state'))
+  await store.createUser({ username: '../x', key: 'K' })
+  await store.putProgress('../x', { ...pushed, document: '../../auth' })
+  t.same((await readdir(parent)).toSorted(), ['state'])
+  t.same((await readdir(join(parent, 'state', '%2e%2e%2fx'))).toSorted(), [
+    '%2e%2e%2f%2e%2e%2fauth.json',
+    'auth.json',
+    'history',
+  ])
+})
+
+t.test('without history there is no history folder', async (t) => {
+  const { dir, store } = await openWithAnn(t, false)
+  await store.putProgress('ann', pushed)
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
+})
+
+t.test('an edit by hand is served within a second, and a push keeps what it added', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await store.putProgress('ann', pushed)
+  await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, percentage: 0.9, note: 'mine' }))
+  await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'L', note: 1 }))
+  await sleep(1000)
+  t.match(await store.getProgress('ann', 'abc'), { percentage: 0.9 })
+  t.match(await store.getUser('ann'), { key: 'L' })
+  await store.putProgress('ann', pushed)
+  await store.replaceKey('ann', 'L', 'M')
+  t.match(await readJson(dir, 'ann', 'abc.json'), { percentage: 0.5, note: 'mine' })
+  t.same(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'M', note: 1 })
+})
+
+t.test('a file or user that is removed by hand is gone within a second, one that is copied in is there', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await store.putProgress('ann', pushed)
+  await rm(join(dir, 'ann', 'abc.json'))
+  await mkdir(join(dir, 'bob'))
+  t.equal(await store.getUser('bob'), undefined)
+  await writeFile(join(dir, 'bob', 'auth.json'), JSON.stringify({ 'x-auth-user': 'bob', 'x-auth-key': 'K' }))
+  await sleep(1000)
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.match(await store.getUser('bob'), { key: 'K' })
+})
+
+t.test('a folder of Python kss works as it is', async (t) => {
+  const auth = (user: string): string => JSON.stringify({ 'x-auth-user': user, 'x-auth-key': 'plain', extra: true })
+  const record = { document: 'AbC', percentage: '0.25', progress: '12', device: 'kobo', timestamp: 1000, extra: 1 }
+  const dir = t.testdir({
+    Alice: { 'auth.json': auth('Alice'), 'AbC.json': JSON.stringify(record) },
+    bob: { 'auth.json': auth('bob'), 'abc.json': JSON.stringify({ ...record, document: 'abc', percentage: null }) },
+    // What an attacker of Python kss could leave: another user's name in one's own folder.
+    Mallory: { 'auth.json': auth('Alice') },
+  })
+  const { store } = await open(t, dir)
+  t.match(await store.getUser('Alice'), { username: 'Alice', key: 'plain' })
+  t.equal(await store.getUser('alice'), undefined)
+  t.equal(await store.getUser('Mallory'), undefined)
+  t.equal(await store.createUser({ username: 'Alice', key: 'K' }), false)
+  t.equal(await store.createUser({ username: 'alice', key: 'K' }), true)
+  t.match(await store.getProgress('Alice', 'AbC'), { percentage: 0.25, progress: '12' })
+  t.equal(await store.getProgress('Alice', 'abc'), undefined)
+  t.match(await store.getProgress('bob', 'abc'), { percentage: 0 })
+
+  await store.putProgress('Alice', { ...pushed, document: 'AbC' })
+  t.match(await readJson(dir, 'Alice', 'AbC.json'), { percentage: 0.5, extra: 1 })
+  t.equal((await store.listHistory('Alice', 'AbC')).length, 1)
+  t.equal(await store.replaceKey('Alice', 'plain', 'K'), true)
+  t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
+  t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])
+  t.equal(await store.deleteUser('Alice'), true)
+  t.same((await readdir(dir)).toSorted(), ['Mallory', 'alice', 'bob'])
+})
+
+t.test('the document auth never reads, and never touches, the credential', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  t.equal(await store.getProgress('ann', 'auth'), undefined)
+  await store.putProgress('ann', { ...pushed, document: 'auth' })
+  t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-key': 'K' })
+  t.match(await store.getProgress('ann', 'auth'), { document: 'auth' })
+})
+
+t.test('a file that holds another document is not served, and is set aside, not overwritten', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, document: 'other' }))
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  await store.putProgress('ann', pushed)
+  const aside = (await readdir(join(dir, 'ann'))).find((name) => name.startsWith('abc.json.corrupt-')) ?? ''
+  t.match(await readJson(dir, 'ann', aside), { document: 'other' })
+  t.match(await readJson(dir, 'ann', 'abc.json'), { document: 'abc' })
+})
+
+for (const [what, damage] of [
+  ['a torn record', '{"document":"abc","perc'],
+  ['an empty record', ''],
+  ['binary junk', '\0\x01\xff'],
+  ['an array', '[1]'],
+  ['a number for progress', '{"document":"abc","percentage":1,"progress":5}'],
+  ['a percentage that is no number', '{"document":"abc","percentage":"half","progress":"5"}'],
+  ['a record without a document', '{"percentage":1,"progress":"5"}'],
+] as const) {
+  t.test(`${what} is set aside, and the newest good history line is served`, async (t) => {
+    const { dir, store, damage: reported } = await openWithAnn(t)
+    await store.putProgress('ann', { ...pushed, progress: '1' })
+    await store.putProgress('ann', { ...pushed, progress: '2' })
+    await writeFile(join(dir, 'ann', 'abc.json'), damage)
+    await writeFile(join(dir, 'ann', 'history', 'abc.jsonl'), '{"document":"abc","torn', { flag: 'a' })
+    await sleep(1000)
+    t.match(await store.getProgress('ann', 'abc'), { progress: '2' })
+    t.equal(reported.length, 1)
+    const names = await readdir(join(dir, 'ann'))
+    t.equal(names.filter((name) => /^abc\.json\.corrupt-\d+$/.test(name)).length, 1)
+    t.match(await readJson(dir, 'ann', 'abc.json'), { progress: '2' })
+    await store.putProgress('ann', { ...pushed, progress: '3' })
+    t.same(
+      (await store.listHistory('ann', 'abc')).map(({ progress }) => progress),
+      ['1', '2', '3'],
+    )
+  })
+}
+
+t.test('a folder in place of a record is set aside too', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await mkdir(join(dir, 'ann', 'abc.json'))
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.match(await store.putProgress('ann', pushed), pushed)
+  t.match(await readJson(dir, 'ann', 'abc.json'), pushed)
+})
+
+t.test('damage that can not be set aside is reported, and history is served all the same', async (t) => {
+  // An old raw name, so long that no suffix fits.
+  const document = 'X'.repeat(240)
+  const dir = t.testdir({
+    ann: {
+      'auth.json': JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' }),
+      [`${document}.json`]: '{',
+      history: { [`${document}.jsonl`]: `${JSON.stringify({ ...pushed, document })}\n` },
+    },
+  })
+  const { store, damage } = await open(t, dir)
+  t.match(await store.getProgress('ann', document), { ...pushed, document })
+  t.match(damage, [{ code: 'DAMAGED_FILE' }, { code: 'ENAMETOOLONG' }])
+})
+
+for (const [what, auth] of [
+  ['a torn credential', '{"x-auth-user":"ann","x-au'],
+  ['an empty credential', ''],
+  ['an array for a key', '{"x-auth-user":"ann","x-auth-key":["K"]}'],
+  ['an empty key', '{"x-auth-user":"ann","x-auth-key":""}'],
+  ['no user', '{"x-auth-key":"K"}'],
+] as const) {
+  t.test(`${what} is an error, not an absent user, and the name stays taken`, async (t) => {
+    const { dir, store } = await openWithAnn(t)
+    await writeFile(join(dir, 'ann', 'auth.json'), auth)
+    await sleep(1000)
+    await t.rejects(store.getUser('ann'), { code: 'DAMAGED_FILE' })
+    t.equal(await store.createUser({ username: 'ann', key: 'K' }), false)
+    t.same(await store.listUsers(), [])
+    t.equal(await readFile(join(dir, 'ann', 'auth.json'), 'utf8'), auth)
+  })
+}
+
+t.test('a folder with files but no credential can not be registered', async (t) => {
+  const dir = t.testdir({ ann: { 'abc.json': '{}' }, bob: 'a file' })
+  const { store } = await open(t, dir)
+  t.equal(await store.createUser({ username: 'ann', key: 'K' }), false)
+  t.equal(await store.createUser({ username: 'bob', key: 'K' }), false)
+  t.same((await readdir(dir)).toSorted(), ['ann', 'bob'])
+})
+
+t.test('a history that can not be written rejects the push, and the record stays', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
+  await t.rejects(store.putProgress('ann', pushed), { code: 'EISDIR' })
+  await t.rejects(store.listHistory('ann', 'abc'), { code: 'EISDIR' })
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+})
+
+t.test('a disk that can not say whether there is a file is an error, never an absent user or record', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  // A link to itself: the system call fails, and not with ENOENT.
+  await symlink('abc.json', join(dir, 'ann', 'abc.json'))
+  await t.rejects(store.getProgress('ann', 'abc'), { code: 'ELOOP' })
+  await t.rejects(store.putProgress('ann', pushed), { code: 'ELOOP' })
+  await mkdir(join(dir, 'bob'))
+  await symlink('auth.json', join(dir, 'bob', 'auth.json'))
+  await t.rejects(store.getUser('bob'), { code: 'ELOOP' })
+  await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ELOOP' })
+})
+
+t.test('a state directory that is gone is an error, and nobody is created', async (t) => {
+  const { dir, store } = await open(t)
+  await rm(dir, { recursive: true })
+  await t.rejects(store.createUser({ username: 'ann', key: 'K' }), { code: 'ENOENT' })
+})
+
+t.test('a link in place of the history is not followed', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await mkdir(join(dir, 'ann', 'history'))
+  await symlink(join(dir, 'ann', 'auth.json'), join(dir, 'ann', 'history', 'abc.jsonl'))
+  await t.rejects(store.putProgress('ann', pushed), { code: 'ELOOP' })
+  t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-key': 'K' })
+})
+
+t.test('a user whose folder goes during a push has no push', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await store.getUser('ann')
+  await rm(join(dir, 'ann'), { recursive: true })
+  t.equal(await store.putProgress('ann', pushed), undefined)
+  t.equal(await store.deleteUser('ann'), false)
+})
+
+t.test('temps of a crash are removed, those of now are not', async (t) => {
+  const dir = t.testdir({
+    '.tmp-old': { 'auth.json': '{}' },
+    '.lock-x': '',
+    ann: { 'auth.json': '{}', '.tmp-old': '', '.tmp-new': '' },
+  })
+  const old = new Date(Date.now() - 60_000)
+  await utimes(join(dir, '.tmp-old'), old, old)
+  await utimes(join(dir, 'ann', '.tmp-old'), old, old)
+  await removeTemps(dir, Date.now() - 30_000)
+  t.same((await readdir(dir, { recursive: true })).toSorted(), ['.lock-x', 'ann', 'ann/.tmp-new', 'ann/auth.json'])
+})
