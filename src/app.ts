@@ -1,0 +1,90 @@
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import { Auth } from './auth.ts'
+import { acceptJsonOfAnyType } from './body-parser.ts'
+import { answerClientError, ProtocolError, replyWithError } from './errors.ts'
+import { stopGracefully } from './graceful-stop.ts'
+import { healthcheck } from './routes/healthcheck.ts'
+import { addOtherMethods, allowAnyOrigin } from './routes/other-methods.ts'
+import { syncs } from './routes/syncs.ts'
+import { users } from './routes/users.ts'
+import type { Store } from './store/store.ts'
+
+export interface AppOptions {
+  store: Store
+  logger: FastifyBaseLogger
+  /** Put before every path, as `/kosync`; empty for none. */
+  basePath?: string
+  disableRegistration?: boolean
+  /** Addresses (IP or CIDR) whose X-Forwarded-For is believed. */
+  trustedProxies?: string[]
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+/** Bytes: many times what KOReader sends. */
+const bodyLimit = 16 * 1024
+
+/** The whole server, not listening: what it does is what `store` and the wire agree on. */
+export function createApp(options: AppOptions): FastifyInstance {
+  const { logger, basePath = '', trustedProxies = [] } = options
+  const app: FastifyInstance = fastify({
+    loggerInstance: logger,
+    childLoggerFactory: (parent) => parent,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit,
+    trustProxy: trustedProxies.length > 0 && trustedProxies,
+    routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
+    ajv: { customOptions: { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    frameworkErrors: (error, request, reply) => void replyWithError(error, request, reply),
+    clientErrorHandler: answerClientError,
+    return503OnClosing: false,
+  })
+  app.setErrorHandler(replyWithError)
+  app.decorateRequest('user', '')
+  stopGracefully(app)
+  // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw new ProtocolError('notFound')
+  })
+  acceptJsonOfAnyType(app)
+  sendPlainJsonType(app)
+  logRequests(app)
+  app.register(protocol, { ...options, prefix: basePath })
+  return app
+}
+
+const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
+  const { store, logger, disableRegistration = false, now = Date.now } = options
+  const auth = new Auth(store, logger)
+  app.addHook('onRequest', allowAnyOrigin)
+  app.register(healthcheck)
+  app.register(users, { store, auth, disableRegistration })
+  app.register(syncs, { store, auth, now })
+  addOtherMethods(app, '/healthcheck', ['GET', 'HEAD'])
+  addOtherMethods(app, '/users/create', ['POST'])
+  addOtherMethods(app, '/users/auth', ['GET', 'HEAD'])
+  addOtherMethods(app, '/users/password', ['PUT'])
+  addOtherMethods(app, '/users/me', ['DELETE'])
+  addOtherMethods(app, '/syncs/progress', ['PUT'])
+  addOtherMethods(app, '/syncs/progress/*', ['GET', 'HEAD'])
+}
+
+/** Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2 */
+function sendPlainJsonType(app: FastifyInstance): void {
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
+    reply.header('cache-control', 'no-store')
+    done(null, payload)
+  })
+}
+
+/** One line a request: never a key, an Authorization header, a query string or a body. */
+function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { id, method, url, user, ip } = request
+    const path = url.split('?', 1)[0]
+    const ms = Math.round(reply.elapsedTime * 10) / 10
+    app.log.info({ id, method, path, status: reply.statusCode, ms, ...(user && { user }), ip }, 'request')
+    done()
+  })
+}

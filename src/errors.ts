@@ -1,0 +1,74 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { errorTable, type ErrorName } from './protocol.ts'
+
+/** An answer other than success. The only way for routes and hooks to give one. */
+export class ProtocolError extends Error {
+  readonly error: ErrorName
+
+  constructor(error: ErrorName) {
+    super(errorTable[error].message)
+    this.error = error
+  }
+}
+
+/** File-system errors that say "no room"; any other one is "not now". @see STORAGE.md §3, Faults */
+const noRoom = new Set(['ENOSPC', 'EDQUOT'])
+
+/** The row of the error table for anything thrown: by us, by Fastify, by the file system. */
+export function errorName(error: unknown): ErrorName {
+  if (error instanceof ProtocolError) return error.error
+  if (!(error instanceof Error)) return 'unknown'
+  const { code, validation, statusCode, errno } = error as FastifyError & NodeJS.ErrnoException
+  if (validation) return validationErrorName(validation)
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'bodyTooLarge'
+  // What is left of Fastify's own 4xx: a bad URL, a body that is shorter than it said.
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return 'badRequest'
+  if (noRoom.has(code)) return 'storageFull'
+  return errno === undefined && code !== 'DAMAGED_FILE' ? 'unknown' : 'unavailable'
+}
+
+function validationErrorName(validation: NonNullable<FastifyError['validation']>): ErrorName {
+  // Every body that was parsed is an object: there was none.
+  if (validation.some(({ instancePath, keyword }) => instancePath === '' && keyword === 'type')) return 'notJson'
+  const ofDocument = validation.some(
+    ({ instancePath, params }) =>
+      instancePath === '/document' || instancePath === '/*' || params['missingProperty'] === 'document',
+  )
+  return ofDocument ? 'documentMissing' : 'invalidRequest'
+}
+
+/** The one error → reply mapping (setErrorHandler, and Fastify's frameworkErrors). */
+export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { code, status, message } = errorTable[errorName(error)]
+  if (status >= 500) request.log.error({ err: error }, message)
+  if (status === 401) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')
+  return sendJson(reply.code(status), { code, message })
+}
+
+/** Answers what is not HTTP, or too much of it, and closes the connection: Node has no request to reply to yet. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  const { code, status, message } = errorTable[clientErrors[error.code ?? ''] ?? 'badRequest']
+  const body = JSON.stringify({ code, message })
+  if (socket.writable && error.code !== 'ECONNRESET') {
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    )
+  }
+  socket.destroy()
+}
+
+const clientErrors: Record<string, ErrorName> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'requestTimeout',
+  HPE_HEADER_OVERFLOW: 'headersTooLarge',
+}
+
+/**
+ * Sends exactly `application/json`: bytes, because Fastify appends `; charset=utf-8` to anything else, and several
+ * KOReader releases cannot read that. @see PROTOCOL.md §2
+ */
+function sendJson(reply: FastifyReply, body: object): FastifyReply {
+  return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(body)))
+}

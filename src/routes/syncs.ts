@@ -1,0 +1,70 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Auth } from '../auth.ts'
+import { ProtocolError } from '../errors.ts'
+import {
+  documentParams,
+  progressReply,
+  push,
+  pushReply,
+  type DocumentParams,
+  type Metadata,
+  type Progress,
+  type Push,
+} from '../protocol.ts'
+import type { Store } from '../store/store.ts'
+
+export interface SyncsOptions {
+  store: Store
+  auth: Auth
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
+/** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
+export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, now }) => {
+  app.put<{ Body: Push }>(
+    '/syncs/progress',
+    { onRequest: auth.require, schema: { body: push, response: { 200: pushReply } } },
+    async (request) => {
+      const pushed = progressOf(request.body, Math.floor(now() / 1000))
+      const stored = await store.putProgress(request.user, pushed)
+      // Deleted since the credentials were checked.
+      if (!stored) throw new ProtocolError('unauthorized')
+      return stored
+    },
+  )
+
+  app.get<{ Params: DocumentParams }>(
+    '/syncs/progress/*',
+    { onRequest: auth.require, schema: { params: documentParams, response: { 200: progressReply } } },
+    async (request) => (await store.getProgress(request.user, request.params['*'])) ?? {},
+  )
+}
+
+/** The fields kss knows; the client's own timestamp is ignored, and so is an optional field of the wrong type. */
+function progressOf(body: Push, timestamp: number): Progress {
+  const { document, progress, device, device_id } = body
+  const percentage = Number(body.percentage)
+  if (!Number.isFinite(percentage)) throw new ProtocolError('invalidRequest')
+  const metadata = metadataOf(body.metadata)
+  return {
+    document,
+    percentage,
+    progress,
+    device,
+    ...(isText(device_id) && { device_id }),
+    timestamp,
+    ...(metadata && { metadata }),
+  }
+}
+
+function metadataOf(value: unknown): Metadata | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { filename, title, authors } = value as Record<string, unknown>
+  const known = Object.entries({ filename, title, authors }).filter(([, text]) => isText(text))
+  return known.length > 0 ? Object.fromEntries(known) : undefined
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed()
+}

@@ -1,0 +1,23 @@
+import t from 'tap'
+import { errorName, ProtocolError } from '../src/errors.ts'
+
+const systemError = (code: string): Error => Object.assign(new Error(code), { code, errno: -1 })
+
+for (const [what, error, expected] of [
+  ['an error of the protocol', new ProtocolError('userExists'), 'userExists'],
+  ['a full disk', systemError('ENOSPC'), 'storageFull'],
+  ['a quota', systemError('EDQUOT'), 'storageFull'],
+  ['a failing disk', systemError('EIO'), 'unavailable'],
+  ['missing rights', systemError('EACCES'), 'unavailable'],
+  ['too many open files', systemError('EMFILE'), 'unavailable'],
+  ['a damaged file', Object.assign(new Error('x'), { code: 'DAMAGED_FILE' }), 'unavailable'],
+  ['a bug', new TypeError('x is not a function'), 'unknown'],
+  ['something thrown that is no error', 'oops', 'unknown'],
+  ['what Fastify refuses', Object.assign(new Error('x'), { statusCode: 400 }), 'badRequest'],
+  ['what Fastify fails at', Object.assign(new Error('x'), { statusCode: 500 }), 'unknown'],
+  ['a body that is too large', Object.assign(new Error('x'), { code: 'FST_ERR_CTP_BODY_TOO_LARGE' }), 'bodyTooLarge'],
+] as const) {
+  t.test(`${what} is ${expected}`, async (t) => {
+    t.equal(errorName(error), expected)
+  })
+}
