@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+// Plain old JavaScript: it must run on the Node that is too old, and before there is a build.
+'use strict'
+var fs = require('fs')
+var path = require('path')
+
+var version = process.versions.node.split('.')
+var build = path.join(__dirname, '..', 'dist', 'bin.js')
+if (version[0] < 20 || (version[0] === '20' && version[1] < 19)) {
+  console.error('kss needs Node.js 20.19 or newer; this is ' + process.versions.node + '. See https://nodejs.org')
+  process.exit(1)
+} else if (!fs.existsSync(build)) {
+  console.error('kss is not built here. Run: npm ci')
+  process.exit(1)
+} else {
+  void import(require('url').pathToFileURL(build).href)
+}

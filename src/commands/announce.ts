@@ -1,0 +1,38 @@
+import { networkInterfaces } from 'node:os'
+import { stdout } from 'node:process'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../config.ts'
+import { readVersion } from '../version.ts'
+
+/** Tells a person at a terminal what to type on the reader; elsewhere the same facts are one log line. */
+export function announce(config: Config, users: number, logger: FastifyBaseLogger): void {
+  const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: closed } = config
+  const addresses = serverAddresses(config)
+  const version = readVersion()
+  if (!stdout.isTTY) {
+    logger.info({ version, addresses, dir, users, registration: closed ? 'closed' : 'open' }, 'listening')
+    return
+  }
+  const registration = closed ? 'closed' : 'open; once all have signed up, close it with --disable-registration'
+  stdout.write(`kss ${version} is running. Stop it with Ctrl+C.
+
+On the reader, under Progress sync > Custom sync server, type:
+${addresses.map((address) => `  ${address}\n`).join('')}
+Data folder:   ${dir} (${users === 1 ? '1 user' : `${users} users`})
+Registration:  ${registration}
+
+`)
+}
+
+/** What a reader in the same network can type, the base path included. */
+export function serverAddresses({ KSS_HOST: host, KSS_PORT: port, KSS_BASE_PATH: basePath }: Config): string[] {
+  const everywhere = host === '0.0.0.0' || host === '::'
+  const hosts = everywhere ? lanAddresses() : [host.includes(':') ? `[${host}]` : host]
+  return hosts.map((name) => `http://${name}:${port}${basePath}`)
+}
+
+function lanAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  const lan = all.filter(({ family, internal }) => family === 'IPv4' && !internal).map(({ address }) => address)
+  return lan.length > 0 ? lan : ['127.0.0.1']
+}

@@ -1,0 +1,62 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createApp } from '../app.ts'
+import { CommandError } from '../command-error.ts'
+import type { Config } from '../config.ts'
+import { createLogger } from '../log.ts'
+import { FileStore, removeTemps } from '../store/file-store.ts'
+import { announce } from './announce.ts'
+import { lockStateFolder, openStateFolder } from './state-folder.ts'
+
+export interface RunningServer {
+  /** Stops taking connections, finishes what is in flight, and gives the folder free. */
+  close: () => Promise<void>
+}
+
+/** The composition root: config → log → store → app → listen. Throws CommandError. */
+export async function serve(config: Config, warnings: string[]): Promise<RunningServer> {
+  const { KSS_DIR: dir, KSS_HOST: host } = config
+  await openStateFolder(dir)
+  const unlock = await lockStateFolder(dir)
+  const logger = await createLogger(config)
+  for (const warning of warnings) logger.warn(warning)
+  const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
+  const store = new FileStore({ dir, history: config.KSS_HISTORY, onDamage })
+  const app = createApp({
+    store,
+    logger,
+    basePath: config.KSS_BASE_PATH,
+    disableRegistration: config.KSS_DISABLE_REGISTRATION,
+    trustedProxies: config.KSS_TRUSTED_PROXIES,
+  })
+  const close = async (): Promise<void> => {
+    await app.close()
+    await store.close()
+    await unlock()
+    logger.flush()
+  }
+  try {
+    await app.ready()
+    await once(app.server.listen({ host, port: config.KSS_PORT }), 'listening')
+  } catch (error) {
+    await close()
+    throw listenError(error as NodeJS.ErrnoException, config)
+  }
+  const { port } = app.server.address() as AddressInfo
+  announce({ ...config, KSS_PORT: port }, (await store.listUsers()).length, logger)
+  removeTemps(dir, performance.timeOrigin).catch(onDamage)
+  return { close }
+}
+
+function listenError(error: NodeJS.ErrnoException, { KSS_HOST: host, KSS_PORT: port }: Config): CommandError {
+  const { code = '' } = error
+  if (code === 'EADDRINUSE') {
+    return new CommandError(`Port ${port} is in use. Try: kss serve --port ${port === 65_535 ? 8080 : port + 1}`)
+  }
+  /* c8 ignore next -- the tests run as root in CI, who may use any port */
+  if (code === 'EACCES') return new CommandError(`Port ${port} needs more rights. Try: kss serve --port 8080`)
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new CommandError(`This machine has no address ${host}. Try: kss serve --host 0.0.0.0`)
+  }
+  return new CommandError(`Cannot listen on ${host}, port ${port}: ${error.message}.`)
+}

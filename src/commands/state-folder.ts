@@ -1,0 +1,58 @@
+import { constants } from 'node:fs'
+import { access, mkdir, stat } from 'node:fs/promises'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { FolderInUse, lockFolder } from '../store/folder-lock.ts'
+import { readVersion } from '../version.ts'
+
+/** Makes the state directory, 0700, if it is not there; throws CommandError when this user can't work in it. */
+export async function openStateFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await access(dir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw await folderError(dir, error as NodeJS.ErrnoException)
+  }
+  // What root writes there, the owner's kss could not read.
+  const { uid } = await stat(dir)
+  if (process.getuid?.() === 0 && uid !== 0) {
+    throw new CommandError(`The folder ${dir} belongs to user ${uid}. Run kss as that user, not as root.`)
+  }
+}
+
+/** Makes this process the one that serves the folder; throws CommandError with exit code 3 when another one does. */
+export async function lockStateFolder(dir: string): Promise<() => Promise<void>> {
+  try {
+    return await lockFolder(dir, { pid: process.pid, version: readVersion(), since: new Date().toISOString() })
+  } catch (error) {
+    if (!(error instanceof FolderInUse)) throw error
+    const { pid = 'unknown', version = 'unknown', since = 'unknown' } = error.holder ?? {}
+    throw new CommandError(
+      `The folder ${dir} is in use by another kss (process ${pid}, version ${version}, since ${since}). ` +
+        'Stop that one, or choose another folder with --dir.',
+      exitCodes.inUse,
+      { cause: error },
+    )
+  }
+}
+
+async function folderError(dir: string, error: NodeJS.ErrnoException): Promise<CommandError> {
+  const { code = '' } = error
+  const why: Record<string, string> = {
+    EROFS: 'it is on a read-only file system',
+    ENOTDIR: 'a part of its path is a file',
+    EEXIST: 'it is a file',
+    ENOSPC: 'the disk is full',
+  }
+  const owner = ['EACCES', 'EPERM'].includes(code) ? await ownerOf(dir) : undefined
+  const reason = owner ?? why[code] ?? error.message
+  return new CommandError(
+    `Cannot write to the folder ${dir}: ${reason}. Choose another one with --dir.`,
+    exitCodes.failure,
+    { cause: error },
+  )
+}
+
+async function ownerOf(dir: string): Promise<string> {
+  const owner = await stat(dir).catch(() => undefined)
+  return owner ? `it belongs to user ${owner.uid}, and kss runs as ${process.getuid?.()}` : 'permission denied'
+}

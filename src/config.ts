@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import envSchema from 'env-schema'
+import { closest } from 'fastest-levenshtein'
+import type { FromSchema } from 'json-schema-to-ts'
+
+/** Every setting: its type, its default, and in `description` what a value must be. Documented in docs/configuration.md. */
+export const settings = {
+  type: 'object',
+  properties: {
+    KSS_HOST: { type: 'string', default: '0.0.0.0', description: 'an address of this machine, as 0.0.0.0 or ::' },
+    KSS_PORT: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 65_535,
+      default: 8080,
+      description: 'a whole number from 0 to 65535',
+    },
+    KSS_DIR: { type: 'string', description: 'a folder' },
+    KSS_BASE_PATH: {
+      type: 'string',
+      pattern: '^(/?[\\w~-][\\w.~-]*(/[\\w~-][\\w.~-]*)*)?/?$',
+      default: '',
+      description: 'a path like /kosync',
+    },
+    KSS_DISABLE_REGISTRATION: { type: 'boolean', default: false, description: 'true or false' },
+    KSS_HISTORY: { type: 'boolean', default: true, description: 'true or false' },
+    KSS_TRUSTED_PROXIES: {
+      type: 'string',
+      default: '',
+      description: 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1',
+    },
+    KSS_LOG_LEVEL: {
+      type: 'string',
+      enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      default: 'info',
+      description: 'trace, debug, info, warn, error, fatal or silent',
+    },
+    KSS_LOG_FORMAT: {
+      type: 'string',
+      enum: ['auto', 'pretty', 'json'],
+      default: 'auto',
+      description: 'auto, pretty or json',
+    },
+  },
+  required: ['KSS_DIR'],
+  additionalProperties: false,
+} as const
+
+type Settings = FromSchema<typeof settings>
+type Name = keyof typeof settings.properties
+
+/** The settings, checked. The keys are the names of the variables. */
+export interface Config extends Required<Omit<Settings, 'KSS_TRUSTED_PROXIES'>> {
+  KSS_TRUSTED_PROXIES: string[]
+}
+
+/** Values as a flag or a variable gives them. */
+export type Values = Partial<Record<string, string | boolean>>
+
+/** A setting that can't be; the message is one line for a person. */
+export class ConfigError extends Error {}
+
+/**
+ * Flags beat the environment, which beats the env file, which beats the defaults. `warnings` are lines for a person.
+ * Throws ConfigError.
+ */
+export function loadConfig(
+  flags: Values = {},
+  envFile?: string,
+  env: Values = process.env,
+  platform: string = process.platform,
+): { config: Config; warnings: string[] } {
+  const file = envFile === undefined ? {} : readEnvFile(envFile)
+  const variables = pickKss({ ...pickKss(file), ...pickKss(env) })
+  const warnings = takeUnknown(variables)
+  const values = { KSS_DIR: defaultDir(env, platform), ...variables, ...pickKss(flags) }
+  const checked = check(values)
+  return {
+    config: {
+      ...checked,
+      KSS_DIR: resolve(checked.KSS_DIR),
+      KSS_BASE_PATH: checked.KSS_BASE_PATH.replace(/\/$/, '').replace(/^(?=[^/])/, '/'),
+      KSS_TRUSTED_PROXIES: proxies(checked.KSS_TRUSTED_PROXIES),
+    },
+    warnings,
+  }
+}
+
+function check(values: Values): Required<Settings> {
+  const data = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, asBoolean(name, value)]))
+  try {
+    // Its type says no more than that; the schema guarantees the rest.
+    return envSchema<Required<Settings>>({ schema: structuredClone(settings), data, env: false })
+  } catch (error) {
+    const [first] = (error as { errors: { instancePath: string }[] }).errors
+    throw badValue(first?.instancePath.slice(1) as Name, values)
+  }
+}
+
+function badValue(name: Name, values: Values): ConfigError {
+  return new ConfigError(`${name} is "${values[name]}": expected ${settings.properties[name].description}.`)
+}
+
+/** An empty variable counts as unset. */
+function pickKss(values: Values): Values {
+  return Object.fromEntries(
+    Object.entries(values).filter(([name, value]) => name.startsWith('KSS_') && value !== '' && value !== undefined),
+  )
+}
+
+/** Takes what is no setting out of the variables; resolves to a line for each that a person should know of. */
+function takeUnknown(variables: Values): string[] {
+  const warnings: string[] = []
+  const names = Object.keys(settings.properties)
+  for (const [name, value] of Object.entries(variables)) {
+    if (name === 'KSS_PORT' && /^\w+:\/\//.test(String(value))) {
+      delete variables[name]
+      warnings.push(
+        `KSS_PORT is "${value}", as Kubernetes sets it for a service called kss: ignored. Use --port, or rename the service.`,
+      )
+    } else if (!names.includes(name)) {
+      delete variables[name]
+      // The other variables that Kubernetes makes of such a service.
+      if (/^KSS_(SERVICE_|PORT_)/.test(name)) continue
+      warnings.push(`${name} is not a setting of kss: ignored. Did you mean ${closest(name, names)}?`)
+    }
+  }
+  return warnings
+}
+
+function asBoolean(name: string, value: string | boolean | undefined): string | boolean | undefined {
+  if (settings.properties[name as Name]?.type !== 'boolean') return value
+  const word = String(value).toLowerCase()
+  if (['true', '1', 'yes'].includes(word)) return true
+  return ['false', '0', 'no'].includes(word) ? false : word
+}
+
+function proxies(list: string): string[] {
+  const ranges = list.split(',').map((range) => range.trim())
+  if (list === '') return []
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/', 2)
+    const most = isIP(address) === 6 ? 128 : 32
+    const valid = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= most)
+    if (isIP(address) === 0 || !valid) throw badValue('KSS_TRUSTED_PROXIES', { KSS_TRUSTED_PROXIES: list })
+  }
+  return ranges
+}
+
+function readEnvFile(path: string): Values {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new ConfigError(`Cannot read the env file ${path}: ${(error as Error).message}.`)
+  }
+}
+
+/** The default folders of Python kss on Linux and macOS. @see STORAGE.md §1 */
+function defaultDir(env: Values, platform: string): string {
+  const { XDG_DATA_HOME, LOCALAPPDATA } = env
+  if (XDG_DATA_HOME) return join(String(XDG_DATA_HOME), 'kss')
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'kss')
+  if (platform === 'win32' && LOCALAPPDATA) return join(String(LOCALAPPDATA), 'kss')
+  return join(homedir(), '.local', 'share', 'kss')
+}

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { kss } from './commands/kss.ts'
+
+t.test('the version is that of the package', async (t) => {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  const { version } = JSON.parse(text) as { version: string }
+  for (const flag of ['--version', '-V']) t.match(await kss(t, [flag]), { code: 0, stdout: `${version}\n` })
+})
+
+t.test('every command is explained, with examples', async (t) => {
+  const { code, stdout } = await kss(t, ['--help'])
+  t.equal(code, 0)
+  for (const command of ['serve', 'hash', 'healthcheck']) {
+    t.match(stdout, command)
+    const help = await kss(t, ['help', command])
+    t.equal(help.code, 0)
+    t.match(help.stdout, /Examples:\n {2}\$ /)
+    t.same(await kss(t, [command, '--help']), help)
+  }
+})
+
+for (const [args, message] of [
+  [[], /^Usage: kss /],
+  [['sreve'], /unknown command 'sreve'\n\(Did you mean serve\?\)/],
+  [['serve', '--prot', '1'], /unknown option '--prot'\n\(Did you mean --port\?\)/],
+  [['serve', '--port'], /argument missing/],
+  [['serve', '--port', ''], /--port is empty/],
+  [['serve', 'now'], /too many arguments/],
+  [['hash'], /missing required argument/],
+  [['serve', '--port', 'http'], /^KSS_PORT is "http": expected a whole number from 0 to 65535\.\n$/],
+] as const) {
+  t.test(`kss ${args.join(' ')} ends with code 2, and says why`, async (t) => {
+    const ended = await kss(t, [...args])
+    t.equal(ended.code, 2)
+    t.match(ended.stderr, message)
+    t.notMatch(ended.stderr, /\n {4}at /, 'no stack trace')
+  })
+}
+
+t.test('an env file that is not there is one line', async (t) => {
+  const ended = await kss(t, ['serve', '--env-file', '/none'])
+  // Node 20 takes --env-file for its own, wherever it stands, and stops with code 9.
+  const nodes = process.versions.node.startsWith('20.')
+  t.equal(ended.code, nodes ? 9 : 2)
+  t.match(ended.stderr, nodes ? /: \/none: not found\n$/ : /^Cannot read the env file \/none: ENOENT.*\n$/)
+})
+
+t.test('an env file is read', async (t) => {
+  const dir = t.testdir({ env: 'KSS_PORT=http\n' })
+  t.match(await kss(t, ['serve', '--env-file', `${dir}/env`]), { code: 2, stderr: /^KSS_PORT is "http"/ })
+})

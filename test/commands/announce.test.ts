@@ -1,0 +1,53 @@
+import { networkInterfaces } from 'node:os'
+import { stdout } from 'node:process'
+import { pino } from 'pino'
+import t from 'tap'
+import { announce, serverAddresses } from '../../src/commands/announce.ts'
+import { loadConfig } from '../../src/config.ts'
+
+const config = (values: Record<string, string>) => loadConfig(values, undefined, {}).config
+
+t.test('the address to type is the LAN one, with the base path', async (t) => {
+  const addresses = serverAddresses(config({ KSS_BASE_PATH: '/kosync', KSS_PORT: '81' }))
+  t.ok(addresses.length > 0)
+  const mine = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []))
+  for (const address of addresses) {
+    const { hostname, port, pathname } = new URL(address)
+    t.ok(mine.has(hostname))
+    t.same([port, pathname], ['81', '/kosync'])
+  }
+})
+
+t.test('a machine without a network is at 127.0.0.1', async (t) => {
+  const { serverAddresses: offline } = await t.mockImport<{ serverAddresses: typeof serverAddresses }>(
+    '../../src/commands/announce.ts',
+    { 'node:os': { networkInterfaces: () => ({ lo: undefined }) } },
+  )
+  t.same(offline(config({})), ['http://127.0.0.1:8080'])
+})
+
+for (const [host, expected] of [
+  ['10.0.0.7', 'http://10.0.0.7:8080'],
+  ['fd00::7', 'http://[fd00::7]:8080'],
+  ['books.lan', 'http://books.lan:8080'],
+] as const) {
+  t.test(`a server that listens on ${host} is at ${expected}`, async (t) => {
+    t.same(serverAddresses(config({ KSS_HOST: host })), [expected])
+  })
+}
+
+for (const [users, closed, expected] of [
+  [1, 'false', /\(1 user\)\nRegistration: +open; once all have signed up, close it with --disable-registration\n/],
+  [2, 'true', /\(2 users\)\nRegistration: +closed\n/],
+] as const) {
+  t.test(`a terminal shows what to type, the folder, ${users} and whether registration is open`, async (t) => {
+    const written = t.capture(stdout, 'write', () => true)
+    const wasTerminal = stdout.isTTY
+    stdout.isTTY = true
+    announce(config({ KSS_HOST: '10.0.0.7', KSS_DISABLE_REGISTRATION: closed }), users, pino({ level: 'silent' }))
+    stdout.isTTY = wasTerminal
+    const text = String(written()[0]?.args[0])
+    t.match(text, /^kss \d+\.\d+\.\d+ is running\. [^]*\n {2}http:\/\/10\.0\.0\.7:8080\n/)
+    t.match(text, expected)
+  })
+}

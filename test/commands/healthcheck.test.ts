@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { localAddress } from '../../src/commands/healthcheck.ts'
+import { loadConfig } from '../../src/config.ts'
+import { kss, serve } from './kss.ts'
+
+t.test('a server that is well gives exit code 0, by address, by URL and by the same settings', async (t) => {
+  const { url } = await serve(t, t.testdir({}), ['--base-path', '/kosync'])
+  t.match(await kss(t, ['healthcheck', url]), { code: 0, stdout: 'OK\n' })
+  t.match(await kss(t, ['healthcheck', `${url}/healthcheck`]), { code: 0 })
+  t.match(await kss(t, ['healthcheck'], { KSS_PORT: new URL(url).port, KSS_BASE_PATH: '/kosync' }), { code: 0 })
+})
+
+t.test('no server, one that is no kss and one that is ill give exit code 1, and say why', async (t) => {
+  t.match(await kss(t, ['healthcheck', 'http://127.0.0.1:1']), {
+    code: 1,
+    stderr: /^http:\/\/127\.0\.0\.1:1\/healthcheck does not answer: .+\n$/,
+  })
+  const other = createServer((request, response) => {
+    response.statusCode = request.url === '/ill/healthcheck' ? 503 : 200
+    response.end(request.url === '/html/healthcheck' ? '<html>' : '{"state":"Moo"}')
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}`]), { code: 1, stderr: /answers 200, and not that/ })
+  t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/ill`]), { code: 1, stderr: /answers 503/ })
+  t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/html`]), { code: 1, stderr: /does not answer/ })
+})
+
+for (const [host, expected] of [
+  ['0.0.0.0', 'http://127.0.0.1:8080'],
+  ['::', 'http://[::1]:8080'],
+  ['fd00::1', 'http://[fd00::1]:8080'],
+  ['10.0.0.1', 'http://10.0.0.1:8080'],
+] as const) {
+  t.test(`a server that listens on ${host} is asked at ${expected}`, async (t) => {
+    t.equal(localAddress(loadConfig({ KSS_HOST: host }, undefined, {}).config), expected)
+  })
+}

@@ -1,0 +1,182 @@
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { kss, serve } from './kss.ts'
+
+const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
+const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' }
+
+const register = (url: string): Promise<Response> =>
+  fetch(`${url}/users/create`, { method: 'POST', body: JSON.stringify({ username: 'ann', password: 'secret-key' }) })
+const update = (url: string): Promise<Response> =>
+  fetch(`${url}/syncs/progress`, { method: 'PUT', headers, body: JSON.stringify(position) })
+
+t.test('positions are there after a kill -9 and a start', async (t) => {
+  const dir = t.testdir({})
+  const first = await serve(t, dir)
+  t.equal((await register(first.url)).status, 201)
+  t.equal((await update(first.url)).status, 200)
+  await first.stop('SIGKILL')
+  const second = await serve(t, dir)
+  const reply = await fetch(`${second.url}/syncs/progress/abc`, { headers })
+  t.match(await reply.json(), position)
+  t.equal(await second.stop(), 0)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`${signal} stops it with exit code 0, and leaves no lock`, async (t) => {
+    const dir = t.testdir({})
+    const server = await serve(t, dir)
+    t.equal(await server.stop(signal), 0)
+    t.same(await readdir(dir), [])
+  })
+}
+
+t.test('SIGHUP does no harm', async (t) => {
+  const server = await serve(t, t.testdir({}))
+  server.child.kill('SIGHUP')
+  await sleep(200)
+  t.equal((await fetch(`${server.url}/healthcheck`)).status, 200)
+})
+
+t.test('what it says at start is one line of facts', async (t) => {
+  const dir = t.testdir({})
+  const env = { KSS_DISABLE_REGISTRATION: 'yes', KSS_PROT: '1' }
+  const { log, url } = await serve(t, dir, ['--base-path', 'kosync'], env)
+  t.equal(log.length, 2)
+  t.match(log[0], { level: 40, msg: 'KSS_PROT is not a setting of kss: ignored. Did you mean KSS_PORT?' })
+  t.match(log[1], { msg: 'listening', addresses: [/^http:\/\/127\.0\.0\.1:\d+\/kosync$/], dir, users: 0 })
+  t.match(log[1], { registration: 'closed', version: /^\d+\.\d+\.\d+/ })
+  t.equal((await register(url)).status, 403)
+})
+
+t.test('the log has one line a request, and never a key', async (t) => {
+  const server = await serve(t, t.testdir({}), ['--trusted-proxies', '127.0.0.1'])
+  await register(server.url)
+  const forwarded = { ...headers, 'x-forwarded-for': '203.0.113.7', 'x-request-id': 'from-the-client' }
+  await fetch(`${server.url}/users/auth?token=secret-query`, { headers: forwarded })
+  const authorization = `Basic ${Buffer.from('ann:secret-word').toString('base64')}`
+  await fetch(`${server.url}/users/auth`, { headers: { authorization } })
+  t.equal(await server.stop(), 0)
+  const requests = server.log.filter(({ msg }) => msg === 'request')
+  t.match(requests, [
+    { method: 'POST', path: '/users/create', status: 201, ip: '127.0.0.1' },
+    { method: 'GET', path: '/users/auth', status: 200, ms: Number, user: 'ann', ip: '203.0.113.7' },
+    { method: 'GET', path: '/users/auth', status: 401 },
+  ])
+  t.notMatch(JSON.stringify(server.log), /secret|from-the-client|YW5u/)
+})
+
+t.test('a proxy that is not trusted can not say who asks', async (t) => {
+  const server = await serve(t, t.testdir({}))
+  await fetch(`${server.url}/healthcheck`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
+  await server.stop()
+  t.match(server.log.at(-1), { path: '/healthcheck', ip: '127.0.0.1' })
+})
+
+t.test('a port that is taken is one line that names another, and the folder is free again', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as AddressInfo
+  const dir = t.testdir({})
+  const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', dir])
+  const other = port === 65_535 ? 8080 : port + 1
+  t.match(ended, { code: 1, stderr: `Port ${port} is in use. Try: kss serve --port ${other}\n` })
+  t.same(await readdir(dir), [])
+})
+
+t.test('an address that this machine does not have is one line', async (t) => {
+  const ended = await kss(t, ['serve', '--host', '192.0.2.77', '--dir', t.testdir({})])
+  t.match(ended, { code: 1, stderr: 'This machine has no address 192.0.2.77. Try: kss serve --host 0.0.0.0\n' })
+})
+
+t.test('any other address that can not be is one line too', async (t) => {
+  // A link-local address without its interface.
+  const ended = await kss(t, ['serve', '--host', 'fe80::1', '--port', '8080', '--dir', t.testdir({})])
+  t.match(ended, { code: 1, stderr: /^Cannot listen on fe80::1, port 8080: .+\.\n$/ })
+})
+
+t.test('a pretty log is for people', async (t) => {
+  const args = ['serve', '--log-format', 'pretty', '--host', '192.0.2.77', '--dir', t.testdir({})]
+  const { stdout } = await kss(t, args, { KSS_PROT: '1' })
+  t.match(stdout, /^\[.+\] WARN: KSS_PROT is not a setting of kss: ignored\. Did you mean KSS_PORT\?\n/)
+})
+
+t.test('a second server on the folder ends with code 3, and says who holds it', async (t) => {
+  const dir = t.testdir({})
+  const server = await serve(t, dir)
+  const ended = await kss(t, ['serve', '--port', '0', '--dir', dir])
+  t.equal(ended.code, 3)
+  t.match(
+    ended.stderr,
+    new RegExp(`^The folder ${dir} is in use by another kss \\(process ${server.child.pid}, .*\\n$`),
+  )
+})
+
+t.test('a folder that is a file is one line', async (t) => {
+  const dir = t.testdir({ file: '' })
+  const file = join(dir, 'file')
+  const message = (path: string, why: string): string =>
+    `Cannot write to the folder ${path}: ${why}. Choose another one with --dir.\n`
+  t.match(await kss(t, ['serve', '--dir', file]), { code: 1, stderr: message(file, 'it is a file') })
+  const below = join(file, 'below')
+  t.match(await kss(t, ['serve', '--dir', below]), { code: 1, stderr: message(below, 'a part of its path is a file') })
+})
+
+const isRoot = process.getuid?.() === 0
+const needsRoot = !isRoot && 'only root can give a folder to another user'
+
+t.test('a folder of another user is one line', { skip: needsRoot }, async (t) => {
+  const dir = t.testdir({})
+  await chown(dir, 12_345, 12_345)
+  t.match(await kss(t, ['serve', '--dir', dir]), {
+    code: 1,
+    stderr: `The folder ${dir} belongs to user 12345. Run kss as that user, not as root.\n`,
+  })
+})
+
+t.test('a folder that may not be written is one line', { skip: needsRoot }, async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), 'kss-'))
+  t.teardown(() => rm(parent, { recursive: true }))
+  await chmod(parent, 0o755)
+  await mkdir(join(parent, 'mine'), { mode: 0o700 })
+  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
+  const nobody = { uid: 65_534, gid: 65_534, encoding: 'utf8' } as const
+  for (const [name, why] of [
+    ['mine', 'it belongs to user 0, and kss runs as 65534'],
+    ['new', 'permission denied'],
+  ] as const) {
+    const dir = join(parent, name)
+    const { status, stderr } = spawnSync(process.execPath, [launcher, 'serve', '--dir', dir], nobody)
+    t.equal(status, 1)
+    t.equal(stderr.split('\n', 1)[0], `Cannot write to the folder ${dir}: ${why}. Choose another one with --dir.`)
+  }
+})
+
+t.test('damaged files do not keep it from starting, and are logged', async (t) => {
+  const dir = t.testdir({ ann: { 'auth.json': '{' } })
+  const server = await serve(t, dir)
+  t.equal((await fetch(`${server.url}/users/auth`, { headers })).status, 503)
+  t.equal((await register(server.url)).status, 402)
+  t.equal(await readFile(join(dir, 'ann', 'auth.json'), 'utf8'), '{')
+})
+
+t.test('a record that is damaged is logged and set aside', async (t) => {
+  const dir = t.testdir({})
+  const server = await serve(t, dir)
+  await register(server.url)
+  await writeFile(join(dir, 'ann', 'abc.json'), '{')
+  const reply = await fetch(`${server.url}/syncs/progress/abc`, { headers })
+  t.same(await reply.json(), {})
+  await server.stop()
+  t.match(
+    server.log.filter(({ level }) => level === 50),
+    [{ msg: 'damaged file', err: { message: /abc\.json: is not JSON/ } }],
+  )
+})

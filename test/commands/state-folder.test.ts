@@ -1,0 +1,35 @@
+import * as fsPromises from 'node:fs/promises'
+import t, { type Test } from 'tap'
+import type { openStateFolder } from '../../src/commands/state-folder.ts'
+
+/** openStateFolder on a disk that refuses with the code, as seen by user 1000. */
+async function open(t: Test, code: string, dir: string): Promise<unknown> {
+  const access = async (): Promise<never> => {
+    throw Object.assign(new Error(`${code}: refused`), { code })
+  }
+  const mocks = { 'node:fs/promises': { ...fsPromises, access } }
+  const mocked = await t.mockImport<{ openStateFolder: typeof openStateFolder }>(
+    '../../src/commands/state-folder.ts',
+    mocks,
+  )
+  t.intercept(process, 'getuid', { value: () => 1000 })
+  return await mocked.openStateFolder(dir).catch((error: unknown) => error)
+}
+
+for (const [code, why] of [
+  ['EROFS', 'it is on a read-only file system'],
+  ['ENOSPC', 'the disk is full'],
+  ['EIO', 'EIO: refused'],
+] as const) {
+  t.test(`a folder that answers ${code} is one line`, async (t) => {
+    const dir = t.testdir({})
+    const message = `Cannot write to the folder ${dir}: ${why}. Choose another one with --dir.`
+    t.match(await open(t, code, dir), { message, exitCode: 1 })
+  })
+}
+
+t.test('a folder of somebody else names both users', async (t) => {
+  const dir = t.testdir({})
+  const { uid } = await fsPromises.stat(dir)
+  t.match(await open(t, 'EACCES', dir), { message: new RegExp(`: it belongs to user ${uid}, and kss runs as 1000\\.`) })
+})

@@ -1,0 +1,127 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { ConfigError, loadConfig, type Values } from '../src/config.ts'
+
+const load = (env: Values, flags: Values = {}, file?: string): ReturnType<typeof loadConfig> =>
+  loadConfig(flags, file, env)
+
+t.test('nothing set gives the defaults', async (t) => {
+  const { config, warnings } = load({ HOME: '/root' })
+  t.same(config, {
+    KSS_HOST: '0.0.0.0',
+    KSS_PORT: 8080,
+    KSS_DIR: config.KSS_DIR,
+    KSS_BASE_PATH: '',
+    KSS_DISABLE_REGISTRATION: false,
+    KSS_HISTORY: true,
+    KSS_TRUSTED_PROXIES: [],
+    KSS_LOG_LEVEL: 'info',
+    KSS_LOG_FORMAT: 'auto',
+  })
+  t.same(warnings, [])
+})
+
+t.test('the environment of the process is read where none is given', async (t) => {
+  t.ok(loadConfig().config.KSS_DIR)
+})
+
+t.test('flags beat the environment, which beats the env file, which beats the defaults', async (t) => {
+  const dir = t.testdir({ env: '# mine\nKSS_PORT=1\nKSS_HOST="::"\nexport KSS_LOG_LEVEL=warn\nOTHER=1\n' })
+  const file = join(dir, 'env')
+  const { config } = load({ KSS_PORT: '2', KSS_HOST: '127.0.0.1' }, { KSS_PORT: '3' }, file)
+  t.match(config, { KSS_PORT: 3, KSS_HOST: '127.0.0.1', KSS_LOG_LEVEL: 'warn', KSS_LOG_FORMAT: 'auto' })
+  t.match(load({}, {}, file).config, { KSS_PORT: 1, KSS_HOST: '::' })
+})
+
+t.test('an env file that can not be read is an error', async (t) => {
+  t.throws(() => load({}, {}, '/none'), { message: /^Cannot read the env file \/none: ENOENT/ })
+})
+
+for (const [word, expected] of [
+  ['true', true],
+  ['TRUE', true],
+  ['1', true],
+  ['Yes', true],
+  ['false', false],
+  ['0', false],
+  ['nO', false],
+] as const) {
+  t.test(`${word} is ${expected}`, async (t) => {
+    t.equal(load({ KSS_DISABLE_REGISTRATION: word }).config.KSS_DISABLE_REGISTRATION, expected)
+  })
+}
+
+t.test('an empty variable counts as unset', async (t) => {
+  t.match(load({ KSS_PORT: '', KSS_HISTORY: '' }).config, { KSS_PORT: 8080, KSS_HISTORY: true })
+})
+
+for (const [name, value, expected] of [
+  ['KSS_PORT', 'http', 'a whole number from 0 to 65535'],
+  ['KSS_PORT', '80.5', 'a whole number from 0 to 65535'],
+  ['KSS_PORT', '65536', 'a whole number from 0 to 65535'],
+  ['KSS_PORT', '-1', 'a whole number from 0 to 65535'],
+  ['KSS_HISTORY', 'maybe', 'true or false'],
+  ['KSS_BASE_PATH', '/../x', 'a path like /kosync'],
+  ['KSS_BASE_PATH', '/a b', 'a path like /kosync'],
+  ['KSS_LOG_LEVEL', 'loud', 'trace, debug, info, warn, error, fatal or silent'],
+  ['KSS_LOG_FORMAT', 'xml', 'auto, pretty or json'],
+  ['KSS_TRUSTED_PROXIES', 'proxy', 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1'],
+  ['KSS_TRUSTED_PROXIES', '10.0.0.0/33', 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1'],
+  ['KSS_TRUSTED_PROXIES', '10.0.0.0/0', 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1'],
+  ['KSS_TRUSTED_PROXIES', '10.0.0.1,', 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1'],
+] as const) {
+  t.test(`${name}=${value} is one line that says what was expected`, async (t) => {
+    t.throws(() => load({ [name]: value }), new ConfigError(`${name} is "${value}": expected ${expected}.`))
+  })
+}
+
+for (const [value, expected] of [
+  ['/kosync', '/kosync'],
+  ['kosync', '/kosync'],
+  ['/kosync/', '/kosync'],
+  ['/a/b.c', '/a/b.c'],
+  ['/', ''],
+] as const) {
+  t.test(`the base path ${value} is ${expected}`, async (t) => {
+    t.equal(load({ KSS_BASE_PATH: value }).config.KSS_BASE_PATH, expected)
+  })
+}
+
+t.test('proxies are addresses and ranges', async (t) => {
+  const { config } = load({ KSS_TRUSTED_PROXIES: '10.0.0.0/8, ::1,fd00::/8' })
+  t.same(config.KSS_TRUSTED_PROXIES, ['10.0.0.0/8', '::1', 'fd00::/8'])
+})
+
+t.test('an unknown variable is named, with the nearest real one', async (t) => {
+  const { warnings } = load({ KSS_PROT: '1', KSS_DATA_DIR: 'x', KSSX: '1' })
+  t.same(warnings, [
+    'KSS_PROT is not a setting of kss: ignored. Did you mean KSS_PORT?',
+    'KSS_DATA_DIR is not a setting of kss: ignored. Did you mean KSS_DIR?',
+  ])
+})
+
+t.test('what Kubernetes sets for a service called kss is ignored', async (t) => {
+  const { config, warnings } = load({
+    KSS_PORT: 'tcp://10.3.2.1:80',
+    KSS_PORT_80_TCP: 'tcp://10.3.2.1:80',
+    KSS_SERVICE_HOST: '10.3.2.1',
+  })
+  t.equal(config.KSS_PORT, 8080)
+  t.same(warnings, [
+    'KSS_PORT is "tcp://10.3.2.1:80", as Kubernetes sets it for a service called kss: ignored. ' +
+      'Use --port, or rename the service.',
+  ])
+})
+
+for (const [platform, env, expected] of [
+  ['linux', {}, join(homedir(), '.local', 'share', 'kss')],
+  ['linux', { XDG_DATA_HOME: '/data' }, '/data/kss'],
+  ['darwin', {}, join(homedir(), 'Library', 'Application Support', 'kss')],
+  ['win32', { LOCALAPPDATA: '/appdata' }, '/appdata/kss'],
+  ['linux', { KSS_DIR: 'relative' }, resolve('relative')],
+] as const) {
+  t.test(`the folder on ${platform} with ${JSON.stringify(env)} is ${expected}`, async (t) => {
+    t.equal(loadConfig({}, undefined, env, platform).config.KSS_DIR, expected)
+  })
+}
