@@ -1,0 +1,107 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { settings } from '../src/config.ts'
+import { startServer, syncOnce } from './server-process.ts'
+
+const run = promisify(execFile)
+const project = join(import.meta.dirname, '..')
+const unit = join(project, 'docs', 'kss.service')
+const text = await readFile(unit, 'utf8')
+
+t.setTimeout(60_000)
+
+/** The offline part of `systemd-analyze security` came with systemd 250. */
+const systemd = Number(/^systemd (\d+)/.exec(versionOf('systemd-analyze'))?.[1] ?? 0)
+const analyze = systemd >= 250 ? {} : { skip: 'systemd-analyze of systemd 250 or newer is not on this machine' }
+const trace = versionOf('strace') ? analyze : { skip: 'strace is not on this machine' }
+
+function versionOf(program: string): string {
+  return spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout ?? ''
+}
+
+/** All values of a setting; systemd reads one that stands twice as a list. */
+function valuesOf(name: string): string[] {
+  return text.split('\n').flatMap((line) => (line.startsWith(`${name}=`) ? line.slice(name.length + 1).split(' ') : []))
+}
+
+t.test('the unit keeps its data in the state directory, and names only settings that there are', async (t) => {
+  t.same(valuesOf('StateDirectory'), ['kss'])
+  t.ok(valuesOf('Environment').includes('KSS_DIR=%S/kss'))
+  const names = Object.keys(settings.properties)
+  t.same(
+    (text.match(/\bKSS_[A-Z_]+/g) ?? []).filter((name) => name !== 'KSS_NAME' && !names.includes(name)),
+    [],
+  )
+})
+
+t.test('the unit leaves memory executable, which Node needs', async (t) => {
+  t.same(valuesOf('MemoryDenyWriteExecute'), [])
+})
+
+t.test('systemd has nothing to say about the unit', analyze, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  // kss is not installed on the machine that tests it: Node stands in for it.
+  const copy = text.replace('\nExecStart=kss ', `\nExecStart=${process.execPath} `)
+  t.not(copy, text)
+  await writeFile(join(folder, 'kss.service'), copy)
+  const { stdout, stderr } = await run('systemd-analyze', ['verify', join(folder, 'kss.service')])
+  t.equal(stdout + stderr, '')
+})
+
+t.test('systemd rates the exposure of the unit at 2.0 or less', analyze, async (t) => {
+  await t.resolves(run('systemd-analyze', ['security', '--offline=true', '--threshold=20', unit]))
+})
+
+t.test('a server needs no system call and no socket that the unit forbids', trace, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const log = join(folder, 'calls')
+  const command = ['strace', '-f', '-qq', '-o', log, process.execPath, join(project, 'bin', 'kss.cjs')]
+  const server = await startServer(t, command, join(folder, 'state'))
+  await syncOnce(server.url)
+  t.equal(await server.stop(), 0)
+
+  const calls = await readFile(log, 'utf8')
+  const used = new Set(Array.from(calls.matchAll(/^\d+ +(\w+)\(/gm), ([, name = '']) => name))
+  t.ok(used.has('listen'), 'strace saw the server')
+  const allowed = await allowedCalls()
+  t.same(
+    [...used].filter((name) => !allowed.has(name)),
+    [],
+  )
+  const families = new Set(Array.from(calls.matchAll(/ socket\((\w+)/g), ([, family = '']) => family))
+  const allowedFamilies = valuesOf('RestrictAddressFamilies')
+  t.same(
+    [...families].filter((family) => !allowedFamilies.includes(family)),
+    [],
+  )
+})
+
+async function allowedCalls(): Promise<Set<string>> {
+  const { stdout } = await run('systemd-analyze', ['syscall-filter', '--no-pager'])
+  const groups = new Map<string, string[]>()
+  for (const block of stdout.split(/\n(?=@)/)) {
+    const [name = '', ...members] = block.split('\n').map((line) => line.trim())
+    groups.set(
+      name,
+      members.filter((member) => /^@?\w/.test(member)),
+    )
+  }
+  const expand = (name: string): string[] => (name.startsWith('@') ? (groups.get(name) ?? []).flatMap(expand) : [name])
+  const allowed = new Set<string>()
+  let forbid = false
+  for (const value of text.split('\n').filter((line) => line.startsWith('SystemCallFilter='))) {
+    const list = value.slice('SystemCallFilter='.length)
+    forbid = list.startsWith('~')
+    for (const name of list.replace('~', '').split(' ').flatMap(expand)) {
+      if (forbid) allowed.delete(name)
+      else allowed.add(name)
+    }
+  }
+  return allowed
+}
