@@ -1,4 +1,11 @@
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import { Ajv, type AnySchema } from 'ajv'
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyServerOptions,
+} from 'fastify'
 import { Auth } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
 import { answerClientError, ProtocolError, replyWithError } from './errors.ts'
@@ -21,6 +28,8 @@ export interface AppOptions {
   now?: () => number
 }
 
+type Compilers = Required<NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>>
+
 /** Bytes: many times what KOReader sends. */
 const bodyLimit = 16 * 1024
 
@@ -34,7 +43,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     bodyLimit,
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
-    ajv: { customOptions: { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    schemaController: { compilersFactory: compilers() },
     frameworkErrors: (error, request, reply) => void replyWithError(error, request, reply),
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
@@ -43,8 +52,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.decorateRequest('user', '')
   stopGracefully(app)
   // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
-  app.addHook('onRequest', async (request) => {
-    if (request.is404) throw new ProtocolError('notFound')
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.is404 ? new ProtocolError('notFound') : undefined)
   })
   acceptJsonOfAnyType(app)
   sendPlainJsonType(app)
@@ -69,11 +78,24 @@ const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
   addOtherMethods(app, '/syncs/progress/*', ['GET', 'HEAD'])
 }
 
+/**
+ * Plain Ajv, which takes a body as it is, where Fastify's would change it to fit; and JSON.stringify, because replies
+ * are small: a serializer compiled for each would cost more at start than it ever saves.
+ */
+function compilers(): Compilers {
+  const ajv = new Ajv({ allErrors: true })
+  // Fastify calls it with the route's schema in an object, as its documentation says and its type does not.
+  const buildValidator = () => (route: { schema: AnySchema }) => ajv.compile(route.schema)
+  return {
+    buildValidator: buildValidator as unknown as Compilers['buildValidator'],
+    buildSerializer: () => () => JSON.stringify,
+  }
+}
+
 /** Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2 */
 function sendPlainJsonType(app: FastifyInstance): void {
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
-    reply.header('cache-control', 'no-store')
     done(null, payload)
   })
 }
@@ -82,9 +104,10 @@ function sendPlainJsonType(app: FastifyInstance): void {
 function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { id, method, url, user, ip } = request
-    const path = url.split('?', 1)[0]
+    const query = url.indexOf('?')
+    const path = query === -1 ? url : url.slice(0, query)
     const ms = Math.round(reply.elapsedTime * 10) / 10
-    app.log.info({ id, method, path, status: reply.statusCode, ms, ...(user && { user }), ip }, 'request')
+    app.log.info({ id, method, path, status: reply.statusCode, ms, user: user || undefined, ip }, 'request')
     done()
   })
 }

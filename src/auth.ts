@@ -1,10 +1,10 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash as digest, randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
 import { readCredentials, type Credentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
 import { hashKey, isHash, matchesHash } from './key-hash.ts'
-import type { Store, User } from './store/store.ts'
+import type { ErrorName } from './protocol.ts'
+import type { Now, Store, User } from './store/store.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,42 +13,44 @@ declare module 'fastify' {
   }
 }
 
-/** How many users' verified keys are remembered, and for how long. */
-const verifiedUsers = 10_000
+/** Milliseconds for which a verified key is remembered. */
 const verifiedMs = 10 * 60_000
 
+type Done = (error?: Error) => void
+
 interface Verified {
-  /** The stored key it was checked against: any other one makes this worthless. */
-  stored: string
-  mac: Buffer
+  mac: string
+  /** performance.now() of the end. */
+  until: number
 }
 
 /** Who may do what: checks credentials against the store, and makes what the store keeps of a key. */
 export class Auth {
   readonly #store: Store
   readonly #logger: FastifyBaseLogger
-  readonly #secret = randomBytes(32)
-  readonly #verified = new LRUCache<string, Verified>({ max: verifiedUsers, ttl: verifiedMs })
+  readonly #secret = randomBytes(32).toString('hex')
+  /** As bounded as the store's own cache: a user whose file changed is another object, and has to be verified again. */
+  readonly #verified = new WeakMap<User, Verified>()
   readonly #checks = new Map<string, Promise<boolean>>()
   /** Checked for an unknown user, so that the answer takes as long as for a wrong key. */
-  readonly #nobody = hashKey(randomBytes(16).toString('hex'))
+  #nobody: Promise<string> | undefined
 
   constructor(store: Store, logger: FastifyBaseLogger) {
     this.#store = store
     this.#logger = logger
   }
 
-  /** An onRequest hook: sets request.user, or throws `unauthorized` before the body is read. @see PROTOCOL.md §2 */
-  readonly require = async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
-    await this.#authorize(request, 'unauthorized')
+  /** An onRequest hook: sets request.user, or ends in `unauthorized` before the body is read. @see PROTOCOL.md §2 */
+  readonly require = (request: FastifyRequest, _reply: FastifyReply, done: Done): void => {
+    this.#authorize(request, 'unauthorized', done)
   }
 
   /**
    * The same for DELETE /users/me, but an account that is not there is `accountNotFound`: a client whose first answer
    * was lost must see that the account is gone. @see PROTOCOL.md §2
    */
-  readonly requireForDeletion = async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
-    await this.#authorize(request, 'accountNotFound')
+  readonly requireForDeletion = (request: FastifyRequest, _reply: FastifyReply, done: Done): void => {
+    this.#authorize(request, 'accountNotFound', done)
   }
 
   /** What the store keeps of a key. */
@@ -67,48 +69,80 @@ export class Auth {
     }
   }
 
-  async #authorize(request: FastifyRequest, whenUnknown: 'unauthorized' | 'accountNotFound'): Promise<void> {
+  #authorize(request: FastifyRequest, whenUnknown: ErrorName, done: Done): void {
     const credentials = readCredentials(request.headers)
-    if (!credentials) throw new ProtocolError('unauthorized')
-    const user = await this.#store.getUser(credentials.username)
-    if (!(await this.#verify(user, credentials))) throw new ProtocolError(user ? 'unauthorized' : whenUnknown)
-    request.user = credentials.username
+    if (!credentials) {
+      done(new ProtocolError('unauthorized'))
+      return
+    }
+    const { username } = credentials
+    const authorized = (): void => {
+      request.user = username
+      done()
+    }
+    const user = this.#store.getUser(username)
+    const mac = this.#mac(credentials.key)
+    // The steady state needs no promise.
+    if (!(user instanceof Promise) && user && this.#recall(user, mac)) authorized()
+    else this.#verify(user, credentials, mac, whenUnknown).then(authorized, done)
   }
 
-  async #verify(user: User | undefined, { username, key }: Credentials): Promise<boolean> {
-    const mac = createHmac('sha256', this.#secret).update(key).digest()
-    const verified = this.#verified.get(username)
-    if (user && verified?.stored === user.key) return timingSafeEqual(verified.mac, mac)
-    const check = `${mac.toString('base64')} ${user?.key} ${username}`
+  /** Whether the key is the one that was verified; undefined when none was. */
+  #recall(user: User, mac: string): boolean | undefined {
+    const verified = this.#verified.get(user)
+    if (!verified || verified.until < performance.now()) return undefined
+    return verified.mac === mac
+  }
+
+  async #verify(
+    found: Now<User | undefined>,
+    { username, key }: Credentials,
+    mac: string,
+    whenUnknown: ErrorName,
+  ): Promise<void> {
+    const user = await found
+    const known = user && this.#recall(user, mac)
+    if (known === true) return
+    if (known === false) throw new ProtocolError('unauthorized')
+    const check = `${mac} ${user?.key} ${username}`
     let matches = this.#checks.get(check)
     if (!matches) {
       matches = this.#check(user, key, mac).finally(() => this.#checks.delete(check))
       this.#checks.set(check, matches)
     }
-    return await matches
+    if (!(await matches)) throw new ProtocolError(user ? 'unauthorized' : whenUnknown)
   }
 
-  async #check(user: User | undefined, key: string, mac: Buffer): Promise<boolean> {
-    const stored = user && isHash(user.key) ? user.key : await this.#nobody
+  async #check(user: User | undefined, key: string, mac: string): Promise<boolean> {
+    const stored =
+      user && isHash(user.key) ? user.key : await (this.#nobody ??= hashKey(randomBytes(16).toString('hex')))
     const matches = await matchesHash(key, stored)
     if (!user) return false
     if (isHash(user.key)) {
-      if (matches) this.#verified.set(user.username, { stored: user.key, mac })
+      if (matches) this.#verified.set(user, { mac, until: performance.now() + verifiedMs })
       return matches
     }
     return await this.#checkPlain(user, key, mac)
   }
 
   /** A plain key of Python kss is replaced by its hash at the first successful log-in. @see STORAGE.md §1 */
-  async #checkPlain({ username, key: stored }: User, key: string, mac: Buffer): Promise<boolean> {
-    if (!timingSafeEqual(createHmac('sha256', this.#secret).update(stored).digest(), mac)) return false
+  async #checkPlain({ username, key: stored }: User, key: string, mac: string): Promise<boolean> {
+    if (this.#mac(stored) !== mac) return false
     const hash = await hashKey(key)
     try {
-      if (await this.#store.replaceKey(username, stored, hash)) this.#verified.set(username, { stored: hash, mac })
+      await this.#store.replaceKey(username, stored, hash)
     } catch (err) {
       // A full disk must not lock the owner out; the next log-in tries again.
       this.#logger.error({ err, user: username }, 'could not replace a plain key by its hash')
     }
     return true
+  }
+
+  /**
+   * A hash under a key of this process: what the cache holds is worth nothing elsewhere, and how long two of them take
+   * to compare tells nothing of what they were made of.
+   */
+  #mac(key: string): string {
+    return digest('sha256', this.#secret + key)
   }
 }

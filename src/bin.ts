@@ -116,7 +116,7 @@ function exitCodeOf(error: unknown): number {
     console.error(error.message)
     return error.exitCode
   }
-  /* c8 ignore next 2 -- a bug: there is no way to it on purpose */
+  /* c8 ignore next 3 -- a bug: there is no way to it on purpose */
   console.error(error)
   return exitCodes.failure
 }

@@ -19,8 +19,9 @@ export function acceptJsonOfAnyType(app: FastifyInstance): void {
     })
   })
   // A malformed Content-Type would be a 415 before any parser is asked.
-  app.addHook('onRequest', async (request) => {
-    delete request.headers['content-type']
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.headers['content-type'] !== undefined) delete request.headers['content-type']
+    done()
   })
 }
 

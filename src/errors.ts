@@ -49,7 +49,7 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
 
 /** Answers what is not HTTP, or too much of it, and closes the connection: Node has no request to reply to yet. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  const { code, status, message } = errorTable[clientErrors[error.code ?? ''] ?? 'badRequest']
+  const { code, status, message } = errorTable[clientErrors[String(error.code)] ?? 'badRequest']
   const body = JSON.stringify({ code, message })
   if (socket.writable && error.code !== 'ECONNRESET') {
     socket.write(

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { ProtocolError } from './errors.ts'
@@ -13,26 +16,28 @@ const retryAfter = '10'
  * never said anything is not idle, and would hold up the stop. A request that still comes in gets 503.
  */
 export function stopGracefully(app: FastifyInstance): void {
-  let inFlight = 0
+  /** Each open connection's newest response; the older ones are finished before it. */
+  const responses = new Map<Socket, ServerResponse | undefined>()
   let stopping = false
-  let finished: (() => void) | undefined
 
-  app.addHook('onRequest', async (_request, reply) => {
-    inFlight += 1
-    // Unlike onResponse, this is also told of clients that hang up.
-    reply.raw.once('close', () => {
-      inFlight -= 1
-      if (inFlight === 0) finished?.()
-    })
-    if (!stopping) return
-    reply.header('retry-after', retryAfter)
-    throw new ProtocolError('unavailable')
+  app.server.on('connection', (socket) => {
+    responses.set(socket, undefined)
+    socket.once('close', () => responses.delete(socket))
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    const { socket } = request.raw
+    // Not one of app.inject.
+    if (responses.has(socket)) responses.set(socket, reply.raw)
+    if (stopping) reply.header('retry-after', retryAfter)
+    done(stopping ? new ProtocolError('unavailable') : undefined)
   })
   app.addHook('preClose', async () => {
     stopping = true
     app.server.close()
-    const settled = new Promise<void>((resolve) => (finished = resolve))
-    if (inFlight > 0) await Promise.race([settled, sleep(patience, undefined, { ref: false })])
+    const deadline = sleep(patience, undefined, { ref: false })
+    for (const response of responses.values()) {
+      if (response && !response.closed) await Promise.race([once(response, 'close'), deadline])
+    }
     app.server.closeAllConnections()
   })
 }

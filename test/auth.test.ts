@@ -69,3 +69,24 @@ t.test('a change of key that another one overtakes is tried again, and ends with
   await overtaken.createUser({ username: 'ann', key: 'K' })
   await t.rejects(new Auth(overtaken, silent).changeKey('ann', '1'), new ProtocolError('unauthorized'))
 })
+
+t.test('a verified key is verified again after ten minutes', async (t) => {
+  const reader = new Reader(build(t))
+  await reader.register()
+  t.equal((await reader.authorize()).statusCode, 200)
+  const now = performance.now()
+  t.intercept(performance, 'now', { value: () => now + 11 * 60_000 })
+  t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
+  t.equal((await reader.authorize()).statusCode, 200)
+})
+
+t.test('log-ins that come together are checked once each, and get their own answer', async (t) => {
+  const reader = new Reader(build(t))
+  await reader.register()
+  const wrong = new Reader(reader.app, 'ann', 'wrong')
+  const replies = await Promise.all([reader, wrong, reader, wrong, reader].map((who) => who.authorize()))
+  t.same(
+    replies.map(({ statusCode }) => statusCode),
+    [200, 401, 200, 401, 200],
+  )
+})

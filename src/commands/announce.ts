@@ -10,7 +10,8 @@ export function announce(config: Config, users: number, logger: FastifyBaseLogge
   const addresses = serverAddresses(config)
   const version = readVersion()
   if (!stdout.isTTY) {
-    logger.info({ version, addresses, dir, users, registration: closed ? 'closed' : 'open' }, 'listening')
+    const registration = closed ? 'closed' : 'open'
+    logger.info({ version, pid: process.pid, addresses, dir, users, registration }, 'listening')
     return
   }
   const registration = closed ? 'closed' : 'open; once all have signed up, close it with --disable-registration'

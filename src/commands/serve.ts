@@ -18,7 +18,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const { KSS_DIR: dir, KSS_HOST: host } = config
   await openStateFolder(dir)
   const unlock = await lockStateFolder(dir)
-  const logger = await createLogger(config)
+  const { logger, flush } = await createLogger(config)
   for (const warning of warnings) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const store = new FileStore({ dir, history: config.KSS_HISTORY, onDamage })
@@ -33,7 +33,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
     await app.close()
     await store.close()
     await unlock()
-    logger.flush()
+    flush()
   }
   try {
     await app.ready()
@@ -51,7 +51,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
 function listenError(error: NodeJS.ErrnoException, { KSS_HOST: host, KSS_PORT: port }: Config): CommandError {
   const { code = '' } = error
   if (code === 'EADDRINUSE') {
-    return new CommandError(`Port ${port} is in use. Try: kss serve --port ${port === 65_535 ? 8080 : port + 1}`)
+    return new CommandError(`Port ${port} is in use. Try: kss serve --port ${Math.min(port + 1, 65_534)}`)
   }
   /* c8 ignore next -- the tests run as root in CI, who may use any port */
   if (code === 'EACCES') return new CommandError(`Port ${port} needs more rights. Try: kss serve --port 8080`)

@@ -1,13 +1,15 @@
 import { constants } from 'node:fs'
 import { access, mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { CommandError, exitCodes } from '../command-error.ts'
+import { hasCode, unlessAbsent } from '../store/error-code.ts'
 import { FolderInUse, lockFolder } from '../store/folder-lock.ts'
 import { readVersion } from '../version.ts'
 
 /** Makes the state directory, 0700, if it is not there; throws CommandError when this user can't work in it. */
 export async function openStateFolder(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolders(dir)
     await access(dir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw await folderError(dir, error as NodeJS.ErrnoException)
@@ -35,12 +37,30 @@ export async function lockStateFolder(dir: string): Promise<() => Promise<void>>
   }
 }
 
+/** Not mkdir's own `recursive`, which never ends where a folder refuses new ones with ENOENT, as /proc does. */
+async function makeFolders(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { mode: 0o700 })
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await stat(dir)).isDirectory()) return
+    const parent = dirname(dir)
+    if (!hasCode(error, 'ENOENT') || (await isThere(parent))) throw error
+    await makeFolders(parent)
+    await mkdir(dir, { mode: 0o700 })
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await unlessAbsent(stat(path))) !== undefined
+}
+
 async function folderError(dir: string, error: NodeJS.ErrnoException): Promise<CommandError> {
   const { code = '' } = error
   const why: Record<string, string> = {
     EROFS: 'it is on a read-only file system',
     ENOTDIR: 'a part of its path is a file',
     EEXIST: 'it is a file',
+    ENOENT: 'there can be no folder',
     ENOSPC: 'the disk is full',
   }
   const owner = ['EACCES', 'EPERM'].includes(code) ? await ownerOf(dir) : undefined

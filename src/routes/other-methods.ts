@@ -27,6 +27,7 @@ export function addOtherMethods(app: FastifyInstance, url: string, methods: stri
 }
 
 /** An onRequest hook: any page may read the answers; credentials are headers that it must know, never cookies. */
-export async function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+export function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   if (request.headers.origin !== undefined) reply.header('access-control-allow-origin', '*')
+  done()
 }

@@ -30,15 +30,36 @@ export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth
       const stored = await store.putProgress(request.user, pushed)
       // Deleted since the credentials were checked.
       if (!stored) throw new ProtocolError('unauthorized')
-      return stored
+      return { document: stored.document, timestamp: stored.timestamp }
     },
   )
 
   app.get<{ Params: DocumentParams }>(
     '/syncs/progress/*',
     { onRequest: auth.require, schema: { params: documentParams, response: { 200: progressReply } } },
-    async (request) => (await store.getProgress(request.user, request.params['*'])) ?? {},
+    (request, reply) => {
+      const record = store.getProgress(request.user, request.params['*'])
+      if (record instanceof Promise) return record.then(wireText)
+      // Not returned: Fastify would listen for the end of a reply that it was given back.
+      reply.send(wireText(record))
+      return undefined
+    },
   )
+}
+
+const wireTexts = new WeakMap<Progress, string>()
+
+/** What a reader sees of a record: never its metadata, nor what somebody added to the file. @see PROTOCOL.md §3 */
+function wireText(record: Progress | undefined): string {
+  if (!record) return '{}'
+  let text = wireTexts.get(record)
+  if (text === undefined) {
+    const { document, percentage, progress, device, device_id, timestamp } = record
+    // JSON leaves out what is undefined.
+    text = JSON.stringify({ document, percentage, progress, device, device_id, timestamp })
+    wireTexts.set(record, text)
+  }
+  return text
 }
 
 /** The fields kss knows; the client's own timestamp is ignored, and so is an optional field of the wrong type. */

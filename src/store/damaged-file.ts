@@ -2,8 +2,8 @@
 export class DamagedFile extends Error {
   readonly code = 'DAMAGED_FILE'
 
-  constructor(path: string, reason: string, options?: ErrorOptions) {
-    super(`${path}: ${reason}`, options)
+  constructor(path: string, reason: string) {
+    super(`${path}: ${reason}`)
   }
 }
 
@@ -12,8 +12,9 @@ export function parseObject(text: string, path: string): Record<string, unknown>
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch (error) {
-    throw new DamagedFile(path, 'is not JSON', { cause: error })
+  } catch {
+    // The parser's own message quotes the text, which may be a key, and this one is logged.
+    throw new DamagedFile(path, 'is not JSON')
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   throw new DamagedFile(path, 'is not a JSON object')

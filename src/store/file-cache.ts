@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import { statSync, type Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
@@ -30,16 +30,21 @@ export class FileCache<T extends object> {
     this.#parse = parse
   }
 
+  /** The value, if it is at hand and nobody changed the file. */
+  peek(path: string): T | undefined {
+    return this.#fresh(path)?.value
+  }
+
   /** Undefined when there is no such file; rejects as the file system or the parser does. */
-  get(path: string): Promise<T | undefined> | T | undefined {
-    const entry = this.#entries.get(path)
-    if (entry && performance.now() - entry.checked < trustedMs) return entry.value
+  async get(path: string): Promise<T | undefined> {
+    const entry = this.#fresh(path)
+    if (entry) return entry.value
     let read = this.#reads.get(path)
     if (!read) {
-      read = this.#check(path, entry).finally(() => this.#reads.delete(path))
+      read = this.#read(path).finally(() => this.#reads.delete(path))
       this.#reads.set(path, read)
     }
-    return read
+    return await read
   }
 
   /** Notes what was just written: the value and the stat of its file. */
@@ -55,18 +60,32 @@ export class FileCache<T extends object> {
     }
   }
 
-  async #check(path: string, entry: Entry<T> | undefined): Promise<T | undefined> {
-    const stats = await unlessAbsent(stat(path))
-    // Written by ourselves while the disk answered: newer than what it said.
-    const now = this.#entries.peek(path)
-    if (now !== entry) return now?.value
-    if (entry && entry.identity === identity(stats)) {
-      entry.checked = performance.now()
-      return entry.value
+  /**
+   * The entry, unless the file is another one by now. One stat a second, of a file that was just in use and so in the
+   * memory of the kernel, takes microseconds; in the thread pool it would take a hundred times as long.
+   */
+  #fresh(path: string): Entry<T> | undefined {
+    const entry = this.#entries.get(path)
+    const now = performance.now()
+    if (!entry || now - entry.checked < trustedMs) return entry
+    try {
+      if (identity(statSync(path, { throwIfNoEntry: false })) !== entry.identity) return undefined
+    } catch {
+      return undefined // the read that follows tells why
     }
+    entry.checked = now
+    return entry
+  }
+
+  async #read(path: string): Promise<T | undefined> {
+    const before = this.#entries.peek(path)
+    const stats = await unlessAbsent(stat(path))
     const text = stats && (stats.isFile() ? await unlessAbsent(readFile(path, 'utf8')) : '')
     const value = text === undefined ? undefined : await this.#parse(text, stats!, path)
-    if (this.#entries.peek(path) === entry) this.set(path, value, stats)
+    const now = this.#entries.peek(path)
+    // Written by ourselves while the disk answered: newer than what it said.
+    if (now !== before) return now?.value
+    this.set(path, value, stats)
     return value
   }
 }

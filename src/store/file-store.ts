@@ -4,7 +4,7 @@ import type { Progress } from '../protocol.ts'
 import { tempPrefix } from './atomic-file.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { UserFiles } from './user-files.ts'
-import type { Store, User } from './store.ts'
+import type { Now, Store, User } from './store.ts'
 
 export interface FileStoreOptions extends ProgressFilesOptions {
   /** The state directory. No other server may use it. @see folder-lock.ts */
@@ -21,7 +21,7 @@ export class FileStore implements Store {
     this.#progress = new ProgressFiles(options)
   }
 
-  getUser(username: string): Promise<User | undefined> {
+  getUser(username: string): Now<User | undefined> {
     return this.#users.find(username)
   }
 
@@ -44,9 +44,10 @@ export class FileStore implements Store {
     return this.#users.list()
   }
 
-  async getProgress(username: string, document: string): Promise<Progress | undefined> {
-    const user = await this.#users.find(username)
-    return user && (await this.#progress.get(user.folder, document))
+  getProgress(username: string, document: string): Now<Progress | undefined> {
+    const user = this.#users.find(username)
+    if (user instanceof Promise) return user.then((found) => found && this.#progress.get(found.folder, document))
+    return user && this.#progress.get(user.folder, document)
   }
 
   async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {

@@ -1,5 +1,5 @@
 import { nextProgress, type Progress } from '../protocol.ts'
-import type { Store, User } from './store.ts'
+import type { Now, Store, User } from './store.ts'
 
 interface Account {
   user: User
@@ -11,7 +11,7 @@ interface Account {
 export class MemoryStore implements Store {
   readonly #accounts = new Map<string, Account>()
 
-  async getUser(username: string): Promise<User | undefined> {
+  getUser(username: string): Now<User | undefined> {
     return this.#accounts.get(username)?.user
   }
 
@@ -36,7 +36,7 @@ export class MemoryStore implements Store {
     return [...this.#accounts.keys()]
   }
 
-  async getProgress(username: string, document: string): Promise<Progress | undefined> {
+  getProgress(username: string, document: string): Now<Progress | undefined> {
     return this.#accounts.get(username)?.records.get(document)
   }
 

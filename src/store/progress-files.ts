@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { nextProgress, type Progress } from '../protocol.ts'
 import { appendLines, renameFile, replaceFile, syncFolder } from './atomic-file.ts'
 import { Batcher } from './batcher.ts'
@@ -9,6 +9,7 @@ import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { parseHistory, parseProgress } from './progress-file.ts'
 import { listsRawName } from './raw-names.ts'
+import type { Now } from './store.ts'
 
 export interface ProgressFilesOptions {
   /** Whether every push is also added to history/<document>.jsonl. */
@@ -29,11 +30,10 @@ export class ProgressFiles {
     this.#writes = new Batcher((path, pushes) => this.#write(path, pushes))
   }
 
-  async get(folder: string, document: string): Promise<Progress | undefined> {
-    const record = await this.#files.get(safePath(folder, document))
-    if (record?.document === document) return record
-    const raw = await this.#findRaw(folder, document)
-    return raw === undefined ? undefined : await this.#files.get(raw)
+  get(folder: string, document: string): Now<Progress | undefined> {
+    const path = safePath(folder, document)
+    const known = this.#files.peek(path)
+    return known?.document === document ? known : this.#find(path, document)
   }
 
   /** Resolves to the record as it is stored now; undefined when the folder is gone. */
@@ -57,6 +57,13 @@ export class ProgressFiles {
 
   async close(): Promise<void> {
     await this.#writes.settled()
+  }
+
+  async #find(path: string, document: string): Promise<Progress | undefined> {
+    const record = await this.#files.get(path)
+    if (record?.document === document) return record
+    const raw = await this.#findRaw(dirname(path), document)
+    return raw === undefined ? undefined : await this.#files.get(raw)
   }
 
   /** The file that an older kss made under the document's own name, if it is there and the name inside is the same. */
@@ -105,7 +112,7 @@ export class ProgressFiles {
 }
 
 function safePath(folder: string, document: string): string {
-  return join(folder, `${toFileName(document)}.json`)
+  return `${folder}${sep}${toFileName(document)}.json`
 }
 
 function historyPath(path: string): string {

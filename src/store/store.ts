@@ -7,13 +7,16 @@ export interface User {
   key: string
 }
 
+/** What is at hand comes at once, without a promise: most reads are served from memory. */
+export type Now<T> = T | Promise<T>
+
 /**
  * Where accounts and positions live. Every promise resolves when the change is durable; a failure of the disk rejects
  * with the error of the file system (`error.code`), and the old value stays. @see STORAGE.md §4
  */
 export interface Store {
   /** Undefined when there is no such user. Rejects with code `DAMAGED_FILE` when the credential cannot be read. */
-  getUser(username: string): Promise<User | undefined>
+  getUser(username: string): Now<User | undefined>
 
   /** False when the name is taken; of two at once exactly one wins. */
   createUser(user: User): Promise<boolean>
@@ -28,7 +31,7 @@ export interface Store {
   listUsers(): Promise<string[]>
 
   /** The latest record; undefined when there is none. */
-  getProgress(username: string, document: string): Promise<Progress | undefined>
+  getProgress(username: string, document: string): Now<Progress | undefined>
 
   /** Stores what nextProgress makes of the push and resolves to it; undefined when the user is gone. */
   putProgress(username: string, pushed: Progress): Promise<Progress | undefined>

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
 import { Batcher } from './batcher.ts'
 import { DamagedFile, parseObject } from './damaged-file.ts'
@@ -7,7 +7,7 @@ import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { listsRawName } from './raw-names.ts'
-import type { User } from './store.ts'
+import type { Now, User } from './store.ts'
 
 const authFile = 'auth.json'
 
@@ -30,12 +30,10 @@ export class UserFiles {
   }
 
   /** Undefined when there is no such user; rejects with DamagedFile when auth.json holds no credential. */
-  async find(username: string): Promise<StoredUser | undefined> {
-    const user = await this.#files.get(join(this.#dir, toFileName(username), authFile))
-    if (user?.username === username) return user
-    if (!(await listsRawName(this.#dir, username))) return undefined
-    const raw = await this.#files.get(join(this.#dir, username, authFile))
-    return raw?.username === username ? raw : undefined
+  find(username: string): Now<StoredUser | undefined> {
+    const path = this.#dir + sep + toFileName(username) + sep + authFile
+    const known = this.#files.peek(path)
+    return known?.username === username ? known : this.#read(path, username)
   }
 
   /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
@@ -81,6 +79,14 @@ export class UserFiles {
     const folders = await readdir(this.#dir)
     const users = await Promise.all(folders.map((folder) => this.#findIn(folder)))
     return users.flatMap((user) => (user ? [user.username] : []))
+  }
+
+  async #read(path: string, username: string): Promise<StoredUser | undefined> {
+    const user = await this.#files.get(path)
+    if (user?.username === username) return user
+    if (!(await listsRawName(this.#dir, username))) return undefined
+    const raw = await this.#files.get(join(this.#dir, username, authFile))
+    return raw?.username === username ? raw : undefined
   }
 
   /** The user of a folder; undefined when it is no user's, or by its name should not be this one's. */

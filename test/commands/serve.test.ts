@@ -67,7 +67,7 @@ t.test('the log has one line a request, and never a key', async (t) => {
   t.match(requests, [
     { method: 'POST', path: '/users/create', status: 201, ip: '127.0.0.1' },
     { method: 'GET', path: '/users/auth', status: 200, ms: Number, user: 'ann', ip: '203.0.113.7' },
-    { method: 'GET', path: '/users/auth', status: 401 },
+    { method: 'GET', path: '/users/auth', status: 401, user: undefined },
   ])
   t.notMatch(JSON.stringify(server.log), /secret|from-the-client|YW5u/)
 })
@@ -86,7 +86,7 @@ t.test('a port that is taken is one line that names another, and the folder is f
   const { port } = taken.address() as AddressInfo
   const dir = t.testdir({})
   const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', dir])
-  const other = port === 65_535 ? 8080 : port + 1
+  const other = Math.min(port + 1, 65_534)
   t.match(ended, { code: 1, stderr: `Port ${port} is in use. Try: kss serve --port ${other}\n` })
   t.same(await readdir(dir), [])
 })
@@ -119,6 +119,23 @@ t.test('a second server on the folder ends with code 3, and says who holds it', 
   )
 })
 
+t.test('a server that is stopped holds its folder all the same', async (t) => {
+  const dir = t.testdir({})
+  const server = await serve(t, dir)
+  server.child.kill('SIGSTOP')
+  const ended = await kss(t, ['serve', '--port', '0', '--dir', dir])
+  t.equal(ended.code, 3)
+  t.match(ended.stderr, /\(process unknown, version unknown, since unknown\)/)
+})
+
+t.test('a burst of long log lines is written, every one', async (t) => {
+  const server = await serve(t, t.testdir({}))
+  const path = `/${'a'.repeat(14_000)}`
+  await Promise.all(Array.from({ length: 10 }, () => fetch(server.url + path)))
+  t.equal(await server.stop(), 0)
+  t.equal(server.log.filter((line) => line['path'] === path).length, 10)
+})
+
 t.test('a folder that is a file is one line', async (t) => {
   const dir = t.testdir({ file: '' })
   const file = join(dir, 'file')
@@ -127,6 +144,16 @@ t.test('a folder that is a file is one line', async (t) => {
   t.match(await kss(t, ['serve', '--dir', file]), { code: 1, stderr: message(file, 'it is a file') })
   const below = join(file, 'below')
   t.match(await kss(t, ['serve', '--dir', below]), { code: 1, stderr: message(below, 'a part of its path is a file') })
+})
+
+t.test('folders above it are made too, and one where none can be is one line', async (t) => {
+  const dir = join(t.testdir({}), 'a', 'b')
+  const server = await serve(t, dir)
+  t.equal(await server.stop(), 0)
+  if (process.platform === 'linux') {
+    const ended = await kss(t, ['serve', '--dir', '/proc/a/b'])
+    t.match(ended, { code: 1, stderr: /^Cannot write to the folder \/proc\/a\/b: there can be no folder\./ })
+  }
 })
 
 const isRoot = process.getuid?.() === 0
@@ -160,11 +187,15 @@ t.test('a folder that may not be written is one line', { skip: needsRoot }, asyn
 })
 
 t.test('damaged files do not keep it from starting, and are logged', async (t) => {
-  const dir = t.testdir({ ann: { 'auth.json': '{' } })
+  const auth = '{"x-auth-user":"ann","x-auth-key": plainkey'
+  const dir = t.testdir({ ann: { 'auth.json': auth } })
   const server = await serve(t, dir)
   t.equal((await fetch(`${server.url}/users/auth`, { headers })).status, 503)
   t.equal((await register(server.url)).status, 402)
-  t.equal(await readFile(join(dir, 'ann', 'auth.json'), 'utf8'), '{')
+  t.equal(await readFile(join(dir, 'ann', 'auth.json'), 'utf8'), auth)
+  await server.stop()
+  t.match(server.log, [{}, { level: 50, err: { message: /auth\.json: is not JSON/ } }, {}, {}])
+  t.notMatch(JSON.stringify(server.log), /plainkey/)
 })
 
 t.test('a record that is damaged is logged and set aside', async (t) => {

@@ -3,11 +3,11 @@ import t, { type Test } from 'tap'
 import type { openStateFolder } from '../../src/commands/state-folder.ts'
 
 /** openStateFolder on a disk that refuses with the code, as seen by user 1000. */
-async function open(t: Test, code: string, dir: string): Promise<unknown> {
+async function open(t: Test, code: string, dir: string, noFolders = false): Promise<unknown> {
   const access = async (): Promise<never> => {
     throw Object.assign(new Error(`${code}: refused`), { code })
   }
-  const mocks = { 'node:fs/promises': { ...fsPromises, access } }
+  const mocks = { 'node:fs/promises': { ...fsPromises, access, ...(noFolders && { mkdir: access }) } }
   const mocked = await t.mockImport<{ openStateFolder: typeof openStateFolder }>(
     '../../src/commands/state-folder.ts',
     mocks,
@@ -32,4 +32,8 @@ t.test('a folder of somebody else names both users', async (t) => {
   const dir = t.testdir({})
   const { uid } = await fsPromises.stat(dir)
   t.match(await open(t, 'EACCES', dir), { message: new RegExp(`: it belongs to user ${uid}, and kss runs as 1000\\.`) })
+})
+
+t.test('a folder that can not be made, nor looked at, is one line', async (t) => {
+  t.match(await open(t, 'EACCES', '/none/kss', true), { message: /\/none\/kss: permission denied\./ })
 })
