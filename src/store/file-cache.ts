@@ -1,5 +1,5 @@
-import { statSync, type Stats } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { constants, statSync, type Stats } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { unlessAbsent } from './error-code.ts'
@@ -79,14 +79,24 @@ export class FileCache<T extends object> {
 
   async #read(path: string): Promise<T | undefined> {
     const before = this.#entries.peek(path)
-    const stats = await unlessAbsent(stat(path))
-    const text = stats && (stats.isFile() ? await unlessAbsent(readFile(path, 'utf8')) : '')
-    const value = text === undefined ? undefined : await this.#parse(text, stats!, path)
-    const now = this.#entries.peek(path)
+    const file = await unlessAbsent(readWithStats(path))
+    const value = file && (await this.#parse(file.text, file.stats, path))
     // Written by ourselves while the disk answered: newer than what it said.
-    if (now !== before) return now?.value
-    this.set(path, value, stats)
+    if (this.#entries.peek(path) !== before) return this.peek(path)
+    this.set(path, value, file?.stats)
     return value
+  }
+}
+
+/** The text and the stat of one and the same file, also when another one takes its place meanwhile. */
+async function readWithStats(path: string): Promise<{ text: string; stats: Stats }> {
+  // Opening a pipe would wait for who writes into it.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stats = await file.stat()
+    return { text: stats.isFile() ? await file.readFile('utf8') : '', stats }
+  } finally {
+    await file.close()
   }
 }
 

@@ -107,12 +107,11 @@ async function takesSockets(dir: string): Promise<boolean> {
   const server = createServer()
   try {
     await once(server.listen(path), 'listening')
+    server.close()
     return true
   } catch (error) {
     if (hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS')) return false
     throw error
-  } finally {
-    server.close()
   }
 }
 

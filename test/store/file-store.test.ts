@@ -107,6 +107,9 @@ t.test('a folder of Python kss works as it is', async (t) => {
   t.equal(await store.createUser({ username: 'alice', key: 'K' }), true)
   t.match(await store.getProgress('Alice', 'AbC'), { percentage: 0.25, progress: '12' })
   t.equal(await store.getProgress('Alice', 'abc'), undefined)
+  await writeFile(join(dir, 'Alice', 'XyZ.json'), JSON.stringify({ ...record, document: 'other' }))
+  await sleep(1000)
+  t.equal(await store.getProgress('Alice', 'XyZ'), undefined)
   t.match(await store.getProgress('bob', 'abc'), { percentage: 0 })
 
   await store.putProgress('Alice', { ...pushed, document: 'AbC' })
