@@ -30,6 +30,13 @@ export interface AppOptions {
 
 type Compilers = Required<NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>>
 
+/** Milliseconds: to send a whole request, its headers, and without a byte in either direction. */
+const timeouts = {
+  requestTimeout: 10_000,
+  connectionTimeout: 60_000,
+  http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
+}
+
 /** Bytes: many times what KOReader sends. */
 const bodyLimit = 16 * 1024
 
@@ -41,6 +48,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     childLoggerFactory: (parent) => parent,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
+    ...timeouts,
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     schemaController: { compilersFactory: compilers() },

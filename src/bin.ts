@@ -35,6 +35,7 @@ program
     const server = serve(config, warnings)
     process.on('SIGHUP', () => undefined)
     closeWithGrace({ delay: patience, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err }) => {
+      /* c8 ignore next -- a bug: there is no way to it on purpose */
       if (err) console.error(err)
       await (await server).close()
     })

@@ -4,6 +4,7 @@ import { Auth } from '../src/auth.ts'
 import { ProtocolError } from '../src/errors.ts'
 import { matchesHash } from '../src/key-hash.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
+import type { User } from '../src/store/store.ts'
 import { build, position, Reader } from './helper.ts'
 
 const silent = pino({ level: 'silent' })
@@ -89,4 +90,18 @@ t.test('log-ins that come together are checked once each, and get their own answ
     replies.map(({ statusCode }) => statusCode),
     [200, 401, 200, 401, 200],
   )
+})
+
+t.test('a verified key is remembered too where the store has to look the user up', async (t) => {
+  class Slow extends MemoryStore {
+    override async getUser(username: string): Promise<User | undefined> {
+      return await super.getUser(username)
+    }
+  }
+  const reader = new Reader(build(t, { store: new Slow() }))
+  await reader.register()
+  for (let round = 0; round < 2; round += 1) {
+    t.equal((await reader.authorize()).statusCode, 200)
+    t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
+  }
 })

@@ -139,6 +139,17 @@ t.test('a request on an open connection while the server stops answers 503, and 
   t.match(reply, /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 503 [^]*retry-after: 10\r\n[^]*"code":503/)
 })
 
+t.test('a request that never ends is closed, and one that is not read too', async (t) => {
+  const app = await listen(t)
+  const { requestTimeout, headersTimeout, timeout } = app.server
+  t.same(
+    { requestTimeout, headersTimeout, timeout },
+    { requestTimeout: 10_000, headersTimeout: 10_000, timeout: 60_000 },
+  )
+  const started = exchange(app, 'GET /healthcheck HTTP/1.1\r\n')
+  t.match(await started, /^HTTP\/1\.1 408 .*\r\nContent-Type: application\/json\r\n/)
+})
+
 t.test('clients that hang up do not hold up the stop', async (t) => {
   const app = await listen(t)
   const { port } = app.server.address() as AddressInfo

@@ -47,12 +47,13 @@ t.test('SIGHUP does no harm', async (t) => {
 t.test('what it says at start is one line of facts', async (t) => {
   const dir = t.testdir({})
   const env = { KSS_DISABLE_REGISTRATION: 'yes', KSS_PROT: '1' }
-  const { log, url } = await serve(t, dir, ['--base-path', 'kosync'], env)
+  const { log, url, stop } = await serve(t, dir, ['--base-path', 'kosync'], env)
   t.equal(log.length, 2)
   t.match(log[0], { level: 40, msg: 'KSS_PROT is not a setting of kss: ignored. Did you mean KSS_PORT?' })
   t.match(log[1], { msg: 'listening', addresses: [/^http:\/\/127\.0\.0\.1:\d+\/kosync$/], dir, users: 0 })
   t.match(log[1], { registration: 'closed', version: /^\d+\.\d+\.\d+/ })
   t.equal((await register(url)).status, 403)
+  t.equal(await stop(), 0)
 })
 
 t.test('the log has one line a request, and never a key', async (t) => {

@@ -1,6 +1,6 @@
 import * as fsPromises from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import type { openStateFolder } from '../../src/commands/state-folder.ts'
+import { lockStateFolder, type openStateFolder } from '../../src/commands/state-folder.ts'
 
 /** openStateFolder on a disk that refuses with the code, as seen by user 1000. */
 async function open(t: Test, code: string, dir: string, noFolders = false): Promise<unknown> {
@@ -36,4 +36,8 @@ t.test('a folder of somebody else names both users', async (t) => {
 
 t.test('a folder that can not be made, nor looked at, is one line', async (t) => {
   t.match(await open(t, 'EACCES', '/none/kss', true), { message: /\/none\/kss: permission denied\./ })
+})
+
+t.test('a folder that goes before it is locked is an error', async (t) => {
+  await t.rejects(lockStateFolder('/none'), { code: 'ENOENT' })
 })
