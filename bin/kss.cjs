@@ -6,12 +6,14 @@ var path = require('path')
 
 var version = process.versions.node.split('.')
 var build = path.join(__dirname, '..', 'dist', 'bin.js')
+/* c8 ignore start -- test/package.test.ts runs these from a copy, where there is no build */
 if (version[0] < 20 || (version[0] === '20' && version[1] < 19)) {
   console.error('kss needs Node.js 20.19 or newer; this is ' + process.versions.node + '. See https://nodejs.org')
   process.exit(1)
 } else if (!fs.existsSync(build)) {
   console.error('kss is not built here. Run: npm ci')
   process.exit(1)
+  /* c8 ignore stop */
 } else {
   void import(require('url').pathToFileURL(build).href)
 }
