@@ -8,7 +8,7 @@ import fastify, {
 } from 'fastify'
 import { Auth } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
-import { answerClientError, ProtocolError, replyWithError } from './errors.ts'
+import { answerClientError, answerForNode, ProtocolError, replyWithError } from './errors.ts'
 import { stopGracefully } from './graceful-stop.ts'
 import { healthcheck } from './routes/healthcheck.ts'
 import { addOtherMethods, allowAnyOrigin } from './routes/other-methods.ts'
@@ -30,11 +30,14 @@ export interface AppOptions {
 
 type Compilers = Required<NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>>
 
-/** Milliseconds: to send a whole request, its headers, and without a byte in either direction. */
-const timeouts = {
+/**
+ * Milliseconds: to send a whole request, its headers, and without a byte in either direction. The Host header is
+ * checked here and not by Node, whose answer has no body.
+ */
+const transport = {
   requestTimeout: 10_000,
   connectionTimeout: 60_000,
-  http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
+  http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000, requireHostHeader: false },
 }
 
 /** Bytes: many times what KOReader sends. */
@@ -48,7 +51,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     childLoggerFactory: (parent) => parent,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
-    ...timeouts,
+    ...transport,
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     schemaController: { compilersFactory: compilers() },
@@ -59,9 +62,13 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.setErrorHandler(replyWithError)
   app.decorateRequest('user', '')
   stopGracefully(app)
+  answerForNode(app.server)
   // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
   app.addHook('onRequest', (request, _reply, done) => {
-    done(request.is404 ? new ProtocolError('notFound') : undefined)
+    const { host } = request.headers
+    // RFC 9112 §3.2
+    if (host === undefined && request.raw.httpVersion === '1.1') done(new ProtocolError('badRequest'))
+    else done(request.is404 ? new ProtocolError('notFound') : undefined)
   })
   acceptJsonOfAnyType(app)
   sendPlainJsonType(app)

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
+import { STATUS_CODES, type Server } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { errorTable, type ErrorName } from './protocol.ts'
 
@@ -48,15 +48,27 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
 }
 
 /** Answers what is not HTTP, or too much of it, and closes the connection: Node has no request to reply to yet. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  const { code, status, message } = errorTable[clientErrors[String(error.code)] ?? 'badRequest']
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET') socket.destroy()
+  else answerRaw(socket, clientErrors[String(error.code)] ?? 'badRequest')
+}
+
+/** Answers what Node would answer itself, with an empty body or not at all, before Fastify sees it. */
+export function answerForNode(server: Server): void {
+  server.on('connect', (_request, socket) => answerRaw(socket, 'methodNotAllowed'))
+  server.on('checkExpectation', ({ socket }) => answerRaw(socket, 'expectationFailed'))
+}
+
+function answerRaw(socket: Duplex, error: ErrorName): void {
+  const { code, status, message } = errorTable[error]
   const body = JSON.stringify({ code, message })
-  if (socket.writable && error.code !== 'ECONNRESET') {
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    )
-  }
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
   socket.destroy()
 }
 

@@ -186,6 +186,7 @@ export const errorTable = {
   methodNotAllowed: { code: 405, status: 405, message: 'Method not allowed.' },
   requestTimeout: { code: 408, status: 408, message: 'The request took too long.' },
   bodyTooLarge: { code: 413, status: 413, message: 'The request body is too large.' },
+  expectationFailed: { code: 417, status: 417, message: 'Only 100-continue can be expected.' },
   headersTooLarge: { code: 431, status: 431, message: 'The request headers are too large.' },
   unavailable: { code: 503, status: 503, message: 'The server cannot do this now. Try again later.' },
   storageFull: { code: 507, status: 507, message: 'The disk of the server is full.' },

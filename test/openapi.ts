@@ -15,7 +15,14 @@ interface About {
 }
 
 // A server that is stopping answers 503, whatever it is asked.
-const anywhere: ErrorName[] = ['badRequest', 'requestTimeout', 'headersTooLarge', 'unknown', 'unavailable']
+const anywhere: ErrorName[] = [
+  'badRequest',
+  'requestTimeout',
+  'expectationFailed',
+  'headersTooLarge',
+  'unknown',
+  'unavailable',
+]
 const body: ErrorName[] = ['notJson', 'notAnObject', 'bodyTooLarge', 'invalidRequest']
 const writes: ErrorName[] = ['storageFull']
 

@@ -56,6 +56,10 @@ t.test('every reply is exactly application/json, as the bytes show', async (t) =
     [431, ...request('GET /healthcheck', [`X-Long: ${'a'.repeat(17_000)}`])],
     [400, 'nonsense\r\n\r\n'],
     [400, ...request('GET /healthcheck', ['Content-Length: 1', 'Transfer-Encoding: chunked'])],
+    [400, 'GET /healthcheck HTTP/1.1\r\nConnection: close\r\n\r\n'],
+    [200, 'GET /healthcheck HTTP/1.0\r\n\r\n'],
+    [405, 'CONNECT kss:80 HTTP/1.1\r\nHost: kss\r\n\r\n'],
+    [417, ...request('POST /users/create', ['Expect: 200-ok'], '{}')],
   ] as const) {
     const reply = await exchange(app, ...parts)
     t.match(reply, new RegExp(`^HTTP/1\\.1 ${status} `), `${status} for ${String(parts[0]).split('\r\n', 1)[0]}`)
