@@ -49,8 +49,7 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
 
 /** Answers what is not HTTP, or too much of it, and closes the connection: Node has no request to reply to yet. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET') socket.destroy()
-  else answerRaw(socket, clientErrors[String(error.code)] ?? 'badRequest')
+  answerRaw(socket, clientErrors[String(error.code)] ?? 'badRequest')
 }
 
 /** Answers what Node would answer itself, with an empty body or not at all, before Fastify sees it. */

@@ -1,5 +1,6 @@
+import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { errorName, ProtocolError } from '../src/errors.ts'
+import { answerClientError, errorName, ProtocolError } from '../src/errors.ts'
 
 const systemError = (code: string): Error => Object.assign(new Error(code), { code, errno: -1 })
 
@@ -21,3 +22,10 @@ for (const [what, error, expected] of [
     t.equal(errorName(error), expected)
   })
 }
+
+t.test('a client that is gone is not answered', async (t) => {
+  const socket = new PassThrough()
+  socket.destroy()
+  answerClientError(systemError('ECONNRESET'), socket)
+  t.equal(socket.writableLength, 0)
+})

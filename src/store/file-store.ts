@@ -52,7 +52,9 @@ export class FileStore implements Store {
 
   async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
     const user = await this.#users.find(username)
-    return user && (await this.#progress.put(user.folder, pushed))
+    const stored = user && (await this.#progress.put(user.folder, pushed))
+    if (!stored) await this.#users.checkFolder()
+    return stored
   }
 
   async listHistory(username: string, document: string): Promise<Progress[]> {

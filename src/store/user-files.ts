@@ -1,4 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { statSync, type Stats } from 'node:fs'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
 import { Batcher } from './batcher.ts'
@@ -21,11 +22,13 @@ export interface StoredUser extends User {
 /** <dir>/<user>/auth.json. @see STORAGE.md §1 */
 export class UserFiles {
   readonly #dir: string
+  readonly #identity: string
   readonly #files = new FileCache(parseUser)
   readonly #keyChanges: Batcher<{ current: string; key: string }, boolean>
 
   constructor(dir: string) {
     this.#dir = dir
+    this.#identity = identity(statSync(dir))
     this.#keyChanges = new Batcher((path, changes) => this.#changeKey(path, changes))
   }
 
@@ -34,6 +37,12 @@ export class UserFiles {
     const path = this.#dir + sep + toFileName(username) + sep + authFile
     const known = this.#files.peek(path)
     return known?.username === username ? known : this.#read(path, username)
+  }
+
+  /** Rejects when the state directory is not there: then nobody is, and that says nothing of their credentials. */
+  async checkFolder(): Promise<void> {
+    if (identity(await stat(this.#dir)) === this.#identity) return
+    throw new DamagedFile(this.#dir, 'is another folder than at the start')
   }
 
   /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
@@ -84,9 +93,12 @@ export class UserFiles {
   async #read(path: string, username: string): Promise<StoredUser | undefined> {
     const user = await this.#files.get(path)
     if (user?.username === username) return user
-    if (!(await listsRawName(this.#dir, username))) return undefined
-    const raw = await this.#files.get(join(this.#dir, username, authFile))
-    return raw?.username === username ? raw : undefined
+    const raw = (await listsRawName(this.#dir, username))
+      ? await this.#files.get(join(this.#dir, username, authFile))
+      : undefined
+    if (raw?.username === username) return raw
+    await this.checkFolder()
+    return undefined
   }
 
   /** The user of a folder; undefined when it is no user's, or by its name should not be this one's. */
@@ -119,6 +131,11 @@ export class UserFiles {
     if (user && changed.includes(true)) this.#files.set(path, user, await replaceFile(path, format(user.fields)))
     return changed
   }
+}
+
+/** A disk that is taken out leaves another folder behind, or none. */
+function identity({ dev, ino, birthtimeMs }: Stats): string {
+  return `${dev} ${ino} ${birthtimeMs}`
 }
 
 function format(fields: Record<string, unknown>): string {

@@ -241,10 +241,16 @@ t.test('a disk that can not say whether there is a file is an error, never an ab
   await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ELOOP' })
 })
 
-t.test('a state directory that is gone is an error, and nobody is created', async (t) => {
-  const { dir, store } = await open(t)
+t.test('a state directory that is gone is an error: nobody is created, nobody is unknown', async (t) => {
+  const { dir, store } = await openWithAnn(t)
   await rm(dir, { recursive: true })
-  await t.rejects(store.createUser({ username: 'ann', key: 'K' }), { code: 'ENOENT' })
+  await t.rejects(store.putProgress('ann', pushed), { code: 'ENOENT' })
+  await sleep(1000)
+  await t.rejects((async () => store.getUser('ann'))(), { code: 'ENOENT' })
+  await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ENOENT' })
+  // The empty folder that a disk leaves behind when it is taken out.
+  await mkdir(dir)
+  await t.rejects((async () => store.getUser('ann'))(), { code: 'DAMAGED_FILE' })
 })
 
 t.test('a link in place of the history is not followed', async (t) => {
