@@ -10,6 +10,7 @@ import { Auth } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
 import { answerClientError, answerForNode, ProtocolError, replyWithError } from './errors.ts'
 import { stopGracefully } from './graceful-stop.ts'
+import type { RequestLine } from './log.ts'
 import { healthcheck } from './routes/healthcheck.ts'
 import { addOtherMethods, allowAnyOrigin } from './routes/other-methods.ts'
 import { syncs } from './routes/syncs.ts'
@@ -19,6 +20,8 @@ import type { Store } from './store/store.ts'
 export interface AppOptions {
   store: Store
   logger: FastifyBaseLogger
+  /** Told of each request when it is answered. */
+  logRequest?: (line: RequestLine) => void
   /** Put before every path, as `/kosync`; empty for none. */
   basePath?: string
   disableRegistration?: boolean
@@ -72,7 +75,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   })
   acceptJsonOfAnyType(app)
   sendPlainJsonType(app)
-  logRequests(app)
+  if (options.logRequest) logEach(app, options.logRequest)
   app.register(protocol, { ...options, prefix: basePath })
   return app
 }
@@ -115,14 +118,13 @@ function sendPlainJsonType(app: FastifyInstance): void {
   })
 }
 
-/** One line a request: never a key, an Authorization header, a query string or a body. */
-function logRequests(app: FastifyInstance): void {
+function logEach(app: FastifyInstance, logRequest: (line: RequestLine) => void): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { id, method, url, user, ip } = request
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
     const ms = Math.round(reply.elapsedTime * 10) / 10
-    app.log.info({ id, method, path, status: reply.statusCode, ms, user: user || undefined, ip }, 'request')
+    logRequest({ id, method, path, status: reply.statusCode, ms, user, ip })
     done()
   })
 }

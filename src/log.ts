@@ -8,12 +8,34 @@ const maxWaiting = 16 * 2 ** 20
 const chunk = 64 * 1024
 const chunkMs = 100
 
-/** Pretty on a terminal, else JSON lines. `flush` writes what is still collected, and waits for it. */
-export async function createLogger(config: Config): Promise<{ logger: Logger; flush: () => void }> {
+/** What is logged of a request: never a key, an Authorization header, a query string or a body. */
+export interface RequestLine {
+  id: string
+  method: string
+  path: string
+  status: number
+  /** Milliseconds. */
+  ms: number
+  /** Who was authorized; empty for nobody. */
+  user: string
+  ip: string
+}
+
+export interface Log {
+  logger: Logger
+  logRequest: (line: RequestLine) => void
+  /** Writes what is still collected, and waits for it. */
+  flush: () => void
+}
+
+/** Pretty on a terminal, else JSON lines. */
+export async function createLogger(config: Config): Promise<Log> {
   const { KSS_LOG_LEVEL: level, KSS_LOG_FORMAT: format } = config
   if (format === 'json' || (format === 'auto' && !process.stdout.isTTY)) {
     const lines = collectLines()
-    return { logger: pino({ level, base: null }, lines), flush: lines.flush }
+    const logger = pino({ level, base: null }, lines)
+    const logRequest = (line: RequestLine): void => lines.write(formatRequest(line))
+    return { logger, logRequest: logger.isLevelEnabled('info') ? logRequest : () => undefined, flush: lines.flush }
   }
   const { default: pinoPretty } = await import('pino-pretty')
   const stream = pinoPretty({
@@ -22,7 +44,15 @@ export async function createLogger(config: Config): Promise<{ logger: Logger; fl
     messageFormat: '{msg}{if method} {method} {path} {status} {ms} ms {user} {ip}{end}',
     sync: true,
   })
-  return { logger: pino({ level, base: null }, stream), flush: () => undefined }
+  const logger = pino({ level, base: null }, stream)
+  return { logger, logRequest: (line) => logger.info(line, 'request'), flush: () => undefined }
+}
+
+/** As pino formats it, in half the time: one line a request is much of what a request costs. */
+function formatRequest({ id, method, path, status, ms, user, ip }: RequestLine): string {
+  const who = user === '' ? '' : `,"user":${JSON.stringify(user)}`
+  const what = `"id":"${id}","method":"${method}","path":${JSON.stringify(path)},"status":${status},"ms":${ms}`
+  return `{"level":30,"time":${Date.now()},${what}${who},"ip":${JSON.stringify(ip)},"msg":"request"}\n`
 }
 
 /**

@@ -18,13 +18,14 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const { KSS_DIR: dir, KSS_HOST: host } = config
   await openStateFolder(dir)
   const unlock = await lockStateFolder(dir)
-  const { logger, flush } = await createLogger(config)
+  const { logger, logRequest, flush } = await createLogger(config)
   for (const warning of warnings) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const store = new FileStore({ dir, history: config.KSS_HISTORY, onDamage })
   const app = createApp({
     store,
     logger,
+    logRequest,
     basePath: config.KSS_BASE_PATH,
     disableRegistration: config.KSS_DISABLE_REGISTRATION,
     trustedProxies: config.KSS_TRUSTED_PROXIES,

@@ -24,6 +24,7 @@ export class UserFiles {
   readonly #dir: string
   readonly #identity: string
   readonly #files = new FileCache(parseUser)
+  #asked = { username: '', path: '' }
   readonly #keyChanges: Batcher<{ current: string; key: string }, boolean>
 
   constructor(dir: string) {
@@ -34,9 +35,12 @@ export class UserFiles {
 
   /** Undefined when there is no such user; rejects with DamagedFile when auth.json holds no credential. */
   find(username: string): Now<StoredUser | undefined> {
-    const path = this.#dir + sep + toFileName(username) + sep + authFile
-    const known = this.#files.peek(path)
-    return known?.username === username ? known : this.#read(path, username)
+    // A request asks twice: for the credential, then for the folder.
+    if (username !== this.#asked.username) {
+      this.#asked = { username, path: this.#dir + sep + toFileName(username) + sep + authFile }
+    }
+    const known = this.#files.peek(this.#asked.path)
+    return known?.username === username ? known : this.#read(this.#asked.path, username)
   }
 
   /** Rejects when the state directory is not there: then nobody is, and that says nothing of their credentials. */

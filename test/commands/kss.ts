@@ -14,7 +14,8 @@ export interface Ended {
   stderr: string
 }
 
-function start(t: Test, args: string[], env: NodeJS.ProcessEnv, stdin?: 'ignore' | number): Kss {
+/** Starts the built `kss`; killed with the test. */
+export function start(t: Test, args: string[], env: NodeJS.ProcessEnv, stdin?: 'ignore' | number): Kss {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
   const child = spawn(process.execPath, [launcher, ...args], {
     env: { ...clean, ...env },

@@ -1,0 +1,49 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { start } from './commands/kss.ts'
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** All that a server writes which was asked once whether it is well, and then stopped. */
+async function logOf(t: Test, ...args: string[]): Promise<string> {
+  const port = await freePort()
+  const child = start(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', t.testdir({}), ...args], {})
+  let log = ''
+  child.stdout.on('data', (chunk) => (log += String(chunk)))
+  for (let status = 0; status !== 200; await sleep(50)) {
+    status = await fetch(`http://127.0.0.1:${port}/healthcheck?secret=1`).then(
+      (response) => response.status,
+      () => 0,
+    )
+  }
+  child.kill('SIGTERM')
+  await once(child, 'close')
+  return log
+}
+
+t.test('a JSON log has a line a request', async (t) => {
+  const lines = (await logOf(t)).trim().split('\n')
+  t.equal(lines.length, 2)
+  const { time, ms, ...line } = JSON.parse(lines[1] ?? '') as Record<string, unknown>
+  t.type(time, 'number')
+  t.type(ms, 'number')
+  const request = { level: 30, id: line['id'], method: 'GET', path: '/healthcheck', status: 200, ip: '127.0.0.1' }
+  t.same(line, { ...request, msg: 'request' })
+})
+
+t.test('a pretty log has a line a request', async (t) => {
+  t.match(await logOf(t, '--log-format', 'pretty'), /INFO: request GET \/healthcheck 200 [\d.]+ ms .*127\.0\.0\.1\n$/)
+})
+
+t.test('a log of warnings has no requests', async (t) => {
+  t.equal(await logOf(t, '--log-level', 'warn'), '')
+})
