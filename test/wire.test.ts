@@ -143,7 +143,7 @@ t.test('a request on an open connection while the server stops answers 503, and 
   t.match(reply, /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 503 [^]*retry-after: 10\r\n[^]*"code":503/)
 })
 
-t.test('a request that never ends is closed, and one that is not read too', async (t) => {
+t.test('a request that never ends is answered 408 and closed', async (t) => {
   const app = await listen(t)
   const { requestTimeout, headersTimeout, timeout } = app.server
   t.same(
