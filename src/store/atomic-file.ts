@@ -79,11 +79,19 @@ async function openOrMakeFolder(path: string): Promise<FileHandle> {
     return await open(path, flags, 0o600)
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
-    const folder = dirname(path)
-    await mkdir(folder, { mode: 0o700 })
-    await syncFolder(dirname(folder))
+    await makeFolder(dirname(path))
     return await open(path, flags, 0o600)
   }
+}
+
+/** Durably; of two callers at once one makes it, and both wait for the flush. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error
+  }
+  await syncFolder(dirname(path))
 }
 
 async function writeTemp(path: string, data: string): Promise<{ temp: string; stats: Stats }> {

@@ -39,6 +39,13 @@ t.test('lines go to the end, and make file and folder when they are not there', 
   t.equal((await stat(join(dir, 'history'))).mode & 0o777, 0o700)
 })
 
+t.test('many first lines at once make one folder', async (t) => {
+  const history = join(t.testdir({}), 'history')
+  const names = Array.from({ length: 20 }, (_, at) => `document-${at}`)
+  await Promise.all(names.map((name) => appendLines(join(history, name), '1\n')))
+  t.same(new Set(await readdir(history)), new Set(names))
+})
+
 t.test('a line that a crash tore is ended before the next', async (t) => {
   const dir = t.testdir({ a: '1\n{"torn' })
   await appendLines(join(dir, 'a'), '2\n')
