@@ -31,14 +31,17 @@ export function ask(port: number, request: string): Promise<string> {
   })
 }
 
-/** Throws when the two servers answer a request differently, but for the time. */
+/** Throws when the two servers answer a request differently, but for the time and the order of the headers. */
 export async function compareAnswers(ports: number[], request: string): Promise<void> {
-  const [first, ...others] = await Promise.all(ports.map(async (port) => withoutTime(await ask(port, request))))
+  const [first, ...others] = await Promise.all(ports.map(async (port) => comparable(await ask(port, request))))
   for (const other of others) {
     if (other !== first) throw new Error(`The bare server does not answer as kss does:\n${first}\n\n${other}`)
   }
 }
 
-function withoutTime(answer: string): string {
-  return answer.replace(/^date: .*\r\n/im, '').replace(/"timestamp":\d+/, '"timestamp":0')
+function comparable(answer: string): string {
+  const [head = '', body = ''] = answer.split('\r\n\r\n')
+  const lines = head.toLowerCase().split('\r\n').toSorted()
+  const headers = lines.filter((line) => !line.startsWith('date: ')).join('\n')
+  return `${headers}\n\n${body.replace(/"timestamp":\d+/, '"timestamp":0')}`
 }

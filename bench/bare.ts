@@ -14,8 +14,7 @@ const server = createServer((request, response) => {
   if (request.method === 'PUT') answerPut(request, response)
   else answer(response, bodies.get(request.url ?? ''))
 })
-// As Fastify sets them.
-server.keepAliveTimeout = 72_000
+server.keepAliveTimeout = 10_000
 server.requestTimeout = 0
 server.listen(Number(port), '127.0.0.1')
 

@@ -34,12 +34,12 @@ export interface AppOptions {
 type Compilers = Required<NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>>
 
 /**
- * Milliseconds: to send a whole request, its headers, and without a byte in either direction. The Host header is
- * checked here and not by Node, whose answer has no body.
+ * Milliseconds: to send a whole request, its headers, and without a byte in either direction: a client that waits
+ * between two requests or does not read. The Host header is checked here and not by Node, whose answer has no body.
  */
 const transport = {
   requestTimeout: 10_000,
-  connectionTimeout: 60_000,
+  connectionTimeout: 12_000,
   http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000, requireHostHeader: false },
 }
 
@@ -62,6 +62,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
   })
+  // connectionTimeout ends a connection without requests too; Node would set another timer before and after each.
+  app.server.keepAliveTimeout = 0
   app.setErrorHandler(replyWithError)
   app.decorateRequest('user', '')
   stopGracefully(app)
@@ -74,7 +76,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     else done(request.is404 ? new ProtocolError('notFound') : undefined)
   })
   acceptJsonOfAnyType(app)
-  sendPlainJsonType(app)
+  setHeaders(app)
   if (options.logRequest) logEach(app, options.logRequest)
   app.register(protocol, { ...options, prefix: basePath })
   return app
@@ -110,10 +112,14 @@ function compilers(): Compilers {
   }
 }
 
-/** Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2 */
-function sendPlainJsonType(app: FastifyInstance): void {
+/**
+ * Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2
+ * Keep-Alive tells a proxy when a connection that it does not use will be closed, with some seconds to spare.
+ */
+function setHeaders(app: FastifyInstance): void {
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
+    reply.header('keep-alive', 'timeout=10')
     done(null, payload)
   })
 }
