@@ -4,7 +4,7 @@ import { createApp } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { createLogger } from '../log.ts'
-import { FileStore, removeTemps } from '../store/file-store.ts'
+import { FileStore, removeTemps, type FileStoreOptions } from '../store/file-store.ts'
 import { announce } from './announce.ts'
 import { lockStateFolder, openStateFolder } from './state-folder.ts'
 
@@ -21,7 +21,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const { logger, logRequest, flush } = await createLogger(config)
   for (const warning of warnings) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
-  const store = new FileStore({ dir, history: config.KSS_HISTORY, onDamage })
+  const store = await openStore({ dir, history: config.KSS_HISTORY, onDamage }, unlock)
   const app = createApp({
     store,
     logger,
@@ -47,6 +47,17 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   announce({ ...config, KSS_PORT: port }, (await store.listUsers()).length, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   return { close }
+}
+
+/** Without the journal nobody knows what was acknowledged: then there is no start. */
+async function openStore(options: FileStoreOptions, unlock: () => Promise<void>): Promise<FileStore> {
+  try {
+    return await FileStore.open(options)
+  } catch (error) {
+    await unlock()
+    const { message } = error as Error
+    throw new CommandError(`Cannot read the journal in ${options.dir}: ${message}. Mend that, then start kss again.`)
+  }
 }
 
 function listenError(error: NodeJS.ErrnoException, { KSS_HOST: host, KSS_PORT: port }: Config): CommandError {

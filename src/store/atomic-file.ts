@@ -58,6 +58,12 @@ export async function renameFile(from: string, to: string): Promise<void> {
   }
 }
 
+/** Keeps a file that is no good, under a name that nothing reads, durably. @see STORAGE.md §3, Faults */
+export async function setAside(path: string): Promise<void> {
+  await renameFile(path, `${path}.corrupt-${Date.now()}`)
+  await syncFolder(dirname(path))
+}
+
 const folderSyncs = new Batcher<void, void>(async (path, callers) => {
   const folder = await open(path, 'r')
   try {

@@ -22,6 +22,11 @@ export class Batcher<Item, Result> {
     return results[at]!
   }
 
+  /** Resolves when all that was added so far has run, whatever became of it. */
+  async drained(key: string): Promise<void> {
+    await Promise.allSettled([this.#running.get(key), this.#waiting.get(key)?.results])
+  }
+
   /** Resolves when nothing is running or waiting, whatever became of it. */
   async settled(): Promise<void> {
     while (this.#running.size + this.#waiting.size > 0) {

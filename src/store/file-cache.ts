@@ -1,6 +1,5 @@
 import { constants, statSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { unlessAbsent } from './error-code.ts'
 
@@ -10,6 +9,7 @@ const trustedMs = 900
 const maxBytes = 64 * 2 ** 20
 
 interface Entry<T> {
+  path: string
   /** Undefined: there is no such file. */
   value: T | undefined
   identity: string
@@ -20,7 +20,10 @@ interface Entry<T> {
 /** Makes the value of the file's text; the text of what is no file (a folder, say) is empty. */
 export type Parse<T> = (text: string, stats: Stats, path: string) => T | undefined | Promise<T | undefined>
 
-/** Files, parsed, as they are on the disk now or were less than a second ago. */
+/**
+ * Files, parsed, as they are on the disk now or were less than a second ago. The key is what a caller has at hand: to
+ * make a path of it at each look would take longer than the look.
+ */
 export class FileCache<T extends object> {
   readonly #parse: Parse<T>
   readonly #entries = new LRUCache<string, Entry<T>>({ maxSize: maxBytes })
@@ -30,33 +33,42 @@ export class FileCache<T extends object> {
     this.#parse = parse
   }
 
-  /** The value, if it is at hand and nobody changed the file. */
-  peek(path: string): T | undefined {
-    return this.#fresh(path)?.value
+  /** The value, if it is at hand and nobody changed its file. */
+  peek(key: string): T | undefined {
+    return this.#fresh(key)?.value
   }
 
-  /** Undefined when there is no such file; rejects as the file system or the parser does. */
-  async get(path: string): Promise<T | undefined> {
-    const entry = this.#fresh(path)
-    if (entry) return entry.value
+  /** What the file at the path holds; undefined when there is none. Rejects as the file system or the parser does. */
+  async get(key: string, path: string): Promise<T | undefined> {
+    const entry = this.#fresh(key)
+    if (entry?.path === path) return entry.value
     let read = this.#reads.get(path)
     if (!read) {
-      read = this.#read(path).finally(() => this.#reads.delete(path))
+      read = this.#read(key, path).finally(() => this.#reads.delete(path))
       this.#reads.set(path, read)
     }
     return await read
   }
 
   /** Notes what was just written: the value and the stat of its file. */
-  set(path: string, value: T | undefined, stats?: Stats): void {
-    const entry = { value, identity: identity(stats), checked: performance.now() }
-    this.#entries.set(path, entry, { size: 200 + path.length + (stats?.size ?? 0) })
+  set(key: string, path: string, value: T | undefined, stats?: Stats): void {
+    const entry = { path, value, identity: identity(stats), checked: performance.now() }
+    this.#entries.set(key, entry, { size: 200 + key.length + path.length + (stats?.size ?? 0) })
   }
 
-  /** Forgets the folder and all that was in it. */
-  forget(folder: string): void {
-    for (const path of this.#entries.keys()) {
-      if (path.startsWith(folder + sep)) this.#entries.delete(path)
+  /** Notes what is not in the file yet: until `set` tells that it is, nobody looks at the disk. */
+  hold(key: string, path: string, value: T): void {
+    this.#entries.set(key, { path, value, identity: '', checked: Infinity }, { size: 1000 })
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
+  }
+
+  /** Forgets every key that begins so. */
+  deleteAll(prefix: string): void {
+    for (const key of this.#entries.keys()) {
+      if (key.startsWith(prefix)) this.#entries.delete(key)
     }
   }
 
@@ -64,12 +76,12 @@ export class FileCache<T extends object> {
    * The entry, unless the file is another one by now. One stat a second, of a file that was just in use and so in the
    * memory of the kernel, takes microseconds; in the thread pool it would take a hundred times as long.
    */
-  #fresh(path: string): Entry<T> | undefined {
-    const entry = this.#entries.get(path)
+  #fresh(key: string): Entry<T> | undefined {
+    const entry = this.#entries.get(key)
     const now = performance.now()
     if (!entry || now - entry.checked < trustedMs) return entry
     try {
-      if (identity(statSync(path, { throwIfNoEntry: false })) !== entry.identity) return undefined
+      if (identity(statSync(entry.path, { throwIfNoEntry: false })) !== entry.identity) return undefined
     } catch {
       return undefined // the read that follows tells why
     }
@@ -77,13 +89,13 @@ export class FileCache<T extends object> {
     return entry
   }
 
-  async #read(path: string): Promise<T | undefined> {
-    const before = this.#entries.peek(path)
+  async #read(key: string, path: string): Promise<T | undefined> {
+    const before = this.#entries.peek(key)
     const file = await unlessAbsent(readWithStats(path))
     const value = file && (await this.#parse(file.text, file.stats, path))
     // Written by ourselves while the disk answered: newer than what it said.
-    if (this.#entries.peek(path) !== before) return this.peek(path)
-    this.set(path, value, file?.stats)
+    if (this.#entries.peek(key) !== before) return this.peek(key)
+    this.set(key, path, value, file?.stats)
     return value
   }
 }

@@ -2,9 +2,13 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
 import { tempPrefix } from './atomic-file.ts'
+import { unlessAbsent } from './error-code.ts'
+import { collectPushes, newUserLine } from './journal-entry.ts'
+import { Journal, readJournal } from './journal.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
-import { UserFiles } from './user-files.ts'
 import type { Now, Store, User } from './store.ts'
+import { Turns } from './turns.ts'
+import { UserFiles } from './user-files.ts'
 
 export interface FileStoreOptions extends ProgressFilesOptions {
   /** The state directory. No other server may use it. @see folder-lock.ts */
@@ -13,12 +17,41 @@ export interface FileStoreOptions extends ProgressFilesOptions {
 
 /** Flat JSON files: the layout of STORAGE.md §1, the names of §2, the durability of §3. */
 export class FileStore implements Store {
+  readonly #journal: Journal
   readonly #users: UserFiles
   readonly #progress: ProgressFiles
+  readonly #creations = new Turns()
+  /** How many there were since the start. */
+  #created = 0
 
-  constructor({ dir, ...options }: FileStoreOptions) {
+  private constructor(dir: string, journal: Journal, options: ProgressFilesOptions) {
+    this.#journal = journal
     this.#users = new UserFiles(dir)
-    this.#progress = new ProgressFiles(options)
+    this.#progress = new ProgressFiles(journal, options)
+  }
+
+  /** Brings what a crash left in the journal into the files, or serves it from memory while that cannot be done. */
+  static async open({ dir, ...options }: FileStoreOptions): Promise<FileStore> {
+    const folder = join(dir, '.journal')
+    const { entries, newest } = await readJournal(folder, options.onDamage)
+    const journal = new Journal(folder, newest)
+    const store = new FileStore(dir, journal, options)
+    await store.#replay(dir, entries)
+    try {
+      // Now, so that the first push does not wait for it.
+      const { before } = await journal.rotate(() => undefined)
+      if (await store.flush()) await journal.dropBefore(before)
+    } catch (error) {
+      // A full disk, say: there is nothing to push, but everything to read.
+      options.onDamage(error)
+    }
+    return store
+  }
+
+  async #replay(dir: string, entries: unknown[]): Promise<void> {
+    for (const { folder, file, pushes } of collectPushes(entries)) {
+      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), pushes)
+    }
   }
 
   getUser(username: string): Now<User | undefined> {
@@ -26,7 +59,15 @@ export class FileStore implements Store {
   }
 
   createUser(user: User): Promise<boolean> {
-    return this.#users.create(user)
+    return this.#creations.take(async () => {
+      if (await this.#users.isTaken(user.username)) return false
+      const folder = this.#users.folderOf(user.username)
+      // What was pushed for an earlier user of this name must not become this one's.
+      this.#created += 1
+      await this.#progress.forget(folder)
+      await this.#journal.append(() => newUserLine(folder))
+      return await this.#users.create(user)
+    })
   }
 
   replaceKey(username: string, current: string, key: string): Promise<boolean> {
@@ -35,9 +76,7 @@ export class FileStore implements Store {
 
   async deleteUser(username: string): Promise<boolean> {
     const user = await this.#users.find(username)
-    if (!user || !(await this.#users.delete(user))) return false
-    this.#progress.forget(user.folder)
-    return true
+    return user !== undefined && (await this.#users.delete(user))
   }
 
   listUsers(): Promise<string[]> {
@@ -51,10 +90,14 @@ export class FileStore implements Store {
   }
 
   async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
-    const user = await this.#users.find(username)
-    const stored = user && (await this.#progress.put(user.folder, pushed))
-    if (!stored) await this.#users.checkFolder()
-    return stored
+    for (;;) {
+      const created = this.#created
+      const user = await this.#users.find(username)
+      if (!user) return undefined
+      const located = await this.#progress.locate(user.folder, pushed.document)
+      // Else this may be another user's folder by now.
+      if (created === this.#created) return await this.#progress.put(located, pushed)
+    }
   }
 
   async listHistory(username: string, document: string): Promise<Progress[]> {
@@ -62,8 +105,15 @@ export class FileStore implements Store {
     return user ? await this.#progress.listHistory(user.folder, document) : []
   }
 
+  /** Brings all that the journal holds into the files. False when something could not be written: it stays there. */
+  flush(): Promise<boolean> {
+    return this.#progress.flush()
+  }
+
   close(): Promise<void> {
-    return this.#progress.close()
+    return this.#creations.take(async () => {
+      await this.#journal.close(await this.#progress.close())
+    })
   }
 }
 

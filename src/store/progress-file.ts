@@ -24,17 +24,6 @@ export function parseProgress(text: string, path: string, fileTime: number): Pro
   }
 }
 
-/** Whole lines of a history file, oldest first; what a crash tore is passed over. */
-export function parseHistory(text: string, path: string): Progress[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      return line === '' ? [] : [parseProgress(line, path, 0)]
-    } catch {
-      return []
-    }
-  })
-}
-
 /** Numbers over this are milliseconds: as seconds they would be in the year 5138. */
 const firstMilliseconds = 1e11
 

@@ -1,96 +1,173 @@
 import type { Stats } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, dirname, join, sep } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { nextProgress, type Progress } from '../protocol.ts'
-import { appendLines, renameFile, replaceFile, syncFolder } from './atomic-file.ts'
+import { replaceFile, setAside } from './atomic-file.ts'
 import { Batcher } from './batcher.ts'
-import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
-import { parseHistory, parseProgress } from './progress-file.ts'
+import { readHistory } from './history-file.ts'
+import { pushLine } from './journal-entry.ts'
+import type { Journal } from './journal.ts'
+import { parseProgress } from './progress-file.ts'
 import { listsRawName } from './raw-names.ts'
 import type { Now } from './store.ts'
+import { WriteBehind } from './write-behind.ts'
 
 export interface ProgressFilesOptions {
   /** Whether every push is also added to history/<document>.jsonl. */
   history: boolean
-  /** Told of each file that does not parse and was set aside. */
+  /** Told of each file that does not parse and was set aside, and of what could not be written. */
   onDamage: (error: unknown) => void
 }
 
-/** <user>/<document>.json and <user>/history/<document>.jsonl. @see STORAGE.md §1 */
+/** Where a record is, or would be. */
+export interface Located {
+  key: string
+  path: string
+  record: Progress | undefined
+  /** The file is there, but it is another document's. */
+  foreign: boolean
+}
+
+interface Push extends Located {
+  pushed: Progress
+}
+
+/** <user>/<document>.json and <user>/history/<document>.jsonl, and the journal before them. @see STORAGE.md §1, §3 */
 export class ProgressFiles {
   readonly #options: ProgressFilesOptions
+  readonly #journal: Journal
   readonly #files: FileCache<Progress>
-  readonly #writes: Batcher<Progress, Progress | undefined>
+  readonly #behind: WriteBehind
+  readonly #commits: Batcher<Push, Progress | { failure: unknown }>
 
-  constructor(options: ProgressFilesOptions) {
+  constructor(journal: Journal, options: ProgressFilesOptions) {
     this.#options = options
+    this.#journal = journal
     this.#files = new FileCache((text, stats, path) => this.#read(text, stats, path))
-    this.#writes = new Batcher((path, pushes) => this.#write(path, pushes))
+    this.#behind = new WriteBehind(journal, this.#files, options)
+    this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
   get(folder: string, document: string): Now<Progress | undefined> {
-    const path = safePath(folder, document)
-    const known = this.#files.peek(path)
-    return known?.document === document ? known : this.#find(path, document)
+    const key = cacheKey(folder, document)
+    const known = this.#files.peek(key)
+    return known?.document === document ? known : this.#locate(key, folder, document).then(({ record }) => record)
   }
 
-  /** Resolves to the record as it is stored now; undefined when the folder is gone. */
-  async put(folder: string, pushed: Progress): Promise<Progress | undefined> {
-    const { document } = pushed
-    const safe = safePath(folder, document)
-    const record = await this.#files.get(safe)
-    const path = record?.document === document ? safe : ((await this.#findRaw(folder, document)) ?? safe)
-    return await this.#writes.add(path, pushed)
+  /** Where a push of the document will go. */
+  async locate(folder: string, document: string): Promise<Located> {
+    return await this.#locate(cacheKey(folder, document), folder, document)
+  }
+
+  /** Resolves to the record as it is stored now. */
+  async put(located: Located, pushed: Progress): Promise<Progress> {
+    const stored = await this.#commits.add('', { ...located, pushed })
+    if ('failure' in stored) throw stored.failure
+    return stored
+  }
+
+  /** Takes over pushes of one record that the journal kept: its files may hold none, some or all of them. */
+  async replay(path: string, pushes: Progress[]): Promise<void> {
+    const last = pushes.at(-1)!
+    const key = cacheKey(dirname(path), last.document)
+    const found = await this.#findForReplay(key, path)
+    const foreign = found !== undefined && found.document !== last.document
+    const record = pushes.reduce(nextProgress, foreign ? undefined : found)!
+    // The file is newer: somebody put it there since.
+    if (record.timestamp > last.timestamp) return
+    const lines = pushes.map((push) => JSON.stringify(push))
+    this.#behind.add({ key, path, record, lines, foreign, unsure: true })
   }
 
   /** Every push, oldest first. */
   async listHistory(folder: string, document: string): Promise<Progress[]> {
-    return await readHistory((await this.#findRaw(folder, document)) ?? safePath(folder, document))
+    const { path } = await this.locate(folder, document)
+    await this.#behind.flush()
+    return await readHistory(path)
   }
 
-  /** Forgets a folder that is gone. */
-  forget(folder: string): void {
-    this.#files.forget(folder)
+  /** Forgets all of a folder that is gone; resolves when nothing that was pushed so far can come there any more. */
+  async forget(folder: string): Promise<void> {
+    await this.#commits.drained('')
+    await this.#behind.forget(folder)
+    this.#files.deleteAll(folder + sep)
   }
 
-  async close(): Promise<void> {
-    await this.#writes.settled()
+  /** Writes all that waits to the files. False when something could not be written: it is still in the journal. */
+  async flush(): Promise<boolean> {
+    await this.#commits.settled()
+    return await this.#behind.flush()
   }
 
-  async #find(path: string, document: string): Promise<Progress | undefined> {
-    const record = await this.#files.get(path)
-    if (record?.document === document) return record
-    const raw = await this.#findRaw(dirname(path), document)
-    return raw === undefined ? undefined : await this.#files.get(raw)
+  async close(): Promise<boolean> {
+    const written = await this.flush()
+    this.#behind.stop()
+    return written
+  }
+
+  /** One file that cannot be read must not keep the server from its start: what was pushed is known from the journal. */
+  async #findForReplay(key: string, path: string): Promise<Progress | undefined> {
+    try {
+      return await this.#files.get(key, path)
+    } catch (error) {
+      this.#options.onDamage(error)
+      return undefined
+    }
+  }
+
+  async #locate(key: string, folder: string, document: string): Promise<Located> {
+    const waiting = this.#behind.get(key)
+    if (waiting) return waiting
+    const path = `${folder}${sep}${toFileName(document)}.json`
+    const record = await this.#files.get(key, path)
+    if (record?.document === document) return { key, path, record, foreign: false }
+    const raw = await this.#locateRaw(key, folder, document)
+    return raw ?? { key, path, record: undefined, foreign: record !== undefined }
   }
 
   /** The file that an older kss made under the document's own name, if it is there and the name inside is the same. */
-  async #findRaw(folder: string, document: string): Promise<string | undefined> {
+  async #locateRaw(key: string, folder: string, document: string): Promise<Located | undefined> {
     const path = join(folder, `${document}.json`)
     // Never auth.json: a document of that name was one of Python kss's ways to lose an account.
     if (document === 'auth' || !(await listsRawName(folder, document, '.json'))) return undefined
-    return (await this.#files.get(path))?.document === document ? path : undefined
+    const record = await this.#files.get(key, path)
+    return record?.document === document ? { key, path, record, foreign: false } : undefined
   }
 
-  async #write(path: string, pushes: Progress[]): Promise<(Progress | undefined)[]> {
-    let record = await this.#files.get(path)
-    if (record && record.document !== pushes[0]?.document) {
-      // Another document's, put here by hand or by an older kss: not ours to overwrite.
-      await setAside(path)
-      record = undefined
+  /** Makes pushes durable together, one after the other; then they are seen. */
+  async #commit(pushes: Push[]): Promise<(Progress | { failure: unknown })[]> {
+    const records = new Map<string, Progress>()
+    const results: (Progress | { failure: unknown })[] = []
+    const added: (() => void)[] = []
+    let entries = ''
+    for (const { pushed, ...located } of pushes) {
+      const { key, path, foreign } = located
+      const waiting = this.#behind.get(key)
+      if (waiting?.failure !== undefined) {
+        // One document must not fill the memory while its file cannot be written.
+        results.push({ failure: waiting.failure })
+        continue
+      }
+      const record = nextProgress(records.get(key) ?? this.#newest(located, pushed.document), pushed)
+      const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
+      records.set(key, record)
+      entries += pushLine(path, line)
+      added.push(() => this.#behind.add({ key, path, record, lines: [line], foreign, unsure: false }))
+      results.push(record)
     }
-    const stored = pushes.map((pushed) => (record = nextProgress(record, pushed)))
-    try {
-      if (this.#options.history) await appendLines(historyPath(path), historyLines(pushes, stored))
-      this.#files.set(path, record, await replaceFile(path, `${JSON.stringify(record)}\n`))
-      return stored
-    } catch (error) {
-      // The user was deleted meanwhile.
-      if (hasCode(error, 'ENOENT')) return pushes.map(() => undefined)
-      throw error
-    }
+    if (entries !== '')
+      await this.#journal.append(
+        () => entries,
+        () => added.forEach((add) => add()),
+      )
+    return results
+  }
+
+  /** The record by now: others may have been pushed since it was looked up. */
+  #newest({ key, record }: Located, document: string): Progress | undefined {
+    const known = this.#behind.get(key)?.record ?? this.#files.peek(key)
+    return known?.document === document ? known : record
   }
 
   /** A record that does not parse is set aside, and the newest good history line takes its place. @see STORAGE.md §3 */
@@ -111,24 +188,6 @@ export class ProgressFiles {
   }
 }
 
-function safePath(folder: string, document: string): string {
-  return `${folder}${sep}${toFileName(document)}.json`
-}
-
-function historyPath(path: string): string {
-  return join(dirname(path), 'history', `${basename(path, '.json')}.jsonl`)
-}
-
-/** A line holds what was pushed, at the time it was stored. */
-function historyLines(pushes: Progress[], stored: Progress[]): string {
-  return pushes.map((pushed, at) => `${JSON.stringify({ ...pushed, timestamp: stored[at]?.timestamp })}\n`).join('')
-}
-
-async function readHistory(path: string): Promise<Progress[]> {
-  return parseHistory((await unlessAbsent(readFile(historyPath(path), 'utf8'))) ?? '', path)
-}
-
-async function setAside(path: string): Promise<void> {
-  await renameFile(path, `${path}.corrupt-${Date.now()}`)
-  await syncFolder(dirname(path))
+function cacheKey(folder: string, document: string): string {
+  return folder + sep + document
 }

@@ -1,6 +1,6 @@
 import { statSync, type Stats } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
 import { Batcher } from './batcher.ts'
 import { DamagedFile, parseObject } from './damaged-file.ts'
@@ -24,23 +24,18 @@ export class UserFiles {
   readonly #dir: string
   readonly #identity: string
   readonly #files = new FileCache(parseUser)
-  #asked = { username: '', path: '' }
   readonly #keyChanges: Batcher<{ current: string; key: string }, boolean>
 
   constructor(dir: string) {
     this.#dir = dir
     this.#identity = identity(statSync(dir))
-    this.#keyChanges = new Batcher((path, changes) => this.#changeKey(path, changes))
+    this.#keyChanges = new Batcher((username, changes) => this.#changeKey(username, changes))
   }
 
   /** Undefined when there is no such user; rejects with DamagedFile when auth.json holds no credential. */
   find(username: string): Now<StoredUser | undefined> {
-    // A request asks twice: for the credential, then for the folder.
-    if (username !== this.#asked.username) {
-      this.#asked = { username, path: this.#dir + sep + toFileName(username) + sep + authFile }
-    }
-    const known = this.#files.peek(this.#asked.path)
-    return known?.username === username ? known : this.#read(this.#asked.path, username)
+    const known = this.#files.peek(username)
+    return known?.username === username ? known : this.#read(username)
   }
 
   /** Rejects when the state directory is not there: then nobody is, and that says nothing of their credentials. */
@@ -51,8 +46,7 @@ export class UserFiles {
 
   /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
   async create({ username, key }: User): Promise<boolean> {
-    if (await this.#isTaken(username)) return false
-    const folder = join(this.#dir, toFileName(username))
+    const folder = this.folderOf(username)
     const temp = tempPath(this.#dir)
     const fields = { 'x-auth-user': username, 'x-auth-key': key }
     try {
@@ -60,7 +54,7 @@ export class UserFiles {
       const stats = await replaceFile(join(temp, authFile), format(fields))
       await renameFile(temp, folder)
       await syncFolder(this.#dir)
-      this.#files.set(join(folder, authFile), { username, key, folder, fields }, stats)
+      this.#files.set(username, join(folder, authFile), { username, key, folder, fields }, stats)
       return true
     } catch (error) {
       await rm(temp, { recursive: true, force: true }).catch(() => undefined)
@@ -71,9 +65,8 @@ export class UserFiles {
   }
 
   /** False when the key is not `current` any more, or the user is gone. */
-  async replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    const user = await this.find(username)
-    return user !== undefined && (await this.#keyChanges.add(join(user.folder, authFile), { current, key }))
+  replaceKey(username: string, current: string, key: string): Promise<boolean> {
+    return this.#keyChanges.add(username, { current, key })
   }
 
   /** False when there is no such user. Gone as one: the folder is renamed first, then emptied. */
@@ -81,7 +74,7 @@ export class UserFiles {
     const temp = tempPath(this.#dir)
     const renamed = renameFile(user.folder, temp).then(() => true)
     if (!(await unlessAbsent(renamed))) return false
-    this.#files.forget(user.folder)
+    this.#files.delete(user.username)
     await syncFolder(this.#dir)
     await rm(temp, { recursive: true, force: true })
     return true
@@ -94,29 +87,39 @@ export class UserFiles {
     return users.flatMap((user) => (user ? [user.username] : []))
   }
 
-  async #read(path: string, username: string): Promise<StoredUser | undefined> {
-    const user = await this.#files.get(path)
+  async #read(username: string): Promise<StoredUser | undefined> {
+    const user = await this.#files.get(username, this.#path(toFileName(username)))
     if (user?.username === username) return user
     const raw = (await listsRawName(this.#dir, username))
-      ? await this.#files.get(join(this.#dir, username, authFile))
+      ? await this.#files.get(username, this.#path(username))
       : undefined
     if (raw?.username === username) return raw
     await this.checkFolder()
     return undefined
   }
 
+  /** The folder that a new user of the name gets. */
+  folderOf(username: string): string {
+    return join(this.#dir, toFileName(username))
+  }
+
+  #path(folder: string): string {
+    return join(this.#dir, folder, authFile)
+  }
+
   /** The user of a folder; undefined when it is no user's, or by its name should not be this one's. */
   async #findIn(folder: string): Promise<StoredUser | undefined> {
     try {
-      const user = await this.#files.get(join(this.#dir, folder, authFile))
-      return user && [user.username, toFileName(user.username)].includes(folder) ? user : undefined
+      const path = this.#path(folder)
+      const user = parseUser(await readFile(path, 'utf8'), undefined, path)
+      return [user.username, toFileName(user.username)].includes(folder) ? user : undefined
     } catch {
       return undefined
     }
   }
 
   /** A name whose credential is damaged is taken too. */
-  async #isTaken(username: string): Promise<boolean> {
+  async isTaken(username: string): Promise<boolean> {
     try {
       return (await this.find(username)) !== undefined
     } catch (error) {
@@ -125,14 +128,17 @@ export class UserFiles {
     }
   }
 
-  async #changeKey(path: string, changes: { current: string; key: string }[]): Promise<boolean[]> {
-    let user = await this.#files.get(path)
+  async #changeKey(username: string, changes: { current: string; key: string }[]): Promise<boolean[]> {
+    let user = await this.find(username)
     const changed = changes.map(({ current, key }) => {
       if (user?.key !== current) return false
       user = { ...user, key, fields: { ...user.fields, 'x-auth-key': key } }
       return true
     })
-    if (user && changed.includes(true)) this.#files.set(path, user, await replaceFile(path, format(user.fields)))
+    if (user && changed.includes(true)) {
+      const path = join(user.folder, authFile)
+      this.#files.set(username, path, user, await replaceFile(path, format(user.fields)))
+    }
     return changed
   }
 }

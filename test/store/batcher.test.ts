@@ -63,3 +63,21 @@ t.test('it is settled when nothing runs or waits, also after a failure', async (
   await Promise.all([failing, next, settled])
   t.equal(runs.length, 2)
 })
+
+t.test('drained waits for all that was added so far, also when it fails', async (t) => {
+  let ran = 0
+  const batcher = new Batcher<number, number>(async (_key, items) => {
+    await new Promise((resolve) => setImmediate(resolve))
+    ran += items.length
+    if (items.includes(2)) throw new Error('two')
+    return items
+  })
+  await batcher.drained('key')
+  const one = batcher.add('key', 1)
+  await new Promise((resolve) => setImmediate(resolve))
+  const two = t.rejects(batcher.add('key', 2), { message: 'two' })
+  await batcher.drained('key')
+  t.equal(ran, 2)
+  t.equal(await one, 1)
+  await two
+})

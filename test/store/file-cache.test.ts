@@ -9,42 +9,52 @@ t.test('many who ask at once share one read', async (t) => {
   const path = join(t.testdir({ a: 'text' }), 'a')
   let reads = 0
   const cache = new FileCache((text) => ({ text, read: (reads += 1) }))
-  t.equal(cache.peek(path), undefined)
-  const values = await Promise.all([cache.get(path), cache.get(path), cache.get(path)])
+  t.equal(cache.peek('a'), undefined)
+  const values = await Promise.all([cache.get('a', path), cache.get('a', path), cache.get('a', path)])
   t.same(values[0], { text: 'text', read: 1 })
   t.equal(new Set(values).size, 1)
-  t.equal(cache.peek(path), values[0])
+  t.equal(cache.peek('a'), values[0])
 })
 
 t.test('what was written while the disk answered is newer than the answer', async (t) => {
   const path = join(t.testdir({ a: 'old' }), 'a')
   const cache = new FileCache((text) => ({ text }))
-  const value = cache.get(path)
-  cache.set(path, { text: 'new' })
+  const value = cache.get('a', path)
+  cache.set('a', path, { text: 'new' })
   t.same(await value, { text: 'new' })
 })
 
 t.test('a file is read again when it changed, and only then', async (t) => {
   const path = join(t.testdir({ a: 'old' }), 'a')
   const cache = new FileCache((text) => ({ text }))
-  const old = await cache.get(path)
+  const old = await cache.get('a', path)
   const written = { text: 'mine' }
-  cache.set(path, written, await replaceFile(path, 'mine'))
+  cache.set('a', path, written, await replaceFile(path, 'mine'))
   await sleep(1000)
-  t.equal(cache.peek(path), written, 'what one wrote oneself is not read again')
+  t.equal(cache.peek('a'), written, 'what one wrote oneself is not read again')
   await writeFile(path, 'theirs')
   await sleep(1000)
-  t.equal(cache.peek(path), undefined)
-  t.same(await cache.get(path), { text: 'theirs' })
+  t.equal(cache.peek('a'), undefined)
+  t.same(await cache.get('a', path), { text: 'theirs' })
   t.same(old, { text: 'old' })
 })
 
-t.test('a folder that is forgotten is read anew', async (t) => {
+t.test('what is held is not looked for on the disk', async (t) => {
+  const path = join(t.testdir({ a: 'old' }), 'a')
+  const cache = new FileCache((text) => ({ text }))
+  const held = { text: 'not in the file yet' }
+  cache.hold('a', path, held)
+  await sleep(1000)
+  t.equal(cache.peek('a'), held)
+})
+
+t.test('what is forgotten is read anew', async (t) => {
   const dir = t.testdir({ a: { f: 'text' }, ab: { f: 'text' } })
   const cache = new FileCache((text) => ({ text }))
-  const [a, ab] = [join(dir, 'a', 'f'), join(dir, 'ab', 'f')]
-  await Promise.all([cache.get(a), cache.get(ab)])
-  cache.forget(join(dir, 'a'))
-  t.equal(cache.peek(a), undefined)
-  t.ok(cache.peek(ab))
+  await Promise.all(['a/f', 'ab/f'].map((key) => cache.get(key, join(dir, key))))
+  cache.deleteAll('a/')
+  t.equal(cache.peek('a/f'), undefined)
+  t.ok(cache.peek('ab/f'))
+  cache.delete('ab/f')
+  t.equal(cache.peek('ab/f'), undefined)
 })

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { FileStore, removeTemps } from '../../src/store/file-store.ts'
+import type { Progress } from '../../src/protocol.ts'
 import { pushed, testStore } from './contract.ts'
 
 interface Opened {
@@ -13,7 +14,7 @@ interface Opened {
 
 async function open(t: Test, dir: string = t.testdir({}), history = true): Promise<Opened> {
   const damage: unknown[] = []
-  const store = new FileStore({ dir, history, onDamage: (error) => damage.push(error) })
+  const store = await FileStore.open({ dir, history, onDamage: (error) => damage.push(error) })
   t.teardown(() => store.close())
   return { dir, store, damage }
 }
@@ -22,6 +23,13 @@ async function openWithAnn(t: Test, history = true): Promise<Opened> {
   const opened = await open(t, t.testdir({}), history)
   await opened.store.createUser({ username: 'ann', key: 'K' })
   return opened
+}
+
+/** Puts, and waits until it is in the files. */
+async function put(store: FileStore, username: string, progress: Progress): Promise<Progress | undefined> {
+  const stored = await store.putProgress(username, progress)
+  await store.flush()
+  return stored
 }
 
 const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(...path), 'utf8'))
@@ -35,7 +43,7 @@ testStore(t, async (t) => (await open(t)).store)
 
 t.test('the files are those of STORAGE.md, whole, and for the owner alone', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   t.same(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'K' })
   t.same(await readJson(dir, 'ann', 'abc.json'), pushed)
   t.equal(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8'), `${JSON.stringify(pushed)}\n`)
@@ -49,7 +57,7 @@ t.test('nothing is written outside the folder, and nothing beside the files', as
   const parent = t.testdir({ state: {} })
   const { store } = await open(t, join(parent, 'state'))
   await store.createUser({ username: '../x', key: 'K' })
-  await store.putProgress('../x', { ...pushed, document: '../../auth' })
+  await put(store, '../x', { ...pushed, document: '../../auth' })
   t.same((await readdir(parent)).toSorted(), ['state'])
   t.same((await readdir(join(parent, 'state', '%2e%2e%2fx'))).toSorted(), [
     '%2e%2e%2f%2e%2e%2fauth.json',
@@ -60,19 +68,19 @@ t.test('nothing is written outside the folder, and nothing beside the files', as
 
 t.test('without history there is no history folder', async (t) => {
   const { dir, store } = await openWithAnn(t, false)
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
 })
 
 t.test('an edit by hand is served within a second, and a push keeps what it added', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, percentage: 0.9, note: 'mine' }))
   await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'L', note: 1 }))
   await sleep(1000)
   t.match(await store.getProgress('ann', 'abc'), { percentage: 0.9 })
   t.match(await store.getUser('ann'), { key: 'L' })
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   await store.replaceKey('ann', 'L', 'M')
   t.match(await readJson(dir, 'ann', 'abc.json'), { percentage: 0.5, note: 'mine' })
   t.same(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'M', note: 1 })
@@ -80,7 +88,7 @@ t.test('an edit by hand is served within a second, and a push keeps what it adde
 
 t.test('a file or user that is removed by hand is gone within a second, one that is copied in is there', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   await rm(join(dir, 'ann', 'abc.json'))
   await mkdir(join(dir, 'bob'))
   t.equal(await store.getUser('bob'), undefined)
@@ -112,20 +120,20 @@ t.test('a folder of Python kss works as it is', async (t) => {
   t.equal(await store.getProgress('Alice', 'XyZ'), undefined)
   t.match(await store.getProgress('bob', 'abc'), { percentage: 0 })
 
-  await store.putProgress('Alice', { ...pushed, document: 'AbC' })
+  await put(store, 'Alice', { ...pushed, document: 'AbC' })
   t.match(await readJson(dir, 'Alice', 'AbC.json'), { percentage: 0.5, extra: 1 })
   t.equal((await store.listHistory('Alice', 'AbC')).length, 1)
   t.equal(await store.replaceKey('Alice', 'plain', 'K'), true)
   t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
   t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])
   t.equal(await store.deleteUser('Alice'), true)
-  t.same((await readdir(dir)).toSorted(), ['Mallory', 'alice', 'bob'])
+  t.same((await readdir(dir)).toSorted(), ['.journal', 'Mallory', 'alice', 'bob'])
 })
 
 t.test('the document auth never reads, and never touches, the credential', async (t) => {
   const { dir, store } = await openWithAnn(t)
   t.equal(await store.getProgress('ann', 'auth'), undefined)
-  await store.putProgress('ann', { ...pushed, document: 'auth' })
+  await put(store, 'ann', { ...pushed, document: 'auth' })
   t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-key': 'K' })
   t.match(await store.getProgress('ann', 'auth'), { document: 'auth' })
 })
@@ -134,7 +142,7 @@ t.test('a file that holds another document is not served, and is set aside, not 
   const { dir, store } = await openWithAnn(t)
   await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, document: 'other' }))
   t.equal(await store.getProgress('ann', 'abc'), undefined)
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   const aside = (await readdir(join(dir, 'ann'))).find((name) => name.startsWith('abc.json.corrupt-')) ?? ''
   t.match(await readJson(dir, 'ann', aside), { document: 'other' })
   t.match(await readJson(dir, 'ann', 'abc.json'), { document: 'abc' })
@@ -151,8 +159,8 @@ for (const [what, damage] of [
 ] as const) {
   t.test(`${what} is set aside, and the newest good history line is served`, async (t) => {
     const { dir, store, damage: reported } = await openWithAnn(t)
-    await store.putProgress('ann', { ...pushed, progress: '1' })
-    await store.putProgress('ann', { ...pushed, progress: '2' })
+    await put(store, 'ann', { ...pushed, progress: '1' })
+    await put(store, 'ann', { ...pushed, progress: '2' })
     await writeFile(join(dir, 'ann', 'abc.json'), damage)
     await writeFile(join(dir, 'ann', 'history', 'abc.jsonl'), '{"document":"abc","torn', { flag: 'a' })
     await sleep(1000)
@@ -161,7 +169,7 @@ for (const [what, damage] of [
     const names = await readdir(join(dir, 'ann'))
     t.equal(names.filter((name) => /^abc\.json\.corrupt-\d+$/.test(name)).length, 1)
     t.match(await readJson(dir, 'ann', 'abc.json'), { progress: '2' })
-    await store.putProgress('ann', { ...pushed, progress: '3' })
+    await put(store, 'ann', { ...pushed, progress: '3' })
     t.same(
       (await store.listHistory('ann', 'abc')).map(({ progress }) => progress),
       ['1', '2', '3'],
@@ -173,7 +181,7 @@ t.test('a folder in place of a record is set aside too', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await mkdir(join(dir, 'ann', 'abc.json'))
   t.equal(await store.getProgress('ann', 'abc'), undefined)
-  t.match(await store.putProgress('ann', pushed), pushed)
+  t.match(await put(store, 'ann', pushed), pushed)
   t.match(await readJson(dir, 'ann', 'abc.json'), pushed)
 })
 
@@ -215,21 +223,31 @@ t.test('a folder with files but no credential can not be registered', async (t) 
   const { store } = await open(t, dir)
   t.equal(await store.createUser({ username: 'ann', key: 'K' }), false)
   t.equal(await store.createUser({ username: 'bob', key: 'K' }), false)
-  t.same((await readdir(dir)).toSorted(), ['ann', 'bob'])
+  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann', 'bob'])
 })
 
-t.test('a history that can not be written rejects the push, and the record stays', async (t) => {
-  const { dir, store } = await openWithAnn(t)
-  await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
-  await t.rejects(store.putProgress('ann', pushed), { code: 'EISDIR' })
-  await t.rejects(store.listHistory('ann', 'abc'), { code: 'EISDIR' })
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+t.test('what can not be written is still served, and no more is taken until it can', async (t) => {
+  const { dir, store, damage } = await openWithAnn(t)
+  const history = join(dir, 'ann', 'history', 'abc.jsonl')
+  await mkdir(history, { recursive: true })
+  await put(store, 'ann', pushed)
+  t.match(await store.getProgress('ann', 'abc'), pushed)
+  await t.rejects(store.putProgress('ann', { ...pushed, progress: '57' }), { code: 'EISDIR' })
+  t.match(await store.putProgress('ann', { ...pushed, document: 'other' }), { document: 'other' })
+  t.equal(await store.flush(), false)
+  t.match(damage, [{ code: 'EISDIR' }], 'told once')
+  t.equal(await store.getProgress('ann', 'abc'), await store.getProgress('ann', 'abc'))
+  await rm(history, { recursive: true })
+  await sleep(1100)
+  t.match(await readJson(dir, 'ann', 'abc.json'), pushed)
+  t.match(await put(store, 'ann', { ...pushed, progress: '58' }), { progress: '58' })
+  t.match(await store.listHistory('ann', 'abc'), [{ progress: '56' }, { progress: '58' }])
 })
 
 t.test('a disk that can not say whether there is a file is an error, never an absent user or record', async (t) => {
   const { dir, store } = await openWithAnn(t)
   // A link to itself: the system call fails, and not with ENOENT.
-  await store.putProgress('ann', pushed)
+  await put(store, 'ann', pushed)
   await rm(join(dir, 'ann', 'abc.json'))
   await symlink('abc.json', join(dir, 'ann', 'abc.json'))
   await sleep(1000)
@@ -244,6 +262,7 @@ t.test('a disk that can not say whether there is a file is an error, never an ab
 t.test('a state directory that is gone is an error: nobody is created, nobody is unknown', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await rm(dir, { recursive: true })
+  await t.rejects(store.putProgress('ann', pushed), { code: 'DAMAGED_FILE' })
   await t.rejects(store.putProgress('ann', pushed), { code: 'ENOENT' })
   await sleep(1000)
   await t.rejects((async () => store.getUser('ann'))(), { code: 'ENOENT' })
@@ -254,19 +273,24 @@ t.test('a state directory that is gone is an error: nobody is created, nobody is
 })
 
 t.test('a link in place of the history is not followed', async (t) => {
-  const { dir, store } = await openWithAnn(t)
+  const { dir, store, damage } = await openWithAnn(t)
   await mkdir(join(dir, 'ann', 'history'))
   await symlink(join(dir, 'ann', 'auth.json'), join(dir, 'ann', 'history', 'abc.jsonl'))
-  await t.rejects(store.putProgress('ann', pushed), { code: 'ELOOP' })
+  await put(store, 'ann', pushed)
+  t.match(damage, [{ code: 'ELOOP' }])
   t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-key': 'K' })
 })
 
-t.test('a user whose folder goes during a push has no push', async (t) => {
-  const { dir, store } = await openWithAnn(t)
+t.test('a folder that is removed by hand does not come back with a push', async (t) => {
+  const { dir, store, damage } = await openWithAnn(t)
   await store.getUser('ann')
   await rm(join(dir, 'ann'), { recursive: true })
+  await put(store, 'ann', pushed)
+  t.same(await readdir(dir), ['.journal'])
+  await sleep(1000)
   t.equal(await store.putProgress('ann', pushed), undefined)
   t.equal(await store.deleteUser('ann'), false)
+  t.same(damage, [])
 })
 
 t.test('temps of a crash are removed, those of now are not', async (t) => {

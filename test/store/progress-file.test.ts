@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseHistory, parseProgress } from '../../src/store/progress-file.ts'
+import { parseProgress } from '../../src/store/progress-file.ts'
 
 const record = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
 const parse = (more: object): object => parseProgress(JSON.stringify({ ...record, ...more }), 'abc.json', 7)
@@ -24,9 +24,4 @@ for (const [what, written, expected] of [
 t.test('optional fields of the wrong type are as if they were not there', async (t) => {
   t.same(parse({ device_id: null, metadata: 'Dune' }), record)
   t.same(parse({ device_id: 5, metadata: [] }), record)
-})
-
-t.test('history passes over what a crash tore', async (t) => {
-  const text = `${JSON.stringify(record)}\n{"torn\n\n${JSON.stringify({ ...record, progress: '57' })}\n{"document":"abc`
-  t.match(parseHistory(text, 'abc.jsonl'), [{ progress: '56' }, { progress: '57' }])
 })

@@ -1,0 +1,59 @@
+import { basename, dirname } from 'node:path'
+import type { Progress } from '../protocol.ts'
+import { journalLine } from './journal.ts'
+
+/** What the journal says: a push of a record, or what of that which stands before is void. */
+export interface JournalEntry {
+  /** The name of the user's folder. */
+  folder: string
+  /** The name of the record's file in it. Without one the folder is a new user's, and nothing before is theirs. */
+  file?: string
+  /** Without one all pushes of the record that matter come again after this line. */
+  push?: Progress
+}
+
+/** The line for a push; `push` is its JSON. */
+export function pushLine(path: string, push: string): string {
+  const [folder, file] = [basename(dirname(path)), basename(path)]
+  return journalLine(`{"folder":${JSON.stringify(folder)},"file":${JSON.stringify(file)},"push":${push}}`)
+}
+
+/** The line before pushes of a record that stand further up too. */
+export function againLine(path: string): string {
+  return journalLine(JSON.stringify({ folder: basename(dirname(path)), file: basename(path) } satisfies JournalEntry))
+}
+
+/** The line for a user who is about to be created: what stands before it is of another one who had the name. */
+export function newUserLine(folder: string): string {
+  return journalLine(JSON.stringify({ folder: basename(folder) } satisfies JournalEntry))
+}
+
+/** A record's pushes that the journal keeps, oldest first. */
+export interface KeptPushes {
+  folder: string
+  file: string
+  pushes: Progress[]
+}
+
+/** The pushes of each record, without those that are void. */
+export function collectPushes(entries: unknown[]): KeptPushes[] {
+  const folders = new Map<string, Map<string, KeptPushes>>()
+  for (const { folder, file, push } of entries.filter(isEntry)) {
+    const files = folders.get(folder) ?? new Map<string, KeptPushes>()
+    folders.set(folder, files)
+    if (file === undefined) files.clear()
+    else if (push === undefined) files.delete(file)
+    else {
+      const kept = files.get(file) ?? { folder, file, pushes: [] }
+      kept.pushes.push(push)
+      files.set(file, kept)
+    }
+  }
+  return [...folders.values()].flatMap((files) => [...files.values()])
+}
+
+/** Not if it would lead out of the state directory: a journal may come from a backup that somebody else made. */
+function isEntry(value: unknown): value is JournalEntry {
+  const { folder, file } = value as JournalEntry
+  return [folder, file ?? folder].every((name) => /^[^./\\][^/\\]*$/.test(name))
+}

@@ -1,0 +1,197 @@
+import { cp, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { FileStore } from '../../src/store/file-store.ts'
+import { pushed } from './contract.ts'
+import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
+
+interface Opened {
+  dir: string
+  disk: FaultyDisk
+  store: FileStore
+  damage: unknown[]
+}
+
+async function open(t: Test): Promise<Opened> {
+  const dir = join(t.testdir({ state: {} }), 'state')
+  const disk = faultyDisk(t)
+  const damage: unknown[] = []
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.teardown(async () => {
+    disk.mend()
+    await store.close()
+  })
+  await store.createUser({ username: 'ann', key: 'K' })
+  await store.putProgress('ann', { ...pushed, progress: 'old' })
+  await store.flush()
+  return { dir, disk, store, damage }
+}
+
+const readRecord = async (dir: string): Promise<unknown> =>
+  JSON.parse(await readFile(join(dir, 'ann', 'abc.json'), 'utf8'))
+
+for (const [call, code] of [
+  ['write', 'ENOSPC'],
+  ['write', 'EDQUOT'],
+  ['write', 'EIO'],
+  ['sync', 'EIO'],
+] as const) {
+  t.test(`${code} at a ${call} of the journal: not acknowledged, not stored, and over when the fault is`, async (t) => {
+    const { dir, disk, store } = await open(t)
+    disk.fail(call, /\.journal\/\d+\.log$/, code)
+    for (const progress of ['a', 'b']) {
+      await t.rejects(store.putProgress('ann', { ...pushed, progress }), { code })
+      t.match(await store.getProgress('ann', 'abc'), { progress: 'old' })
+    }
+    await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
+    t.equal(await store.getUser('bob'), undefined)
+    disk.mend()
+    t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    await store.flush()
+    t.match(await readRecord(dir), { progress: 'new' })
+    t.match(await store.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+  })
+}
+
+t.test('a flush of the journal that failed is not tried again on the same file', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.putProgress('ann', pushed)
+  const current = (await readdir(join(dir, '.journal'))).at(-1)
+  const path = new RegExp(`${current}$`)
+  disk.fail('sync', path, 'EIO')
+  // The lines that failed are taken off; that may fail too.
+  disk.fail('truncate', path, 'EIO')
+  await t.rejects(store.putProgress('ann', pushed), { code: 'EIO' })
+  const flushes = disk.count('sync', path)
+  t.match(await store.putProgress('ann', pushed), pushed)
+  t.equal(disk.count('sync', path), flushes)
+})
+
+for (const [call, path, code] of [
+  ['open', /\.log$/, 'EMFILE'],
+  ['open', /\.log$/, 'EROFS'],
+  ['sync', /\.journal$/, 'EIO'],
+] as const) {
+  t.test(`${code} at ${call} of a new journal file: the pushes wait in the old one`, async (t) => {
+    const { dir, disk, store, damage } = await open(t)
+    disk.fail(call, path, code)
+    t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.equal(await store.flush(), false)
+    t.equal(await store.flush(), false)
+    t.match(damage, [{ code }], 'told once')
+    t.match(await store.getProgress('ann', 'abc'), { progress: 'new' })
+    t.match(await readRecord(dir), { progress: 'old' })
+    disk.mend()
+    await sleep(1300)
+    t.match(await readRecord(dir), { progress: 'new' }, 'tried again within a second')
+  })
+}
+
+for (const [call, what, path, code] of [
+  ['open', 'the new file', /\/\.tmp-[^/]+$/, 'EACCES'],
+  ['open', 'the new file', /\/\.tmp-[^/]+$/, 'EMFILE'],
+  ['write', 'the new file', /\/\.tmp-[^/]+$/, 'ENOSPC'],
+  ['sync', 'the new file', /\/\.tmp-[^/]+$/, 'EIO'],
+  ['rename', 'the new file', /\/\.tmp-[^/]+$/, 'EROFS'],
+  ['sync', 'the folder', /ann$/, 'EIO'],
+  ['open', 'the history', /\/abc\.jsonl$/, 'EACCES'],
+  ['write', 'the history', /\/abc\.jsonl$/, 'ENOSPC'],
+  ['sync', 'the history', /\/abc\.jsonl$/, 'EIO'],
+] as const) {
+  t.test(`${code} at ${call} of ${what}: the file stays whole, no temp is left, no push is lost`, async (t) => {
+    const { dir, disk, store, damage } = await open(t)
+    disk.fail(call, path, code)
+    t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.equal(await store.flush(), false)
+    t.match(damage, [{ code }])
+    // The entry of the folder may not be durable, but what it says is whole.
+    t.match(await readRecord(dir), { progress: what === 'the folder' ? 'new' : 'old' })
+    t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
+    t.match(await store.getProgress('ann', 'abc'), { progress: 'new' })
+    await t.rejects(store.putProgress('ann', { ...pushed, progress: 'more' }), { code })
+    t.equal(await store.flush(), false)
+    t.equal(damage.length, 1, 'told once')
+    await cp(dir, `${dir}-crashed`, { recursive: true })
+    t.equal((await readdir(join(dir, '.journal'))).length, 1, 'the journal does not grow')
+    disk.mend()
+    t.equal(await store.flush(), true)
+    t.match(await readRecord(dir), { progress: 'new' })
+    t.match(await store.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }], 'once each')
+    t.match(await store.putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
+
+    const next = await FileStore.open({
+      dir: `${dir}-crashed`,
+      history: true,
+      onDamage: (error) => t.fail(String(error)),
+    })
+    t.match(await next.getProgress('ann', 'abc'), { progress: 'new' }, 'nor by a crash')
+    t.match(await next.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+    await next.close()
+  })
+}
+
+for (const [call, path, code] of [
+  ['mkdir', /\/\.tmp-[^/]+$/, 'ENOSPC'],
+  ['write', /\/\.tmp-[^/]+$/, 'ENOSPC'],
+  ['sync', /\/\.tmp-[^/]+$/, 'EIO'],
+  ['rename', /\/\.tmp-[^/]+$/, 'EROFS'],
+] as const) {
+  t.test(
+    `${code} at ${call} of a new user: nobody is created, nothing is left, and it works when mended`,
+    async (t) => {
+      const { dir, disk, store } = await open(t)
+      disk.fail(call, path, code)
+      await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
+      t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+      disk.mend()
+      t.equal(await store.createUser({ username: 'bob', key: 'K' }), true)
+    },
+  )
+}
+
+t.test('a key that can not be replaced stays', async (t) => {
+  const { disk, store } = await open(t)
+  disk.fail('sync', /\/\.tmp-[^/]+$/, 'EIO')
+  await t.rejects(store.replaceKey('ann', 'K', 'L'), { code: 'EIO' })
+  t.match(await store.getUser('ann'), { key: 'K' })
+})
+
+t.test('a journal that can not be begun at the start: positions are read, pushes wait for a journal', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.close()
+  const damage: unknown[] = []
+  disk.fail('open', /\.log$/, 'ENOSPC')
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'ENOSPC' }])
+  t.match(await next.getProgress('ann', 'abc'), { progress: 'old' })
+  await t.rejects(next.putProgress('ann', pushed), { code: 'ENOSPC' })
+  disk.mend()
+  t.match(await next.putProgress('ann', pushed), pushed)
+  await next.close()
+})
+
+t.test('a record that can not be read at the start is served from the journal', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.putProgress('ann', { ...pushed, progress: 'new' })
+  const damage: unknown[] = []
+  disk.fail('open', /abc\.json$/, 'EIO')
+  // The first one is left to itself, as after a crash.
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'EIO' }])
+  t.match(await next.getProgress('ann', 'abc'), { progress: 'new' })
+  await next.close()
+})
+
+for (const code of ['EIO', 'EACCES', 'EMFILE']) {
+  t.test(`${code} at a read is an error, never an absent user or record`, async (t) => {
+    const { disk, store } = await open(t)
+    await sleep(1000)
+    disk.fail('open', /\.json$/, code)
+    await t.rejects((async () => store.getProgress('ann', 'other'))(), { code })
+    await t.rejects((async () => store.getUser('bob'))(), { code })
+    t.match(await store.getProgress('ann', 'abc'), { progress: 'old' }, 'what is known is served')
+    disk.mend()
+    t.equal(await store.getProgress('ann', 'other'), undefined)
+  })
+}

@@ -1,0 +1,71 @@
+import fs, { type FileHandle } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import type { Test } from 'tap'
+
+type Call = 'open' | 'write' | 'sync' | 'truncate' | 'rename' | 'mkdir' | 'rm' | 'stat' | 'readdir'
+
+/** The real disk, but for the calls that are told to fail. */
+export interface FaultyDisk {
+  /** From now on this call fails with this code on each path that matches. */
+  fail: (call: Call, path: RegExp, code: string) => void
+  /** From now on everything works again. */
+  mend: () => void
+  /** How often the call was made on such a path. */
+  count: (call: Call, path: RegExp) => number
+}
+
+const handleCalls = { appendFile: 'write', writeFile: 'write', sync: 'sync', truncate: 'truncate' } as const
+
+/** Until the end of the test `node:fs/promises` is a disk that may fail. */
+export function faultyDisk(t: Test): FaultyDisk {
+  let faults: { call: Call; path: RegExp; code: string }[] = []
+  const calls: { call: Call; path: string }[] = []
+  const check = (call: Call, path: string): void => {
+    calls.push({ call, path })
+    const fault = faults.find((each) => each.call === call && each.path.test(path))
+    if (fault) throw Object.assign(new Error(`${fault.code}: ${call}`), { code: fault.code, errno: -1 })
+  }
+
+  const { open } = fs
+  replace(t, 'open', async (...args: Parameters<typeof open>) => {
+    const path = String(args[0])
+    check('open', path)
+    return watch(await open(...args), path)
+  })
+  for (const call of ['rename', 'mkdir', 'rm', 'stat', 'readdir'] as const) {
+    const real = fs[call] as (...args: unknown[]) => Promise<unknown>
+    replace(t, call, async (...args: unknown[]) => {
+      check(call, String(args[0]))
+      return await real(...args)
+    })
+  }
+
+  function watch(file: FileHandle, path: string): FileHandle {
+    for (const [name, call] of Object.entries(handleCalls)) {
+      const real = file[name as keyof typeof handleCalls] as (...args: unknown[]) => Promise<unknown>
+      const checked = async (...args: unknown[]): Promise<unknown> => {
+        check(call, path)
+        return await real.apply(file, args)
+      }
+      Object.assign(file, { [name]: checked })
+    }
+    return file
+  }
+
+  return {
+    fail: (call, path, code) => faults.push({ call, path, code }),
+    mend: () => (faults = []),
+    count: (call, path) => calls.filter((each) => each.call === call && path.test(each.path)).length,
+  }
+}
+
+/** Also where it is imported by its name. */
+function replace(t: Test, name: keyof typeof fs, by: unknown): void {
+  const real = fs[name]
+  Object.assign(fs, { [name]: by })
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    Object.assign(fs, { [name]: real })
+    syncBuiltinESMExports()
+  })
+}

@@ -1,0 +1,205 @@
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { Progress } from '../../src/protocol.ts'
+import { FileStore } from '../../src/store/file-store.ts'
+import { againLine, newUserLine, pushLine } from '../../src/store/journal-entry.ts'
+import { journalLine } from '../../src/store/journal.ts'
+import { pushed } from './contract.ts'
+
+interface Opened {
+  dir: string
+  store: FileStore
+  damage: unknown[]
+}
+
+async function open(t: Test, dir: string, history = true): Promise<Opened> {
+  const damage: unknown[] = []
+  const store = await FileStore.open({ dir, history, onDamage: (error) => damage.push(error) })
+  t.teardown(() => store.close())
+  return { dir, store, damage }
+}
+
+const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
+const at = (progress: string, more: Partial<Progress> = {}): Progress => ({ ...pushed, progress, ...more })
+const line = (progress: Progress): string => JSON.stringify(progress)
+const entry = (progress: Progress, path = 'ann/abc.json'): string => pushLine(path, line(progress))
+
+interface Left {
+  journal: string[]
+  record?: object
+  history?: string
+}
+
+/** A state directory as a crash may leave it. */
+function leftBy(t: Test, { journal, record, history }: Left): string {
+  return t.testdir({
+    '.journal': Object.fromEntries(journal.map((text, number) => [`000000000${number + 1}.log`, text])),
+    ann: {
+      'auth.json': auth,
+      ...(record && { 'abc.json': JSON.stringify(record) }),
+      ...(history !== undefined && { history: { 'abc.jsonl': history } }),
+    },
+  })
+}
+
+const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(...path), 'utf8'))
+const progressOf = (records: Progress[]): string[] => records.map(({ progress }) => progress)
+
+t.test('what was acknowledged outlives a crash at once, in the files and once in the history', async (t) => {
+  const { dir, store } = await open(t, t.testdir({ state: {} }) + '/state')
+  await store.createUser({ username: 'ann', key: 'K' })
+  for (let number = 0; number < 5; number++) await store.putProgress('ann', at(`${number}`))
+  await store.flush()
+  for (let number = 5; number < 10; number++) await store.putProgress('ann', at(`${number}`))
+  const crashed = `${dir}-crashed`
+  await cp(dir, crashed, { recursive: true })
+  t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '4' }, 'it was in the journal alone')
+
+  const { store: next, damage } = await open(t, crashed)
+  t.match(await next.getProgress('ann', 'abc'), { progress: '9' })
+  t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '9' })
+  t.same(progressOf(await next.listHistory('ann', 'abc')), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+  await next.close()
+  t.same(await readdir(join(crashed, '.journal')), [])
+  t.same(damage, [])
+})
+
+for (const [what, left, progress, history] of [
+  ['nothing was written', {}, '3', ['2', '3']],
+  ['history was written', { history: `${line(at('2'))}\n${line(at('3'))}\n` }, '3', ['2', '3']],
+  ['a part of the history was', { history: `${line(at('2'))}\n${line(at('3')).slice(0, 9)}` }, '3', ['2', '3']],
+  ['both were', { record: at('3'), history: `${line(at('2'))}\n${line(at('3'))}\n` }, '3', ['2', '3']],
+  ['the record is older', { record: at('1', { timestamp: 999 }), history: `${line(at('1'))}\n` }, '3', ['1', '2', '3']],
+  ['the record is torn', { record: [1], history: `${line(at('1'))}\n` }, '3', ['1', '2', '3']],
+  ['the record is newer', { record: at('9', { timestamp: 1001 }), history: `${line(at('9'))}\n` }, '9', ['9']],
+  ['the record is of a clock a year ahead', { record: at('9', { timestamp: 40_000_000 }) }, '3', ['2', '3']],
+] as const) {
+  t.test(`the journal is brought into the files when ${what}`, async (t) => {
+    const dir = leftBy(t, { ...left, journal: [entry(at('2')), entry(at('3'))] })
+    for (const time of ['once', 'and again']) {
+      const journal = await readFile(join(dir, '.journal', '0000000002.log'), 'utf8').catch(() => '')
+      const { store } = await open(t, dir)
+      t.match(await store.getProgress('ann', 'abc'), { progress }, time)
+      t.match(await readJson(dir, 'ann', 'abc.json'), { progress })
+      t.same(progressOf(await store.listHistory('ann', 'abc')), history)
+      await store.close()
+      // A crash before its removal was durable.
+      await writeFile(join(dir, '.journal', '0000000002.log'), journal)
+    }
+  })
+}
+
+t.test('what the record had besides stays', async (t) => {
+  const record = { ...at('1'), metadata: { title: 'Dune' }, note: 'mine' }
+  const { store } = await open(t, leftBy(t, { record, journal: [entry(at('2'))] }))
+  t.same(await store.getProgress('ann', 'abc'), { ...record, progress: '2' })
+})
+
+t.test('without history only the record is written', async (t) => {
+  const dir = leftBy(t, { journal: [entry(at('2'))] })
+  await open(t, dir, false)
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
+})
+
+t.test("another document's file is set aside", async (t) => {
+  const dir = leftBy(t, { record: { ...pushed, document: 'other' }, journal: [entry(at('2'))] })
+  await open(t, dir)
+  t.match(await readJson(dir, 'ann', 'abc.json'), { document: 'abc', progress: '2' })
+  t.equal((await readdir(join(dir, 'ann'))).filter((name) => name.startsWith('abc.json.corrupt-')).length, 1)
+})
+
+t.test('pushes of a user who is gone, or was somebody else, are nobody’s', async (t) => {
+  const journal = [entry(at('2')) + entry(at('3'), 'bob/abc.json'), newUserLine('ann')]
+  const dir = leftBy(t, { journal })
+  const { store } = await open(t, dir)
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+})
+
+t.test('pushes that were kept anew, when their file could not be written, count once', async (t) => {
+  const kept =
+    entry(at('1')) + entry(at('2')) + againLine('ann/abc.json') + entry(at('1')) + entry(at('2')) + entry(at('1'))
+  const { store } = await open(t, leftBy(t, { journal: [entry(at('0', { document: 'x' }), 'ann/x.json') + kept] }))
+  t.same(progressOf(await store.listHistory('ann', 'abc')), ['1', '2', '1'])
+  t.match(await store.getProgress('ann', 'abc'), { progress: '1' })
+  t.match(await store.getProgress('ann', 'x'), { progress: '0' })
+})
+
+t.test('a journal that somebody doctored does not lead out of the folder', async (t) => {
+  const journal = ['../ann/abc.json', 'ann/../abc.json', './ann.json', 'ann/.x.json', 'ann/a\\b.json']
+  const lines = journal.map((path) => {
+    const [folder, ...file] = path.split('/')
+    return JSON.stringify({ folder, file: file.join('/'), push: at('2') })
+  })
+  const dir = leftBy(t, { journal: [lines.map(journalLine).join('')] })
+  await (await open(t, dir)).store.close()
+  t.same((await readdir(dir, { recursive: true })).toSorted(), ['.journal', 'ann', 'ann/auth.json'])
+})
+
+t.test('a disk that can not be written is served from the journal, which stays', async (t) => {
+  const dir = leftBy(t, { journal: [entry(at('2'))] })
+  await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
+  const { store, damage } = await open(t, dir)
+  t.match(await store.getProgress('ann', 'abc'), { progress: '2' })
+  t.match(damage, [{ code: 'EISDIR' }])
+  await store.close()
+  t.equal((await readdir(join(dir, '.journal'))).length, 1)
+  await rm(join(dir, 'ann', 'history'), { recursive: true })
+  const { store: next } = await open(t, dir)
+  t.match(await readJson(dir, 'ann', 'abc.json'), { progress: '2' })
+  t.same(progressOf(await next.listHistory('ann', 'abc')), ['2'])
+})
+
+t.test('a push that a deleted user made at the last moment is not the next one’s', async (t) => {
+  const { dir, store } = await open(t, t.testdir({ state: {} }) + '/state')
+  for (let round = 0; round < 20; round++) {
+    await store.createUser({ username: 'ann', key: 'K' })
+    const late = Array.from({ length: 5 }, (_, number) => store.putProgress('ann', at(`${number}`)))
+    const deleted = store.deleteUser('ann')
+    late.push(store.putProgress('ann', at('later')))
+    await deleted
+    t.equal(await store.createUser({ username: 'ann', key: 'L' }), true)
+    await Promise.all(late)
+    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    await cp(dir, `${dir}-${round}`, { recursive: true })
+    const { store: next } = await open(t, `${dir}-${round}`)
+    t.equal(await next.getProgress('ann', 'abc'), undefined, 'nor after a crash')
+    await store.flush()
+    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    await store.deleteUser('ann')
+  }
+})
+
+t.test('while many are being written, a newer push waits for the next round, and a user can go', async (t) => {
+  const { dir, store } = await open(t, t.testdir({}))
+  await store.createUser({ username: 'ann', key: 'K' })
+  const documents = Array.from({ length: 100 }, (_, number) => `${number}`)
+  await Promise.all(documents.map((document) => store.putProgress('ann', at('1', { document }))))
+  const round = store.flush()
+  await store.putProgress('ann', at('2', { document: '99' }))
+  t.equal(await round, false)
+  t.match(await readJson(dir, 'ann', '99.json'), { progress: '1' })
+  t.match(await store.getProgress('ann', '99'), { progress: '2' })
+  t.equal(await store.flush(), true)
+  t.match(await readJson(dir, 'ann', '99.json'), { progress: '2' })
+  t.same(progressOf(await store.listHistory('ann', '99')), ['1', '2'])
+
+  await Promise.all(documents.map((document) => store.putProgress('ann', at('3', { document }))))
+  const last = store.flush()
+  await store.deleteUser('ann')
+  await store.createUser({ username: 'ann', key: 'L' })
+  await last
+  t.same(await readdir(join(dir, 'ann')), ['auth.json'])
+})
+
+t.test('a journal that can not be written: nothing is acknowledged, and all goes on when it can', async (t) => {
+  const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': auth }, '.journal': 'in the way' }))
+  await t.rejects(store.putProgress('ann', at('1')), { code: 'ENOTDIR' })
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ENOTDIR' })
+  t.equal(await store.getUser('bob'), undefined)
+  await rm(join(dir, '.journal'))
+  t.match(await store.putProgress('ann', at('2')), { progress: '2' })
+  t.equal(await store.createUser({ username: 'bob', key: 'K' }), true)
+})
