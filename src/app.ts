@@ -4,12 +4,16 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
+  type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify'
-import { Auth } from './auth.ts'
+import { Auth, type AuthOptions } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
 import { answerClientError, answerForNode, ProtocolError, replyWithError } from './errors.ts'
+import { addressList } from './client-address.ts'
+import { limitConnections } from './connection-limit.ts'
 import { stopGracefully } from './graceful-stop.ts'
+import { defaultLogN } from './key-hash.ts'
 import type { RequestLine } from './log.ts'
 import { healthcheck } from './routes/healthcheck.ts'
 import { addOtherMethods, allowAnyOrigin } from './routes/other-methods.ts'
@@ -25,11 +29,17 @@ export interface AppOptions {
   /** Put before every path, as `/kosync`; empty for none. */
   basePath?: string
   disableRegistration?: boolean
+  /** What guards the accounts; as the settings are by default, but without limits, if left out. */
+  auth?: AuthOptions
+  /** How many connections one address may have open; 0 for any number. */
+  connectionsPerAddress?: number
   /** Addresses (IP or CIDR) whose X-Forwarded-For is believed. */
   trustedProxies?: string[]
   /** Milliseconds since 1970. */
   now?: () => number
 }
+
+const defaultAuth = { hashKeys: true, scryptCost: defaultLogN, loginFailuresPerMinute: 0, registrationsPerHour: 0 }
 
 type Compilers = Required<NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>>
 
@@ -68,9 +78,12 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.decorateRequest('user', '')
   stopGracefully(app)
   answerForNode(app.server)
+  limitConnections(app.server, options.connectionsPerAddress ?? 0, trustedProxies)
+  const warnOfProxy = warnOnceOfProxy(logger, trustedProxies)
   // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
   app.addHook('onRequest', (request, _reply, done) => {
-    const { host } = request.headers
+    const { host, 'x-forwarded-for': forwarded } = request.headers
+    if (forwarded !== undefined) warnOfProxy(request)
     // RFC 9112 §3.2
     if (host === undefined && request.raw.httpVersion === '1.1') done(new ProtocolError('badRequest'))
     else done(request.is404 ? new ProtocolError('notFound') : undefined)
@@ -82,9 +95,20 @@ export function createApp(options: AppOptions): FastifyInstance {
   return app
 }
 
+/** Once: without that setting all readers behind a proxy are one address, and share its limits. */
+function warnOnceOfProxy(logger: FastifyBaseLogger, trustedProxies: string[]): (request: FastifyRequest) => void {
+  const isTrusted = addressList(trustedProxies)
+  let warned = false
+  return ({ socket: { remoteAddress = '' } }) => {
+    if (warned || isTrusted(remoteAddress)) return
+    warned = true
+    logger.warn(`${remoteAddress} sends X-Forwarded-For. If it is your proxy, set KSS_TRUSTED_PROXIES=${remoteAddress}`)
+  }
+}
+
 const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
   const { store, logger, disableRegistration = false, now = Date.now } = options
-  const auth = new Auth(store, logger)
+  const auth = new Auth(store, logger, options.auth ?? defaultAuth)
   app.addHook('onRequest', allowAnyOrigin)
   app.register(healthcheck)
   app.register(users, { store, auth, disableRegistration })

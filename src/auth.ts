@@ -2,7 +2,9 @@ import { hash as digest, randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { readCredentials, type Credentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
-import { hashKey, isHash, matchesHash } from './key-hash.ts'
+import { isHash } from './key-hash.ts'
+import { KeyHasher, type KeyHasherOptions } from './key-hasher.ts'
+import { Limits, type LimitOptions } from './limits.ts'
 import type { ErrorName } from './protocol.ts'
 import type { Now, Store, User } from './store/store.ts'
 
@@ -16,6 +18,8 @@ declare module 'fastify' {
 /** Milliseconds for which a verified key is remembered. */
 const verifiedMs = 10 * 60_000
 
+export type AuthOptions = KeyHasherOptions & LimitOptions
+
 type Done = (error?: Error) => void
 
 interface Verified {
@@ -28,16 +32,18 @@ interface Verified {
 export class Auth {
   readonly #store: Store
   readonly #logger: FastifyBaseLogger
+  readonly #hasher: KeyHasher
+  readonly #limits: Limits
   readonly #secret = randomBytes(32).toString('hex')
   /** As bounded as the store's own cache: a user whose file changed is another object, and has to be verified again. */
   readonly #verified = new WeakMap<User, Verified>()
   readonly #checks = new Map<string, Promise<boolean>>()
-  /** Checked for an unknown user, so that the answer takes as long as for a wrong key. */
-  #nobody: Promise<string> | undefined
 
-  constructor(store: Store, logger: FastifyBaseLogger) {
+  constructor(store: Store, logger: FastifyBaseLogger, options: AuthOptions) {
     this.#store = store
     this.#logger = logger
+    this.#hasher = new KeyHasher(options)
+    this.#limits = new Limits(options)
   }
 
   /** An onRequest hook: sets request.user, or ends in `unauthorized` before the body is read. @see PROTOCOL.md §2 */
@@ -53,14 +59,15 @@ export class Auth {
     this.#authorize(request, 'accountNotFound', done)
   }
 
-  /** What the store keeps of a key. */
-  hash(key: string): Promise<string> {
-    return hashKey(key)
+  /** A new account for who sends the request; false when the name is taken. Throws `tooManyRequests`. */
+  async register(username: string, key: string, request: FastifyRequest): Promise<boolean> {
+    await this.#limits.countRegistration(request.ip)
+    return await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
   }
 
   /** Gives an authorized user another key; throws `unauthorized` when the account is gone meanwhile. */
   async changeKey(username: string, key: string): Promise<void> {
-    const hash = await hashKey(key)
+    const hash = await this.#hasher.hash(key)
     for (;;) {
       const user = await this.#store.getUser(username)
       if (!user) throw new ProtocolError('unauthorized')
@@ -84,7 +91,7 @@ export class Auth {
     const mac = this.#mac(credentials.key)
     // The steady state needs no promise.
     if (!(user instanceof Promise) && user && this.#recall(user, mac)) authorized()
-    else this.#verify(user, credentials, mac, whenUnknown).then(authorized, done)
+    else this.#verify(user, credentials, { mac, address: request.ip, whenUnknown }).then(authorized, done)
   }
 
   /** Whether the key is the one that was verified; undefined when none was. */
@@ -96,46 +103,57 @@ export class Auth {
 
   async #verify(
     found: Now<User | undefined>,
-    { username, key }: Credentials,
-    mac: string,
-    whenUnknown: ErrorName,
+    credentials: Credentials,
+    { mac, address, whenUnknown }: { mac: string; address: string; whenUnknown: ErrorName },
   ): Promise<void> {
     const user = await found
-    const known = user && this.#recall(user, mac)
-    if (known === true) return
-    if (known === false) throw new ProtocolError('unauthorized')
-    const check = `${mac} ${user?.key} ${username}`
+    if (user && this.#recall(user, mac)) return
+    const check = `${mac} ${address} ${user?.key} ${credentials.username}`
     let matches = this.#checks.get(check)
     if (!matches) {
-      matches = this.#check(user, key, mac).finally(() => this.#checks.delete(check))
+      matches = this.#count(address, credentials, () => this.#check(user, credentials.key, mac))
+      matches = matches.finally(() => this.#checks.delete(check))
       this.#checks.set(check, matches)
     }
     if (!(await matches)) throw new ProtocolError(user ? 'unauthorized' : whenUnknown)
   }
 
-  async #check(user: User | undefined, key: string, mac: string): Promise<boolean> {
-    const stored =
-      user && isHash(user.key) ? user.key : await (this.#nobody ??= hashKey(randomBytes(16).toString('hex')))
-    const matches = await matchesHash(key, stored)
-    if (!user) return false
-    if (isHash(user.key)) {
-      if (matches) this.#verified.set(user, { mac, until: performance.now() + verifiedMs })
+  /** Does the check unless the address had too many that failed; one that could not be made did not fail. */
+  async #count(address: string, { username }: Credentials, check: () => Promise<boolean>): Promise<boolean> {
+    const takeBack = await this.#limits.countLogin(address, username)
+    let failed = false
+    try {
+      const matches = await check()
+      failed = !matches
       return matches
+    } finally {
+      if (!failed) await takeBack()
     }
-    return await this.#checkPlain(user, key, mac)
   }
 
-  /** A plain key of Python kss is replaced by its hash at the first successful log-in. @see STORAGE.md §1 */
-  async #checkPlain({ username, key: stored }: User, key: string, mac: string): Promise<boolean> {
-    if (this.#mac(stored) !== mac) return false
-    const hash = await hashKey(key)
+  async #check(user: User | undefined, key: string, mac: string): Promise<boolean> {
+    if (user && this.#recall(user, mac) === false) {
+      // Another key was verified just now.
+      await this.#hasher.pretend()
+      return false
+    }
+    if (!user || !isHash(user.key)) await this.#hasher.matchNobody(key)
+    if (!user) return false
+    const matches = isHash(user.key) ? await this.#hasher.matches(key, user.key) : this.#mac(user.key) === mac
+    if (!matches) return false
+    this.#verified.set(user, { mac, until: performance.now() + verifiedMs })
+    if (this.#hasher.isWeak(user.key)) await this.#strengthen(user, key)
+    return true
+  }
+
+  /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost. @see STORAGE.md §1 */
+  async #strengthen({ username, key: stored }: User, key: string): Promise<void> {
     try {
-      await this.#store.replaceKey(username, stored, hash)
+      await this.#store.replaceKey(username, stored, await this.#hasher.hash(key))
     } catch (err) {
       // A full disk must not lock the owner out; the next log-in tries again.
-      this.#logger.error({ err, user: username }, 'could not replace a plain key by its hash')
+      this.#logger.error({ err, user: username }, 'could not replace a weak key by its hash')
     }
-    return true
   }
 
   /**

@@ -6,6 +6,14 @@ import { parseEnv } from 'node:util'
 import envSchema from 'env-schema'
 import { closest } from 'fastest-levenshtein'
 import type { FromSchema } from 'json-schema-to-ts'
+import { defaultLogN, maxLogN } from './key-hash.ts'
+
+const limit = {
+  type: 'integer',
+  minimum: 0,
+  maximum: 1_000_000_000,
+  description: 'a whole number, 0 for no limit',
+} as const
 
 /** Every setting: its type, its default, and in `description` what a value must be. Documented in docs/configuration.md. */
 export const settings = {
@@ -28,6 +36,17 @@ export const settings = {
     },
     KSS_DISABLE_REGISTRATION: { type: 'boolean', default: false, description: 'true or false' },
     KSS_HISTORY: { type: 'boolean', default: true, description: 'true or false' },
+    KSS_HASH_KEYS: { type: 'boolean', default: true, description: 'true or false' },
+    KSS_SCRYPT_COST: {
+      type: 'integer',
+      minimum: defaultLogN,
+      maximum: maxLogN,
+      default: defaultLogN,
+      description: 'a whole number from 14 to 20',
+    },
+    KSS_LOGIN_FAILURES_PER_MINUTE: { ...limit, default: 60 },
+    KSS_REGISTRATIONS_PER_HOUR: { ...limit, default: 20 },
+    KSS_CONNECTIONS_PER_ADDRESS: { ...limit, default: 200 },
     KSS_TRUSTED_PROXIES: {
       type: 'string',
       default: '',

@@ -6,10 +6,13 @@ import { errorTable, type ErrorName } from './protocol.ts'
 /** An answer other than success. The only way for routes and hooks to give one. */
 export class ProtocolError extends Error {
   readonly error: ErrorName
+  /** Seconds after which it may be tried again. */
+  readonly retryAfter: number | undefined
 
-  constructor(error: ErrorName) {
+  constructor(error: ErrorName, retryAfter?: number) {
     super(errorTable[error].message)
     this.error = error
+    this.retryAfter = retryAfter
   }
 }
 
@@ -42,7 +45,9 @@ function validationErrorName(validation: NonNullable<FastifyError['validation']>
 /** The one error → reply mapping (setErrorHandler, and Fastify's frameworkErrors). */
 export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, message } = errorTable[errorName(error)]
-  if (status >= 500) request.log.error({ err: error }, message)
+  if (error instanceof ProtocolError) {
+    if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
+  } else if (status >= 500) request.log.error({ err: error }, message)
   if (status === 401) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')
   return sendJson(reply.code(status), { code, message })
 }
@@ -58,7 +63,8 @@ export function answerForNode(server: Server): void {
   server.on('checkExpectation', ({ socket }) => answerRaw(socket, 'expectationFailed'))
 }
 
-function answerRaw(socket: Duplex, error: ErrorName): void {
+/** Answers where there is no request to reply to, and closes the connection. */
+export function answerRaw(socket: Duplex, error: ErrorName): void {
   const { code, status, message } = errorTable[error]
   const body = JSON.stringify({ code, message })
   const head = [

@@ -9,7 +9,7 @@ import { ProtocolError } from './errors.ts'
 const patience = 5000
 
 /** Seconds after which a client may ask again: a restart takes less. */
-const retryAfter = '10'
+const retryAfter = 10
 
 /**
  * Makes app.close() stop taking connections, finish what is in flight and cut all others: to Node a connection that
@@ -28,8 +28,7 @@ export function stopGracefully(app: FastifyInstance): void {
     const { socket } = request.raw
     // Not one of app.inject.
     if (responses.has(socket)) responses.set(socket, reply.raw)
-    if (stopping) reply.header('retry-after', retryAfter)
-    done(stopping ? new ProtocolError('unavailable') : undefined)
+    done(stopping ? new ProtocolError('unavailable', retryAfter) : undefined)
   })
   app.addHook('preClose', async () => {
     stopping = true

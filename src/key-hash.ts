@@ -3,8 +3,9 @@ import { promisify } from 'node:util'
 
 const scryptAsync = promisify<string, Buffer, number, object, Buffer>(scrypt)
 
-/** Default scrypt cost: N is 2 to this power. With r=8, p=1 a hash takes 16 MiB and some 50 ms. */
+/** Default and greatest scrypt cost: N is 2 to this power. With r=8, p=1 a hash takes 16 MiB and some 50 ms; each step up doubles both. */
 export const defaultLogN = 14
+export const maxLogN = 20
 
 /** `$scrypt$ln=14,r=8,p=1$<salt>$<hash>`. @see STORAGE.md §1, the PHC string format */
 const phcString = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
@@ -14,6 +15,11 @@ export function isHash(stored: string): boolean {
   return stored.startsWith('$scrypt$')
 }
 
+/** The binary logarithm of N with which what is stored was made; 0 for a plain key. */
+export function logNOf(stored: string): number {
+  return Number(phcString.exec(stored)?.[1] ?? 0)
+}
+
 /** The PHC string of a key, with a fresh salt; `logN` is the binary logarithm of scrypt's N. */
 export async function hashKey(key: string, logN: number = defaultLogN): Promise<string> {
   const salt = randomBytes(16)
@@ -21,10 +27,10 @@ export async function hashKey(key: string, logN: number = defaultLogN): Promise<
   return `$scrypt$ln=${logN},r=8,p=1$${base64(salt)}$${base64(hash)}`
 }
 
-/** Whether the key belongs to the PHC string; false too for one that is damaged or out of bounds (ln over 20). */
+/** Whether the key belongs to the PHC string; false too for one that is damaged or out of bounds. */
 export async function matchesHash(key: string, phc: string): Promise<boolean> {
   const [, ln, r, p, salt, hash] = phcString.exec(phc) ?? []
-  if (!salt || !hash || Number(ln) > 20 || Number(r) > 16 || Number(p) > 4) return false
+  if (!salt || !hash || Number(ln) > maxLogN || Number(r) > 16 || Number(p) > 4) return false
   const expected = Buffer.from(hash, 'base64')
   const actual = await derive(key, Buffer.from(salt, 'base64'), expected.length, Number(ln), Number(r), Number(p))
   return timingSafeEqual(actual, expected)

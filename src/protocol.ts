@@ -187,6 +187,8 @@ export const errorTable = {
   requestTimeout: { code: 408, status: 408, message: 'The request took too long.' },
   bodyTooLarge: { code: 413, status: 413, message: 'The request body is too large.' },
   expectationFailed: { code: 417, status: 417, message: 'Only 100-continue can be expected.' },
+  tooManyRequests: { code: 429, status: 429, message: 'Too many attempts. Try again later.' },
+  tooManyConnections: { code: 429, status: 429, message: 'Too many connections from your address.' },
   headersTooLarge: { code: 431, status: 431, message: 'The request headers are too large.' },
   unavailable: { code: 503, status: 503, message: 'The server cannot do this now. Try again later.' },
   storageFull: { code: 507, status: 507, message: 'The disk of the server is full.' },

@@ -8,6 +8,7 @@ import type { User } from '../src/store/store.ts'
 import { build, position, Reader } from './helper.ts'
 
 const silent = pino({ level: 'silent' })
+const options = { hashKeys: true, scryptCost: 14, loginFailuresPerMinute: 0, registrationsPerHour: 0 }
 
 t.test('a plain key of Python kss logs in, and is replaced by its hash', async (t) => {
   const store = new MemoryStore()
@@ -33,6 +34,25 @@ t.test('a plain key that can not be upgraded logs in all the same', async (t) =>
   t.equal((await reader.authorize()).statusCode, 200)
 })
 
+t.test('with keys that stay plain nothing is replaced, and nobody else gets in', async (t) => {
+  const store = new MemoryStore()
+  const reader = new Reader(build(t, { store, auth: { ...options, hashKeys: false } }))
+  t.equal((await reader.register()).statusCode, 201)
+  t.equal((await reader.authorize()).statusCode, 200)
+  t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
+  t.equal((await store.getUser('ann'))?.key, reader.key)
+})
+
+t.test('a hash of less cost than is set is replaced at a log-in', async (t) => {
+  const store = new MemoryStore()
+  const reader = new Reader(build(t, { store }))
+  await reader.register()
+  const stricter = new Reader(build(t, { store, auth: { ...options, scryptCost: 15 } }))
+  t.equal((await stricter.authorize()).statusCode, 200)
+  t.match((await store.getUser('ann'))?.key, /^\$scrypt\$ln=15,/)
+  t.equal((await stricter.authorize()).statusCode, 200)
+})
+
 t.test('the hash is no key', async (t) => {
   const store = new MemoryStore()
   const reader = new Reader(build(t, { store }))
@@ -55,7 +75,7 @@ t.test('a verified key is forgotten when the stored one changes', async (t) => {
 
 t.test('a change of key that another one overtakes is tried again, and ends with the account', async (t) => {
   const store = new MemoryStore()
-  const auth = new Auth(store, silent)
+  const auth = new Auth(store, silent, options)
   await store.createUser({ username: 'ann', key: 'K' })
   await Promise.all([auth.changeKey('ann', '1'), auth.changeKey('ann', '2')])
   t.not((await store.getUser('ann'))?.key, 'K')
@@ -68,7 +88,7 @@ t.test('a change of key that another one overtakes is tried again, and ends with
   }
   const overtaken = new Overtaken()
   await overtaken.createUser({ username: 'ann', key: 'K' })
-  await t.rejects(new Auth(overtaken, silent).changeKey('ann', '1'), new ProtocolError('unauthorized'))
+  await t.rejects(new Auth(overtaken, silent, options).changeKey('ann', '1'), new ProtocolError('unauthorized'))
 })
 
 t.test('a verified key is verified again after ten minutes', async (t) => {

@@ -28,6 +28,13 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
     logRequest,
     basePath: config.KSS_BASE_PATH,
     disableRegistration: config.KSS_DISABLE_REGISTRATION,
+    auth: {
+      hashKeys: config.KSS_HASH_KEYS,
+      scryptCost: config.KSS_SCRYPT_COST,
+      loginFailuresPerMinute: config.KSS_LOGIN_FAILURES_PER_MINUTE,
+      registrationsPerHour: config.KSS_REGISTRATIONS_PER_HOUR,
+    },
+    connectionsPerAddress: config.KSS_CONNECTIONS_PER_ADDRESS,
     trustedProxies: config.KSS_TRUSTED_PROXIES,
   })
   const close = async (): Promise<void> => {

@@ -34,8 +34,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
     async (request, reply) => {
       const username = trimBlanks(request.body.username)
       if (username === '') throw new ProtocolError('invalidRequest')
-      const key = await auth.hash(request.body.password)
-      if (!(await store.createUser({ username, key }))) throw new ProtocolError('userExists')
+      if (!(await auth.register(username, request.body.password, request))) throw new ProtocolError('userExists')
       return await reply.code(201).send({ username })
     },
   )

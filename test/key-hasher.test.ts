@@ -1,0 +1,33 @@
+import t from 'tap'
+import { KeyHasher } from '../src/key-hasher.ts'
+
+const options = { hashKeys: true, scryptCost: 14 }
+
+t.test('a key is stored as a hash of the cost that is set', async (t) => {
+  const hasher = new KeyHasher({ ...options, scryptCost: 15 })
+  const hash = await hasher.hash('K')
+  t.match(hash, /^\$scrypt\$ln=15,r=8,p=1\$/)
+  t.ok(await hasher.matches('K', hash))
+  t.notOk(await hasher.matches('L', hash))
+  t.notOk(hasher.isWeak(hash))
+  t.ok(hasher.isWeak(await new KeyHasher(options).hash('K')))
+  t.ok(hasher.isWeak('plain'))
+})
+
+t.test('or as it is, unless it would be taken for a hash', async (t) => {
+  const hasher = new KeyHasher({ ...options, hashKeys: false })
+  t.equal(await hasher.hash('K'), 'K')
+  const forged = '$scrypt$ln=20,r=8,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA'
+  t.match(await hasher.hash(forged), /^\$scrypt\$ln=14,/)
+  t.notOk(hasher.isWeak('plain'))
+})
+
+t.test('a flood is refused before it waits too long; who waits gets an answer', async (t) => {
+  const hasher = new KeyHasher(options)
+  const hash = await hasher.hash('K')
+  const checks = await Promise.allSettled(Array.from({ length: 50 }, () => hasher.matches('K', hash)))
+  t.equal(checks.filter(({ status }) => status === 'fulfilled').length, 34, '2 at work and 32 waiting')
+  const refused = checks.find((check) => check.status === 'rejected')
+  t.match(refused?.reason, { error: 'unavailable', retryAfter: 5 })
+  t.ok(await hasher.matches('K', hash), 'and it is over')
+})
