@@ -16,6 +16,6 @@ if (version[0] < 20 || (version[0] === '20' && version[1] < 19)) {
   /* c8 ignore stop */
 } else {
   // Threads that may wait for the disk or hash keys. Of Node's 4, slow flushes could take all, and reads would wait.
-  process.env.UV_THREADPOOL_SIZE = process.env.UV_THREADPOOL_SIZE || '16'
+  process.env.UV_THREADPOOL_SIZE = process.env.UV_THREADPOOL_SIZE || '8'
   void import(require('url').pathToFileURL(build).href)
 }

@@ -1,0 +1,204 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { serve, type Server } from './kss.ts'
+
+const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
+const headers = { 'x-auth-user': 'ann', 'x-auth-key': key }
+
+interface Reader {
+  server: Server
+  push: (progress: string, document?: string) => Promise<number>
+  /** The progress; the status when there is no record. */
+  pull: (document?: string) => Promise<string | number>
+}
+
+/** A reader of a running server, who has pushed `old`. */
+async function read(t: Test, dir: string): Promise<Reader> {
+  const server = await serve(t, dir)
+  const push = async (progress: string, document = 'dune'): Promise<number> => {
+    const body = JSON.stringify({ document, percentage: 0.5, progress, device: 'kobo' })
+    return (await fetch(`${server.url}/syncs/progress`, { method: 'PUT', headers, body })).status
+  }
+  const pull = async (document = 'dune'): Promise<string | number> => {
+    const reply = await fetch(`${server.url}/syncs/progress/${document}`, { headers })
+    return ((await reply.json()) as { progress?: string }).progress ?? reply.status
+  }
+  const body = JSON.stringify({ username: 'ann', password: key })
+  await fetch(`${server.url}/users/create`, { method: 'POST', body })
+  t.equal(await push('old'), 200)
+  return { server, push, pull }
+}
+
+const isWell = async ({ server }: Reader): Promise<boolean> => (await fetch(`${server.url}/healthcheck`)).ok
+
+/** Attaches strace with these options to all threads of the process; resolves to what detaches it. */
+async function strace(t: Test, pid: number, options: string[]): Promise<() => Promise<void>> {
+  const child = spawn('strace', ['-f', '-qq', '-o', '/dev/null', ...options, '-p', `${pid}`], { stdio: 'ignore' })
+  t.teardown(() => child.kill('SIGKILL'))
+  for (const thread of await readdir(`/proc/${pid}/task`)) {
+    while (/^TracerPid:\t0$/m.test(await readFile(`/proc/${pid}/task/${thread}/status`, 'utf8'))) await sleep(10)
+  }
+  return async () => {
+    child.kill('SIGINT')
+    await once(child, 'close')
+  }
+}
+
+const noStrace = spawnSync('strace', ['-V']).status !== 0 && 'strace is not on this machine'
+
+t.test('a lone push costs one flush', { skip: noStrace }, async (t) => {
+  const dir = t.testdir({ state: {}, trace: '' })
+  const { server, push } = await read(t, join(dir, 'state'))
+  await sleep(1500) // what is written behind the first push
+  const trace = join(dir, 'trace')
+  const detach = await strace(t, server.child.pid!, ['-e', 'trace=fsync,fdatasync,sync_file_range,msync', '-o', trace])
+  t.equal(await push('new'), 200)
+  const flushes = (await readFile(trace, 'utf8')).trim().split('\n')
+  t.match(flushes, [/ fsync\(\d+\) += 0$/])
+  t.equal(flushes.length, 1)
+  await detach()
+  await server.stop()
+})
+
+t.test('flushes that take half a second do not hold up who reads', { skip: noStrace }, async (t) => {
+  const reader = await read(t, t.testdir({}))
+  const { server, push, pull } = reader
+  const slow = ['-e', 'trace=fsync', '-e', 'inject=fsync:delay_enter=500000']
+  const detach = await strace(t, server.child.pid!, slow)
+  const order: string[] = []
+  const pushed = ['a', 'b', 'c', 'd'].map(async (progress) => {
+    t.equal(await push(progress, progress), 200)
+    order.push('pushed')
+  })
+  for (let pulls = 0; pulls < 20; pulls++) {
+    t.equal(await pull(), 'old')
+    t.equal(await pull('unknown'), 200)
+    t.ok(await isWell(reader))
+  }
+  order.push('pulled')
+  await Promise.all(pushed)
+  t.equal(order[0], 'pulled')
+  await detach()
+  await server.stop()
+})
+
+for (const [what, options, status] of [
+  ['EIO at every flush', ['fsync', 'fsync:error=EIO'], 503],
+  ['ENOSPC at every write to a file', ['write,pwrite64,writev', 'write,pwrite64,writev:error=ENOSPC'], 507],
+] as const) {
+  t.test(
+    `${what}: ${status}, the old value stays, and all goes on without a restart`,
+    { skip: noStrace },
+    async (t) => {
+      const dir = t.testdir({})
+      const reader = await read(t, dir)
+      const { server, push, pull } = reader
+      await sleep(1500)
+      const [journal = ''] = (await readdir(join(dir, '.journal'))).toReversed()
+      const [trace, inject] = options
+      const path = what.startsWith('ENOSPC') ? ['-P', join(dir, '.journal', journal)] : []
+      const fault = ['-e', `trace=${trace}`, '-e', `inject=${inject}`, ...path]
+      const detach = await strace(t, server.child.pid!, fault)
+      t.equal(await push('lost'), status)
+      t.equal(await pull(), 'old')
+      t.ok(await isWell(reader))
+      await detach()
+      t.equal(await push('new'), 200)
+      t.equal(await pull(), 'new')
+      await server.stop()
+      t.match(JSON.parse(await readFile(join(dir, 'ann', 'dune.json'), 'utf8')), { progress: 'new' })
+      t.notMatch(await readFile(join(dir, 'ann', 'history', 'dune.jsonl'), 'utf8'), /lost/)
+    },
+  )
+}
+
+for (const code of ['EMFILE', 'EACCES', 'EIO']) {
+  t.test(`${code} at every open of a file: what is known is served, the rest is 503`, { skip: noStrace }, async (t) => {
+    const reader = await read(t, t.testdir({}))
+    const { server, push, pull } = reader
+    await sleep(1500)
+    const detach = await strace(t, server.child.pid!, ['-e', 'trace=openat', '-e', `inject=openat:error=${code}`])
+    t.equal(await pull(), 'old')
+    t.equal(await pull('unknown'), 503)
+    t.equal(await push('unknown', 'other'), 503)
+    t.ok(await isWell(reader))
+    await detach()
+    t.equal(await pull('unknown'), 200)
+    t.equal(await push('new', 'other'), 200)
+    await server.stop()
+  })
+}
+
+function mount(...args: string[]): boolean {
+  return spawnSync('mount', args).status === 0
+}
+
+/** A small disk of its own; undefined where one may not be mounted. */
+function mountDisk(t: Test): string | undefined {
+  const disk = mkdtempSync(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => {
+    spawnSync('umount', ['-l', disk])
+    rmdirSync(disk)
+  })
+  return mount('-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'tmpfs', disk) ? disk : undefined
+}
+
+const noMount = 'only root on Linux may mount a disk'
+
+t.test('a full disk is 507, keeps what was acknowledged over a kill -9, and goes on when there is room', async (t) => {
+  const disk = mountDisk(t)
+  if (disk === undefined) {
+    t.pass(noMount, { skip: noMount })
+    return
+  }
+  const reader = await read(t, disk)
+  const filler = join(disk, 'filler')
+  await writeFile(filler, Buffer.alloc(1024 * 1024)).catch(() => undefined)
+  let acknowledged = 'old'
+  let status = 200
+  // The page that the journal has already takes some more.
+  for (let push = 0; status === 200 && push < 200; push++) {
+    status = await reader.push(`${push}`)
+    if (status === 200) acknowledged = `${push}`
+  }
+  t.equal(status, 507)
+  t.equal(await reader.pull(), acknowledged)
+  t.ok(await isWell(reader))
+  await reader.server.stop('SIGKILL')
+  const server = await serve(t, disk)
+  const pull = async () => (await (await fetch(`${server.url}/syncs/progress/dune`, { headers })).json()) as object
+  t.match(await pull(), { progress: acknowledged }, 'read from the journal, on a disk that is still full')
+  await rm(filler)
+  await sleep(1500)
+  t.match(JSON.parse(await readFile(join(disk, 'ann', 'dune.json'), 'utf8')), { progress: acknowledged })
+  t.equal(await server.stop(), 0)
+  t.same(await readdir(join(disk, '.journal')), [])
+})
+
+t.test('a disk that becomes read-only is 503, and goes on when it can be written again', async (t) => {
+  const disk = mountDisk(t)
+  if (disk === undefined) {
+    t.pass(noMount, { skip: noMount })
+    return
+  }
+  const reader = await read(t, disk)
+  await sleep(1500)
+  // A new file has to be begun: the open one would still take a push on some systems.
+  const [journal = ''] = await readdir(join(disk, '.journal'))
+  await rm(join(disk, '.journal', journal))
+  t.equal(await reader.push('lost'), 503)
+  t.ok(mount('-o', 'remount,ro', disk))
+  t.equal(await reader.push('lost'), 503)
+  t.equal(await reader.pull(), 'old')
+  t.ok(await isWell(reader))
+  t.ok(mount('-o', 'remount,rw', disk))
+  t.equal(await reader.push('new'), 200)
+  t.equal(await reader.pull(), 'new')
+  t.equal(await reader.server.stop(), 0)
+})
