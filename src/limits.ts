@@ -65,7 +65,8 @@ async function consume(limit: Limiter | undefined, key: string): Promise<void> {
   try {
     await limit?.consume(key)
   } catch (refused) {
-    const { msBeforeNext } = refused as RateLimiterRes
-    throw new ProtocolError('tooManyRequests', Math.max(1, Math.ceil(msBeforeNext / 1000)))
+    const seconds = Math.ceil((refused as RateLimiterRes).msBeforeNext / 1000)
+    // A clock that was set back would make it years.
+    throw new ProtocolError('tooManyRequests', Math.min(Math.max(1, seconds), limit!.duration))
   }
 }
