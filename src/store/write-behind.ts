@@ -112,6 +112,8 @@ export class WriteBehind {
     } catch (error) {
       failed = true
       if (!this.#failed) this.#onError(error)
+      // Else the lines that wait would fill the memory.
+      for (const waiting of this.#waiting.values()) waiting.failure ??= error
     }
     this.#failed = failed
     this.#round = undefined

@@ -81,10 +81,12 @@ for (const [call, path, code] of [
     t.equal(await store.flush(), false)
     t.match(damage, [{ code }], 'told once')
     t.match(await store.getProgress('ann', 'abc'), { progress: 'new' })
+    await t.rejects(store.putProgress('ann', { ...pushed, progress: 'more' }), { code })
     t.match(await readRecord(dir), { progress: 'old' })
     disk.mend()
     await sleep(1300)
     t.match(await readRecord(dir), { progress: 'new' }, 'tried again within a second')
+    t.match(await store.putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
   })
 }
 
