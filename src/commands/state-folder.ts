@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CommandError, exitCodes } from '../command-error.ts'
+import { syncFolder } from '../store/atomic-file.ts'
 import { hasCode, unlessAbsent } from '../store/error-code.ts'
 import { FolderInUse, lockFolder } from '../store/folder-lock.ts'
 import { readVersion } from '../version.ts'
@@ -37,16 +38,22 @@ export async function lockStateFolder(dir: string): Promise<() => Promise<void>>
   }
 }
 
+/** Durably: a power cut must not take all that is in it. */
+async function makeFolder(dir: string): Promise<void> {
+  await mkdir(dir, { mode: 0o700 })
+  await syncFolder(dirname(dir))
+}
+
 /** Not mkdir's own `recursive`, which never ends where a folder refuses new ones with ENOENT, as /proc does. */
 async function makeFolders(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { mode: 0o700 })
+    await makeFolder(dir)
   } catch (error) {
     if (hasCode(error, 'EEXIST') && (await stat(dir)).isDirectory()) return
     const parent = dirname(dir)
     if (!hasCode(error, 'ENOENT') || (await isThere(parent))) throw error
     await makeFolders(parent)
-    await mkdir(dir, { mode: 0o700 })
+    await makeFolder(dir)
   }
 }
 

@@ -1,10 +1,10 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
-import { tempPrefix } from './atomic-file.ts'
+import { syncFolder, tempPrefix } from './atomic-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import { collectPushes, newUserLine } from './journal-entry.ts'
-import { Journal, readJournal } from './journal.ts'
+import { Journal, readJournal, syncJournal } from './journal.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import type { Now, Store, User } from './store.ts'
 import { Turns } from './turns.ts'
@@ -36,6 +36,13 @@ export class FileStore implements Store {
     const { entries, newest } = await readJournal(folder, options.onDamage)
     const journal = new Journal(folder, newest)
     const store = new FileStore(dir, journal, options)
+    try {
+      await syncJournal(folder)
+      // A user, or the journal, that is there but for a power cut: what is pushed now must not go with it.
+      await syncFolder(dir)
+    } catch (error) {
+      options.onDamage(error)
+    }
     await store.#replay(dir, entries)
     try {
       // Now, so that the first push does not wait for it.

@@ -51,6 +51,7 @@ export class Journal {
    * go: what a crash brings back is at most a row without a gap.
    */
   async dropBefore(number: number): Promise<void> {
+    // The oldest first: a crash in between must not leave a gap.
     for (const name of await listNames(this.#dir)) {
       if (numberOf(name) < number) await rm(join(this.#dir, name), { force: true })
     }
@@ -115,7 +116,7 @@ export interface JournalContent {
 
 /** What the journal says; `onDamage` is told of each file with a line that a crash tore: nobody was told it is kept. */
 export async function readJournal(dir: string, onDamage: (error: Error) => void): Promise<JournalContent> {
-  const names = (await listNames(dir)).toSorted((one, other) => numberOf(one) - numberOf(other))
+  const names = await listNames(dir)
   const entries: unknown[] = []
   for (const name of names) {
     const path = join(dir, name)
@@ -125,6 +126,21 @@ export async function readJournal(dir: string, onDamage: (error: Error) => void)
     if (whole.length < lines.length) onDamage(new DamagedFile(path, 'has a line that a crash tore'))
   }
   return { entries, newest: numberOf(names.at(-1) ?? '0') }
+}
+
+/**
+ * Makes durable what a process that was killed had written and not flushed: files that are built on a line must not
+ * outlive it, or a later replay would not know them for what they are.
+ */
+export async function syncJournal(dir: string): Promise<void> {
+  for (const name of await listNames(dir)) {
+    const file = await open(join(dir, name), 'r+')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
 }
 
 function checksum(json: string): string {
@@ -139,8 +155,10 @@ function numberOf(name: string): number {
   return Number.parseInt(name, 10)
 }
 
+/** Oldest first. */
 async function listNames(dir: string): Promise<string[]> {
-  return ((await unlessAbsent(readdir(dir))) ?? []).filter((name) => /^\d+\.log$/.test(name))
+  const names = ((await unlessAbsent(readdir(dir))) ?? []).filter((name) => /^\d+\.log$/.test(name))
+  return names.toSorted((one, other) => numberOf(one) - numberOf(other))
 }
 
 async function openNew(path: string): Promise<FileHandle> {

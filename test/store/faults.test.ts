@@ -173,6 +173,18 @@ t.test('a journal that can not be begun at the start: positions are read, pushes
   await next.close()
 })
 
+t.test('a journal that can not be flushed at the start is told, and served', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.putProgress('ann', { ...pushed, progress: 'new' })
+  const damage: unknown[] = []
+  disk.fail('sync', /\.log$/, 'EIO')
+  // The first one is left to itself, as after a crash.
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'EIO' }])
+  t.match(await next.getProgress('ann', 'abc'), { progress: 'new' })
+  await next.close()
+})
+
 t.test('a record that can not be read at the start is served from the journal', async (t) => {
   const { dir, disk, store } = await open(t)
   await store.putProgress('ann', { ...pushed, progress: 'new' })

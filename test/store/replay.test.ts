@@ -2,6 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
+import { hasCode } from '../../src/store/error-code.ts'
 import { FileStore } from '../../src/store/file-store.ts'
 import { againLine, newUserLine, pushLine } from '../../src/store/journal-entry.ts'
 import { journalLine } from '../../src/store/journal.ts'
@@ -43,6 +44,19 @@ function leftBy(t: Test, { journal, record, history }: Left): string {
   })
 }
 
+/** Again when a journal file went while it was copied. */
+async function copyAsCrashed(dir: string, copy: string): Promise<void> {
+  for (;;) {
+    try {
+      await cp(dir, copy, { recursive: true })
+      return
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+      await rm(copy, { recursive: true, force: true })
+    }
+  }
+}
+
 const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(...path), 'utf8'))
 const progressOf = (records: Progress[]): string[] => records.map(({ progress }) => progress)
 
@@ -53,7 +67,7 @@ t.test('what was acknowledged outlives a crash at once, in the files and once in
   await store.flush()
   for (let number = 5; number < 10; number++) await store.putProgress('ann', at(`${number}`))
   const crashed = `${dir}-crashed`
-  await cp(dir, crashed, { recursive: true })
+  await copyAsCrashed(dir, crashed)
   t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '4' }, 'it was in the journal alone')
 
   const { store: next, damage } = await open(t, crashed)
@@ -162,7 +176,7 @@ t.test('a push that a deleted user made at the last moment is not the next oneâ€
     t.equal(await store.createUser({ username: 'ann', key: 'L' }), true)
     await Promise.all(late)
     t.equal(await store.getProgress('ann', 'abc'), undefined)
-    await cp(dir, `${dir}-${round}`, { recursive: true })
+    await copyAsCrashed(dir, `${dir}-${round}`)
     const { store: next } = await open(t, `${dir}-${round}`)
     t.equal(await next.getProgress('ann', 'abc'), undefined, 'nor after a crash')
     await store.flush()
