@@ -1,0 +1,34 @@
+import t from 'tap'
+import { checkCuts, recordCuts, thorough, traced } from './cuts.ts'
+import { killedMutants } from './mutants.ts'
+import type { Session } from './record.ts'
+
+t.setTimeout(thorough ? 3_600_000 : 110_000)
+t.jobs = 2
+
+/** The first process is killed when it begins its nth flush: the next one sees what it did, but that is not durable. */
+const killedAt = (flush: number): Session[] => [
+  { part: 'live', injected: `fsync:signal=KILL:when=${flush}` },
+  { part: 'goOn' },
+]
+
+/** Of the first 26 flushes, in which users are made and pushes come, and are written to the files. */
+const flushes = thorough ? Array.from({ length: 40 }, (_, number) => number + 1) : [2, 7, 8, 22, 26]
+
+for (const flush of flushes) {
+  const name = `a process killed at flush ${flush}, a start and then a power cut lose nothing`
+  t.test(name, { ...traced, buffered: true }, async (t) => {
+    const recording = await recordCuts(t, { sessions: killedAt(flush), samples: 2 })
+    t.same(await checkCuts(t, recording, 100), [])
+  })
+}
+
+for (const { flush, ...mutant } of killedMutants) {
+  const name = `it would be found if the store ${mutant.name}`
+  t.test(name, { ...traced, buffered: true }, async (t) => {
+    const recording = await recordCuts(t, { sessions: killedAt(flush), samples: 4, mutant })
+    const [found] = await checkCuts(t, recording, 400, 1)
+    t.not(found, undefined)
+    t.comment(found?.slice(0, 300))
+  })
+}

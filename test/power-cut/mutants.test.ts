@@ -1,0 +1,15 @@
+import t from 'tap'
+import { checkCuts, recordCuts, thorough, traced } from './cuts.ts'
+import { mutants } from './mutants.ts'
+
+t.setTimeout(thorough ? 3_600_000 : 110_000)
+t.jobs = 2
+
+for (const mutant of mutants) {
+  t.test(`it would be found if the store ${mutant.name}`, { ...traced, buffered: true }, async (t) => {
+    const recording = await recordCuts(t, { sessions: [{ part: 'live' }], samples: 1, mutant })
+    const [found] = await checkCuts(t, recording, 400, 1)
+    t.not(found, undefined)
+    t.comment(found?.slice(0, 300))
+  })
+}

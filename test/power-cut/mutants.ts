@@ -1,0 +1,83 @@
+import type { Mutant } from './record.ts'
+
+/** Each leaves out one thing that a power cut needs. */
+export const mutants: Mutant[] = [
+  {
+    name: 'does not flush the folder of a new journal file',
+    file: 'journal.js',
+    text: 'await syncFolder(this.#dir);',
+    by: '',
+  },
+  {
+    name: 'does not flush the folder after a new user’s folder got its name',
+    file: 'user-files.js',
+    text: 'await renameFile(temp, folder);\n            await syncFolder(this.#dir);',
+    by: 'await renameFile(temp, folder);',
+  },
+  {
+    name: 'acknowledges without a flush of the journal',
+    file: 'journal.js',
+    text: 'await current.file.sync();',
+    by: '',
+  },
+  {
+    name: 'renames a file that is not flushed',
+    file: 'atomic-file.js',
+    text: 'await file.writeFile(data);\n            await file.sync();',
+    by: 'await file.writeFile(data);',
+  },
+  {
+    name: 'drops the journal before the folder of the records is flushed',
+    file: 'atomic-file.js',
+    text: 'await renameFile(temp, path);\n        await syncFolder(dirname(path));',
+    by: "await renameFile(temp, path);\n        if (path.endsWith('auth.json')) await syncFolder(dirname(path));",
+  },
+  {
+    name: 'drops the journal before the history is flushed',
+    file: 'atomic-file.js',
+    text: 'await file.sync();\n        if (size === 0)',
+    by: 'if (size === 0)',
+  },
+  {
+    name: 'does not flush the folder of a new history file',
+    file: 'atomic-file.js',
+    text: 'if (size === 0)\n            await syncFolder(dirname(path));',
+    by: '',
+  },
+  {
+    name: 'says that a user is gone before the folder is flushed',
+    file: 'user-files.js',
+    text: 'await syncFolder(this.#dir);\n        await rm(temp',
+    by: 'await rm(temp',
+  },
+  {
+    name: 'does not note a new user in the journal',
+    file: 'file-store.js',
+    text: 'await this.#journal.append(() => newUserLine(folder));',
+    by: '',
+  },
+  {
+    name: 'drops the journal before it is in the files',
+    file: 'write-behind.js',
+    text: 'await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)));',
+    by: 'await this.#journal.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
+  },
+]
+
+/** Matter only after a process was killed, when it began this flush. */
+export const killedMutants: (Mutant & { flush: number })[] = [
+  {
+    name: 'does not flush the journal that it found',
+    file: 'file-store.js',
+    text: 'await syncJournal(folder);',
+    by: '',
+    flush: 22,
+  },
+  {
+    name: 'does not flush the state directory at the start',
+    file: 'file-store.js',
+    text: 'await syncFolder(dir);',
+    by: '',
+    flush: 6,
+  },
+]

@@ -1,0 +1,67 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Progress } from '../../src/protocol.ts'
+import { FileStore } from '../../src/store/file-store.ts'
+import { writeTree } from './record.ts'
+import type { Tree } from './recorded-disk.ts'
+
+/** What a client is told of one account; of one that is gone, what it is told when that is made anew. */
+export interface Account {
+  /** Undefined when it is gone. */
+  key: string | undefined
+  /** By document. */
+  records: Map<string, { current: Progress | undefined; history: Progress[] }>
+}
+
+export interface Observation {
+  accounts: Map<string, Account>
+  /** What should not be, whatever was acknowledged. */
+  troubles: string[]
+}
+
+/** Starts the store on a state that a cut left, and asks it for everything. */
+export async function observe(dir: string, state: Tree, documents: Map<string, Set<string>>): Promise<Observation> {
+  const troubles = halfFiles(state)
+  const accounts = new Map<string, Account>()
+  const told = (error: unknown): unknown => isTornJournal(error) || troubles.push(String(error))
+  await writeTree(dir, state)
+  let store: FileStore | undefined
+  try {
+    store = await FileStore.open({ dir, history: true, onDamage: told })
+    for (const [username, own] of documents) {
+      const key = (await store.getUser(username))?.key
+      if (key === undefined) await store.createUser({ username, key: 'anew' })
+      const account: Account = { key, records: new Map() }
+      for (const document of own) {
+        const current = await store.getProgress(username, document)
+        account.records.set(document, { current, history: await store.listHistory(username, document) })
+      }
+      accounts.set(username, account)
+    }
+    await store.close()
+    const left = await readdir(join(dir, '.journal'))
+    if (left.length > 0) troubles.push(`after the stop there is ${left.join()} in the journal`)
+  } catch (error) {
+    troubles.push(String(error))
+    await store?.close()
+  }
+  await rm(dir, { recursive: true })
+  return { accounts, troubles }
+}
+
+/** A reader of the files never sees half of one; what a temp or a line of a journal or history holds is nobody's. */
+function halfFiles(state: Tree): string[] {
+  return [...state].flatMap(([path, data]) => {
+    if (!data || !/^[^.][^/]*\/[^./][^/]*\.json$/.test(path)) return []
+    try {
+      JSON.parse(data.toString())
+      return []
+    } catch {
+      return [`${path} is not whole: ${data.length} bytes`]
+    }
+  })
+}
+
+function isTornJournal(error: unknown): boolean {
+  return error instanceof Error && /[/]\.journal[/]\d+\.log: has a line that a crash tore$/.test(error.message)
+}

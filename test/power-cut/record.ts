@@ -1,0 +1,127 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import ts from 'typescript'
+import { RecordedDisk, type Tree } from './recorded-disk.ts'
+import { parseTrace, type Call } from './trace.ts'
+
+const run = promisify(execFile)
+const project = join(import.meta.dirname, '..', '..')
+
+/** What changes files, and what the model would have to know if it were used. */
+const calls = [
+  'open,openat,openat2,creat,close,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,sync_file_range',
+  'rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat,mknod,mknodat',
+  'truncate,ftruncate,fallocate,copy_file_range,sendfile,splice',
+].join()
+
+const options = ['-f', '-qq', '-xx', '-s', '1000000', '-e', `trace=${calls}`, '-e', 'signal=none']
+
+/** Why nothing can be recorded here; undefined when it can. */
+export function whyNoTrace(): string | undefined {
+  if (process.platform !== 'linux') return 'power cuts are recorded with strace, which is for Linux'
+  const { status, error } = spawnSync('strace', [...options, '-o', '/dev/null', 'true'])
+  if (error) return 'strace is not on this machine'
+  return status === 0 ? undefined : 'strace may not trace a process on this machine'
+}
+
+/** A change of the compiled store. */
+export interface Mutant {
+  name: string
+  file: string
+  /** Stands in the file exactly once. */
+  text: string
+  by: string
+}
+
+/** A copy of the compiled store, in a new folder; resolves to the path of its module. */
+export async function copyStore(folder: string, mutant?: Mutant): Promise<string> {
+  await mkdir(join(folder, 'dist'), { recursive: true })
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
+  for (const path of ['store', 'protocol.js']) {
+    await cp(join(project, 'dist', path), join(folder, 'dist', path), { recursive: true })
+  }
+  if (mutant) {
+    const path = join(folder, 'dist', 'store', mutant.file)
+    const parts = (await readFile(path, 'utf8')).split(mutant.text)
+    if (parts.length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has this ${parts.length - 1} times`)
+    await writeFile(path, parts.join(mutant.by))
+  }
+  const source = await readFile(join(import.meta.dirname, 'workload.ts'), 'utf8')
+  const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext, target: 99 } })
+  await writeFile(join(folder, 'workload.js'), outputText)
+  return join(folder, 'dist', 'store', 'file-store.js')
+}
+
+/** A run of the workload: what it does, and what strace does to it. */
+export interface Session {
+  part: 'live' | 'goOn'
+  injected?: string
+}
+
+/** Uses a new state directory, in one session after the other, and resolves to what happened to the disk. */
+export async function record(folder: string, module: string, sessions: Session[]): Promise<RecordedDisk> {
+  const dir = join(folder, 'state')
+  await mkdir(dir, { recursive: true })
+  const disk = new RecordedDisk(dir, join(folder, 'marks'))
+  let firstLine = 1
+  for (const { part, injected } of sessions) {
+    const trace = await traceWorkload(folder, module, [part, dir], injected)
+    disk.play(parseTrace(trace, firstLine))
+    firstLine += trace.split('\n').length
+  }
+  return disk
+}
+
+/** Recovers each state, one after the other, and resolves to what happened to each one's disk. */
+export async function recordRecoveries(folder: string, module: string, states: Tree[]): Promise<RecordedDisk[]> {
+  const dirs = states.map((_, number) => join(folder, `state-${number}`))
+  for (const [number, state] of states.entries()) await writeTree(dirs[number]!, state)
+  const recorded: Call[] = parseTrace(await traceWorkload(folder, module, ['recover', ...dirs]), 1)
+  return states.map((state, number) => {
+    const disk = new RecordedDisk(dirs[number]!, join(folder, 'marks'), state)
+    disk.play(recorded)
+    return disk
+  })
+}
+
+export async function writeTree(dir: string, tree: Tree): Promise<void> {
+  await mkdir(dir)
+  for (const [path, data] of tree) await (data ? writeFile(join(dir, path), data) : mkdir(join(dir, path)))
+}
+
+export async function readTree(dir: string): Promise<Tree> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  const tree: Tree = new Map()
+  for (const entry of entries) {
+    const path = join(entry.parentPath, entry.name)
+    tree.set(path.slice(dir.length + 1), entry.isDirectory() ? null : await readFile(path))
+  }
+  return tree
+}
+
+async function traceWorkload(
+  folder: string,
+  module: string,
+  [part = '', ...dirs]: string[],
+  injected?: string,
+): Promise<string> {
+  const log = join(folder, 'trace')
+  const program = join(module, '..', '..', '..', 'workload.js')
+  const inject = injected === undefined ? [] : ['-e', `inject=${injected}`]
+  const args = [...options, ...inject, '-o', log, process.execPath, program]
+  const running = run('strace', [...args, module, join(folder, 'marks'), part, ...dirs], { env: environment(injected) })
+  // One that is killed on purpose.
+  await (injected !== undefined ? running.catch(() => undefined) : running)
+  return await readFile(log, 'utf8')
+}
+
+/** No loader, no coverage: they would be in the trace, and io_uring would not. */
+function environment(injected?: string): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !/^(NODE_|TAP)/.test(name))
+  const env = { ...Object.fromEntries(own), UV_USE_IO_URING: '0' }
+  // strace counts the calls of each thread.
+  return injected === undefined ? env : { ...env, UV_THREADPOOL_SIZE: '1' }
+}

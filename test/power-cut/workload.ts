@@ -1,0 +1,114 @@
+// Run by record.ts as a program of its own, on the compiled store.
+import { openSync, writeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FileStore as Store } from '../../src/store/file-store.ts'
+import type { Act, Mark } from './marks.ts'
+
+const [module = '', marksPath = '', part = '', ...dirs] = process.argv.slice(2)
+const { FileStore } = (await import(module)) as { FileStore: typeof Store }
+const marks = openSync(marksPath, 'a')
+
+const open = (dir: string): Promise<Store> => FileStore.open({ dir, history: true, onDamage: () => undefined })
+const mark = (line: Mark): unknown => writeSync(marks, `${JSON.stringify(line)}\n`)
+
+/** Says in the trace what is asked for, and what was answered. */
+async function tell<T>(act: Act, work: () => Promise<T>): Promise<T> {
+  const id = Math.random()
+  mark({ id, act })
+  const result = await work()
+  mark({ id, result: result !== false && result !== undefined })
+  return result
+}
+
+/** What the devices of one account do. `life` tells accounts apart that had the name one after the other. */
+class Reader {
+  readonly #store: Store
+  readonly #username: string
+  readonly #life: string
+  #version = 0
+  #pushes: number
+
+  constructor(store: Store, username: string, life = '1', pushes = 0) {
+    this.#pushes = pushes
+    this.#store = store
+    this.#username = username
+    this.#life = `${username}:${life}`
+  }
+
+  create(): Promise<boolean> {
+    const user = { username: this.#username, key: this.#key }
+    return tell({ act: 'create', ...user }, () => this.#store.createUser(user))
+  }
+
+  changeKey(): Promise<boolean> {
+    const before = this.#key
+    this.#version += 1
+    const [username, key] = [this.#username, this.#key]
+    return tell({ act: 'replaceKey', username, key }, () => this.#store.replaceKey(username, before, key))
+  }
+
+  delete(): Promise<boolean> {
+    const username = this.#username
+    return tell({ act: 'delete', username }, () => this.#store.deleteUser(username))
+  }
+
+  /** Every fifth is longer than a block of the disk; ten have the same second. */
+  push(document: string): Promise<unknown> {
+    const number = (this.#pushes += 1)
+    const [username, life, progress] = [this.#username, this.#life, `${this.#life}:${number}`]
+    const metadata = { title: number % 5 === 0 ? 'long '.repeat(1200) : `${number}` }
+    const timestamp = 1000 + Math.floor(number / 10)
+    const pushed = { document, percentage: number / 1000, progress, device: 'kobo', metadata, timestamp }
+    return tell({ act: 'push', username, life, document, progress }, () => this.#store.putProgress(username, pushed))
+  }
+
+  get #key(): string {
+    return `${this.#life}:${this.#version}`
+  }
+}
+
+/** Accounts come, change, go and come again, while others push; the files are written behind, asked for or not. */
+async function live(dir: string): Promise<void> {
+  const store = await open(dir)
+  const [ann, bob, cleo, dan] = ['ann', 'Bob', 'cleo', 'dan'].map((name) => new Reader(store, name)) as Readers
+  const pushAll = async (reader: Reader): Promise<void> => {
+    await Promise.all(['a', 'b', '../c', 'a'].map((document) => reader.push(document)))
+  }
+  await Promise.all([ann.create().then(() => pushAll(ann)), bob.create(), cleo.create(), dan.create()])
+  await Promise.all([pushAll(ann), pushAll(bob), pushAll(cleo), pushAll(dan)])
+  await Promise.all([store.flush(), ann.push('a'), bob.push('b'), ann.changeKey()])
+  await Promise.all([pushAll(ann), cleo.push('a'), bob.push('late'), bob.delete(), ann.changeKey()])
+  const bobAgain = new Reader(store, 'Bob', '2')
+  await Promise.all([bobAgain.create(), pushAll(ann), cleo.delete()])
+  await Promise.all([bobAgain.push('a'), bobAgain.changeKey(), store.flush()])
+
+  const danAgain = new Reader(store, 'dan', '2')
+  await dan.push('a')
+  const [, created] = await Promise.all([dan.delete(), danAgain.create(), pushAll(ann)])
+  if (created) await Promise.all([danAgain.push('b'), store.flush()])
+  for (let number = 0; number < 8; number++) {
+    await Promise.all([ann.push('a'), bobAgain.push('new'), sleep(80)])
+  }
+  await pushAll(bobAgain)
+  await store.close()
+}
+
+type Readers = [Reader, Reader, Reader, Reader]
+
+/** After a crash: those who are there push on. */
+async function goOn(dir: string): Promise<void> {
+  const store = await open(dir)
+  for (const name of ['ann', 'Bob', 'cleo', 'dan']) {
+    const life = (await store.getUser(name))?.key.split(':')[1]
+    if (life !== undefined) await new Reader(store, name, life, 1000).push('a')
+  }
+  await store.close()
+}
+
+async function recover(dir: string): Promise<void> {
+  const store = await open(dir)
+  await store.close()
+}
+
+const parts: Record<string, (dir: string) => Promise<void>> = { live, goOn, recover }
+for (const dir of dirs) await parts[part]!(dir)
