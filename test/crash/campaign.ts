@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Account } from './account.ts'
+import { Client } from './client.ts'
+import { checkFiles, checkStopped } from './disk.ts'
+import { Random } from './random.ts'
+import { Report } from './report.ts'
+import { startServer, type Server } from './server.ts'
+import { startLoad, type Accounts } from './workers.ts'
+
+export interface CampaignOptions {
+  /** Starts the server: bin/kss.cjs, or a mutant's. */
+  launcher: string
+  /** The state directory; it need not be there. */
+  dir: string
+  seed: number
+  cycles: number
+  /** Every which cycle ends with a stop instead of a kill, and shows whether the history is complete. */
+  stopEvery: number
+  /** Milliseconds from, to: how long there is load before a kill. Each cycle takes one of them. */
+  loads: readonly (readonly [number, number])[]
+  onCycle?: (report: Report) => void
+}
+
+/** Half a second after its first push the server begins to write the files: the last range is about that moment. */
+export const variedLoads = [
+  [20, 400],
+  [20, 400],
+  [480, 750],
+] as const
+
+/** The last one is on both devices. */
+const readDocuments = ['dune', 'emma', 'it', 'kim', 'she', 'Ulysses 2', 'shared']
+
+/** Where a campaign stands. */
+interface Campaign {
+  options: CampaignOptions
+  accounts: Accounts
+  random: Random
+  report: Report
+  /** Milliseconds that the last start took. */
+  startTime: number
+}
+
+/**
+ * Start, load, kill -9, look at the files, and again; it ends after the cycles or at the first violation. What is sent
+ * and when the server dies follow from the seed; what it is doing then does not.
+ */
+export async function runCampaign(options: CampaignOptions): Promise<Report> {
+  const accounts = {
+    readers: ['ann', 'bob'].map((name) => new Account(name, readDocuments)),
+    guests: ['guest-1', 'guest-2'].map((name) => new Account(name, ['diary', 'notes'])),
+  }
+  const report = new Report()
+  const campaign = { options, accounts, random: new Random(options.seed), report, startTime: 200 }
+  while (report.cycles < options.cycles && report.violations.length === 0) {
+    if (campaign.random.chance(0.2)) await killDuringStart(campaign)
+    await runCycle(campaign)
+    report.cycles += 1
+    options.onCycle?.(report)
+  }
+  if (report.violations.length === 0) await runLast(campaign)
+  return report
+}
+
+/** The replay of the journal is at the end of a start. */
+async function killDuringStart(campaign: Campaign): Promise<void> {
+  const { options, random, report, startTime } = campaign
+  const server = start(campaign)
+  await sleep(random.between(0.3, 1.05) * startTime)
+  await server.kill()
+  report.kills += 1
+  await checkFiles(options.dir, report)
+}
+
+async function runCycle(campaign: Campaign): Promise<void> {
+  const { options, accounts, random, report } = campaign
+  const { url, server } = await startAndVerify(campaign)
+  if (!url || report.violations.length > 0) return await server.kill()
+  const load = startLoad(url, accounts, random, report)
+  await sleep(random.between(...random.pick(options.loads)))
+  const stops = (report.cycles + 1) % options.stopEvery === 0
+  if (stops) {
+    if (random.chance(0.5)) await load.end()
+    load.expectStop()
+    await server.stop()
+  } else {
+    await server.kill()
+    report.kills += 1
+  }
+  await load.end()
+  for (const account of allOf(accounts)) account.ended()
+  await (stops ? checkStopped(options.dir, allOf(accounts), report) : checkFiles(options.dir, report))
+}
+
+/** Nothing in hand is left uncertain. */
+async function runLast(campaign: Campaign): Promise<void> {
+  const { options, accounts, report } = campaign
+  const { server } = await startAndVerify(campaign)
+  await server.stop()
+  await checkStopped(options.dir, allOf(accounts), report)
+}
+
+async function startAndVerify(campaign: Campaign): Promise<{ url: string | undefined; server: Server }> {
+  const { accounts, report } = campaign
+  const before = performance.now()
+  const server = start(campaign)
+  const url = await server.url
+  if (!url) return { url, server }
+  campaign.startTime = performance.now() - before
+  const client = new Client(url)
+  await Promise.all(allOf(accounts).map((account) => account.verify(client, report)))
+  const unborn = accounts.readers.filter(({ login }) => !login)
+  await Promise.all(unborn.map((reader) => reader.create(client, report)))
+  client.close()
+  return { url, server }
+}
+
+/** Mostly with plain keys: hashing takes the time that the disk should have. With hashes it replaces the plain ones. */
+function start({ options, random, report }: Campaign): Server {
+  return startServer(options.launcher, options.dir, random.chance(0.3), report)
+}
+
+function allOf({ readers, guests }: Accounts): Account[] {
+  return [...readers, ...guests]
+}

@@ -1,0 +1,104 @@
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const project = fileURLToPath(new URL('../../', import.meta.url))
+
+/** A deliberate bug, put into the build in place of a text that is there once. */
+export interface Mutant {
+  file: string
+  text: string
+  bug: string
+  /** @see CampaignOptions */
+  loads: [number, number][]
+  /** What is wrong with the history alone shows at a stop; for the rest a stop would be a lost kill. */
+  stopEvery: number
+  /** What the oracle says of it. */
+  symptom: RegExp
+}
+
+/** Each breaks one promise of STORAGE.md; the waits widen the moments that the kill has to hit. */
+export const mutants: Record<string, Mutant> = {
+  'acknowledges before the journal is written': {
+    file: 'store/journal.js',
+    text: 'await this.#write(Buffer.from(lines()));',
+    bug: `const bytes = Buffer.from(lines());
+      setTimeout(() => void this.#turns.take(() => this.#write(bytes)), 150);`,
+    loads: [[150, 300]],
+    stopEvery: Infinity,
+    symptom: /was acknowledged/,
+  },
+  'writes records in place': {
+    file: 'store/atomic-file.js',
+    text: 'const { temp, stats } = await writeTemp(path, data);',
+    bug: `if (path.endsWith('.json')) {
+        const file = await open(path, 'w', 0o600);
+        await file.writeFile(data.slice(0, data.length / 2));
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        await file.writeFile(data.slice(data.length / 2));
+        return await file.stat().finally(() => file.close());
+      }
+      const { temp, stats } = await writeTemp(path, data);`,
+    loads: [[620, 800]],
+    stopEvery: Infinity,
+    symptom: /\.json is not whole: /,
+  },
+  'forgets the journal at the start': {
+    file: 'store/file-store.js',
+    text: 'await store.#replay(dir, entries);',
+    bug: '',
+    loads: [[150, 300]],
+    stopEvery: Infinity,
+    symptom: /was acknowledged/,
+  },
+  'replays lines that are in the history': {
+    file: 'store/write-behind.js',
+    text: '(waiting.unsure ? mergeHistory : appendHistory)(path, lines)',
+    bug: 'appendHistory(path, lines).then(() => new Promise((resolve) => setTimeout(resolve, 60)))',
+    loads: [[620, 800]],
+    stopEvery: 2,
+    symptom: /^history .* is there twice$/,
+  },
+  'drops the journal before the files are written': {
+    file: 'store/write-behind.js',
+    text: 'const next = taken.values();',
+    bug: `await this.#journal.dropBefore(before);
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      const next = taken.values();`,
+    loads: [[620, 800]],
+    stopEvery: 2,
+    symptom: /was acknowledged/,
+  },
+  'gives a new user what was pushed for a deleted one': {
+    file: 'store/file-store.js',
+    text: 'await this.#journal.append(() => newUserLine(folder));',
+    bug: '',
+    loads: [[300, 480]],
+    stopEvery: Infinity,
+    symptom: /was never pushed$/,
+  },
+  'acknowledges a new key before it is written': {
+    file: 'store/user-files.js',
+    text: 'this.#files.set(username, path, user, await replaceFile(path, format(user.fields)));',
+    bug: `const stats = statSync(path);
+      this.#files.set(username, path, user, stats);
+      setTimeout(() => void replaceFile(path, format(user.fields)).catch(() => undefined), 400);`,
+    loads: [[250, 400]],
+    stopEvery: Infinity,
+    symptom: /^log-in of /,
+  },
+}
+
+/** Makes a project in the folder whose build has the bug; resolves to its launcher. */
+export async function makeMutant(folder: string, { file, text, bug }: Mutant): Promise<string> {
+  await mkdir(folder)
+  for (const name of ['bin', 'dist', 'package.json']) {
+    await cp(join(project, name), join(folder, name), { recursive: true })
+  }
+  await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
+  const path = join(folder, 'dist', file)
+  const parts = (await readFile(path, 'utf8')).split(text)
+  if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, not once: ${text}`)
+  await writeFile(path, parts.join(bug))
+  return join(folder, 'bin', 'kss.cjs')
+}
