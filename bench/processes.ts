@@ -21,12 +21,15 @@ const patience = 20_000
 const children = new Set<ChildProcess>()
 
 /** Runs `node` with the arguments, which are made of a free port; resolves at its first 200. */
-export async function startServer(makeArguments: (port: number) => string[]): Promise<Server> {
+export async function startServer(
+  makeArguments: (port: number) => string[],
+  settings: NodeJS.ProcessEnv = {},
+): Promise<Server> {
   const port = await freePort()
   const before = performance.now()
   const child = spawn(process.execPath, makeArguments(port), {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: cleanEnv(),
+    env: { ...cleanEnv(), ...settings },
   })
   children.add(child)
   await untilHealthy(child, port)
@@ -40,10 +43,16 @@ export async function startServer(makeArguments: (port: number) => string[]): Pr
   return { port, coldStart, pid: child.pid!, stop }
 }
 
-/** Starts the load generator; it does one load at a time. */
-export function startGenerator(script: string): (load: Load) => Promise<LoadResult> {
+/** Runs another script of the benchmark, to which messages can be sent. */
+export function startChild(script: string): ChildProcess {
   const child = fork(script)
   children.add(child)
+  return child
+}
+
+/** Starts the load generator; it does one load at a time. */
+export function startGenerator(script: string): (load: Load) => Promise<LoadResult> {
+  const child = startChild(script)
   return async (load) => {
     child.send(load)
     const [{ result, error }] = (await once(child, 'message')) as [{ result?: LoadResult; error?: string }]
