@@ -61,8 +61,14 @@ export class Auth {
 
   /** A new account for who sends the request; false when the name is taken. Throws `tooManyRequests`. */
   async register(username: string, key: string, request: FastifyRequest): Promise<boolean> {
-    await this.#limits.countRegistration(request.ip)
-    return await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
+    const takeBack = await this.#limits.countRegistration(request.ip)
+    try {
+      return await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
+    } catch (error) {
+      // A full disk is not the fault of who wants an account.
+      await takeBack()
+      throw error
+    }
   }
 
   /** Gives an authorized user another key; throws `unauthorized` when the account is gone meanwhile. */

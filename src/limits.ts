@@ -51,9 +51,13 @@ export class Limits {
     }
   }
 
-  /** Counts a registration; throws `tooManyRequests`. */
-  async countRegistration(address: string): Promise<void> {
-    await consume(this.#registrations, clientOf(address))
+  /** Counts a registration; throws `tooManyRequests`. What it resolves to takes the count back. */
+  async countRegistration(address: string): Promise<() => Promise<void>> {
+    const client = clientOf(address)
+    await consume(this.#registrations, client)
+    return async () => {
+      await this.#registrations?.reward(client)
+    }
   }
 }
 
@@ -65,6 +69,8 @@ async function consume(limit: Limiter | undefined, key: string): Promise<void> {
   try {
     await limit?.consume(key)
   } catch (refused) {
+    // What is refused did not fail.
+    await limit!.reward(key)
     const seconds = Math.ceil((refused as RateLimiterRes).msBeforeNext / 1000)
     // A clock that was set back would make it years.
     throw new ProtocolError('tooManyRequests', Math.min(Math.max(1, seconds), limit!.duration))

@@ -1,7 +1,9 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { AuthOptions } from '../src/auth.ts'
+import { Limits } from '../src/limits.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
+import type { User } from '../src/store/store.ts'
 import { build, position, Reader } from './helper.ts'
 
 interface Guarded {
@@ -72,6 +74,29 @@ t.test('an address has so many failures, over all users; one user a part of them
   t.same(await guess(1, 'f'), [401])
   t.same(await guess(1, 'g'), [429])
   t.same(await guess(1, 'g', '192.0.2.9'), [401])
+})
+
+t.test('what was refused does not count, nor does a registration that the server could not make', async (t) => {
+  const limits = new Limits({ loginFailuresPerMinute: 6, registrationsPerHour: 1 })
+  const counted = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, user) => limits.countLogin('192.0.2.1', `${user}`)),
+  )
+  for (const each of counted) if (each.status === 'fulfilled') await each.value()
+  await limits.countLogin('192.0.2.1', 'ann')
+
+  class Full extends MemoryStore {
+    full = true
+    override async createUser(user: User): Promise<boolean> {
+      if (this.full) throw Object.assign(new Error('full'), { code: 'ENOSPC', errno: -28 })
+      return await super.createUser(user)
+    }
+  }
+  const store = new Full()
+  const auth = { hashKeys: false, scryptCost: 14, loginFailuresPerMinute: 0, registrationsPerHour: 1 }
+  const reader = new Reader(build(t, { store, auth }))
+  t.equal((await reader.register()).statusCode, 507)
+  store.full = false
+  t.equal((await reader.register()).statusCode, 201)
 })
 
 t.test('IPv6 counts by /64', async (t) => {
