@@ -38,10 +38,13 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
     trustedProxies: config.KSS_TRUSTED_PROXIES,
   })
   const close = async (): Promise<void> => {
-    await app.close()
-    await store.close()
-    await unlock()
-    flush()
+    try {
+      await app.close()
+      await store.close()
+    } finally {
+      await unlock()
+      flush()
+    }
   }
   try {
     await app.ready()

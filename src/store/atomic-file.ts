@@ -90,8 +90,8 @@ async function openOrMakeFolder(path: string): Promise<FileHandle> {
   }
 }
 
-/** Durably; of two callers at once one makes it, and both wait for the flush. */
-async function makeFolder(path: string): Promise<void> {
+/** Makes the folder, durably, if it is not there; of two callers at once one makes it, and both wait for the flush. */
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
   } catch (error) {

@@ -28,6 +28,8 @@ export class FileCache<T extends object> {
   readonly #parse: Parse<T>
   readonly #entries = new LRUCache<string, Entry<T>>({ maxSize: maxBytes })
   readonly #reads = new Map<string, Promise<T | undefined>>()
+  /** How often something was forgotten. */
+  #deletions = 0
 
   constructor(parse: Parse<T>) {
     this.#parse = parse
@@ -62,11 +64,13 @@ export class FileCache<T extends object> {
   }
 
   delete(key: string): void {
+    this.#deletions += 1
     this.#entries.delete(key)
   }
 
   /** Forgets every key that begins so. */
   deleteAll(prefix: string): void {
+    this.#deletions += 1
     for (const key of this.#entries.keys()) {
       if (key.startsWith(prefix)) this.#entries.delete(key)
     }
@@ -91,11 +95,13 @@ export class FileCache<T extends object> {
 
   async #read(key: string, path: string): Promise<T | undefined> {
     const before = this.#entries.peek(key)
+    const deletions = this.#deletions
     const file = await unlessAbsent(readWithStats(path))
     const value = file && (await this.#parse(file.text, file.stats, path))
     // Written by ourselves while the disk answered: newer than what it said.
     if (this.#entries.peek(key) !== before) return this.peek(key)
-    this.set(key, path, value, file?.stats)
+    // Else it may be what was there before, and somebody else's: for who asked, but not to be kept.
+    if (deletions === this.#deletions) this.set(key, path, value, file?.stats)
     return value
   }
 }

@@ -20,8 +20,9 @@ export class FileStore implements Store {
   readonly #journal: Journal
   readonly #users: UserFiles
   readonly #progress: ProgressFiles
-  readonly #creations = new Turns()
-  /** How many there were since the start. */
+  /** Users are made, changed and deleted one at a time. */
+  readonly #changes = new Turns()
+  /** How many users were made since the start. */
   #created = 0
 
   private constructor(dir: string, journal: Journal, options: ProgressFilesOptions) {
@@ -30,7 +31,7 @@ export class FileStore implements Store {
     this.#progress = new ProgressFiles(journal, options)
   }
 
-  /** Brings what a crash left in the journal into the files, or serves it from memory while that cannot be done. */
+  /** Serves what a crash left in the journal, and brings it into the files meanwhile. */
   static async open({ dir, ...options }: FileStoreOptions): Promise<FileStore> {
     const folder = join(dir, '.journal')
     const { entries, newest } = await readJournal(folder, options.onDamage)
@@ -47,11 +48,12 @@ export class FileStore implements Store {
     try {
       // Now, so that the first push does not wait for it.
       const { before } = await journal.rotate(() => undefined)
-      if (await store.flush()) await journal.dropBefore(before)
+      if (store.#progress.isWritten) await journal.dropBefore(before)
     } catch (error) {
       // A full disk, say: there is nothing to push, but everything to read.
       options.onDamage(error)
     }
+    store.#progress.begin()
     return store
   }
 
@@ -66,7 +68,7 @@ export class FileStore implements Store {
   }
 
   createUser(user: User): Promise<boolean> {
-    return this.#creations.take(async () => {
+    return this.#changes.take(async () => {
       if (await this.#users.isTaken(user.username)) return false
       const folder = this.#users.folderOf(user.username)
       // What was pushed for an earlier user of this name must not become this one's.
@@ -78,12 +80,14 @@ export class FileStore implements Store {
   }
 
   replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    return this.#users.replaceKey(username, current, key)
+    return this.#changes.take(() => this.#users.replaceKey(username, current, key))
   }
 
-  async deleteUser(username: string): Promise<boolean> {
-    const user = await this.#users.find(username)
-    return user !== undefined && (await this.#users.delete(user))
+  deleteUser(username: string): Promise<boolean> {
+    return this.#changes.take(async () => {
+      const user = await this.#users.find(username)
+      return user !== undefined && (await this.#users.delete(user))
+    })
   }
 
   listUsers(): Promise<string[]> {
@@ -118,7 +122,7 @@ export class FileStore implements Store {
   }
 
   close(): Promise<void> {
-    return this.#creations.take(async () => {
+    return this.#changes.take(async () => {
       await this.#journal.close(await this.#progress.close())
     })
   }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Progress } from '../protocol.ts'
-import { appendLines, replaceFile, syncFolder } from './atomic-file.ts'
+import { appendLines, makeFolder, replaceFile } from './atomic-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import { parseProgress } from './progress-file.ts'
 
@@ -37,12 +37,9 @@ export async function mergeHistory(recordPath: string, lines: string[]): Promise
     else if (parseLine(line, path)) break
     before.pop()
   }
-  const merged = joinLines([...before, ...lines])
-  const onlyLonger = merged.startsWith(text) && (text === '' || text.endsWith('\n'))
-  if (onlyLonger) await appendLines(path, merged.slice(text.length))
-  else await replaceFile(path, merged)
-  // Whoever made the file may not have come to that.
-  await syncFolder(dirname(path))
+  // Anew even if it has them all: what a failed flush left in the memory of the system may never come to the disk.
+  await makeFolder(dirname(path))
+  await replaceFile(path, joinLines([...before, ...lines]))
 }
 
 function joinLines(lines: string[]): string {

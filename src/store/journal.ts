@@ -9,6 +9,13 @@ import { Turns } from './turns.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
 
+interface OpenFile {
+  file: FileHandle
+  path: string
+  /** Bytes that are durable. */
+  size: number
+}
+
 /**
  * What is durable but not yet in the files: appended lines, flushed together. It is a row of numbered files, so that
  * the older ones can go while the newest is written to. @see STORAGE.md §3, The journal
@@ -17,8 +24,8 @@ export class Journal {
   readonly #dir: string
   /** The number of the newest file; all up to it may be there. */
   #newest: number
-  /** The newest file, and how many bytes of it are durable; undefined when the next append has to begin another. */
-  #open: { file: FileHandle; size: number } | undefined
+  /** The newest file; undefined when the next append has to begin another. */
+  #open: OpenFile | undefined
   readonly #turns = new Turns()
 
   /** In the folder, which is made when it is needed. `newest` is the number of the newest file there. */
@@ -75,11 +82,13 @@ export class Journal {
       // Nobody was told that these lines are kept; and a failed flush is never tried again on one descriptor.
       await current.file.truncate(current.size).catch(() => undefined)
       await this.#end()
+      // Else a full disk would get an empty file with each push.
+      if (current.size === 0) await rm(current.path, { force: true }).catch(() => undefined)
       throw error
     }
   }
 
-  async #begin(): Promise<{ file: FileHandle; size: number }> {
+  async #begin(): Promise<OpenFile> {
     this.#newest += 1
     const path = join(this.#dir, fileName(this.#newest))
     const file = await openNew(path)
@@ -91,7 +100,7 @@ export class Journal {
       throw error
     }
     await this.#end()
-    this.#open = { file, size: 0 }
+    this.#open = { file, path, size: 0 }
     return this.#open
   }
 

@@ -62,6 +62,7 @@ export class ProgressFiles {
 
   /** Resolves to the record as it is stored now. */
   async put(located: Located, pushed: Progress): Promise<Progress> {
+    await this.#behind.makeRoom(located.key)
     const stored = await this.#commits.add('', { ...located, pushed })
     if ('failure' in stored) throw stored.failure
     return stored
@@ -78,6 +79,16 @@ export class ProgressFiles {
     if (record.timestamp > last.timestamp) return
     const lines = pushes.map((push) => JSON.stringify(push))
     this.#behind.add({ key, path, record, lines, foreign, unsure: true })
+  }
+
+  /** Begins to write the files: after the last replay. */
+  begin(): void {
+    this.#behind.begin()
+  }
+
+  /** Whether nothing but the files is needed. */
+  get isWritten(): boolean {
+    return this.#behind.isEmpty
   }
 
   /** Every push, oldest first. */
@@ -149,11 +160,14 @@ export class ProgressFiles {
         results.push({ failure: waiting.failure })
         continue
       }
-      const record = nextProgress(records.get(key) ?? this.#newest(located, pushed.document), pushed)
+      const newest = records.get(key) ?? this.#newest(located, pushed.document)
+      const record = nextProgress(newest, pushed)
       const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
       records.set(key, record)
       entries += pushLine(path, line)
-      added.push(() => this.#behind.add({ key, path, record, lines: [line], foreign, unsure: false }))
+      added.push(() =>
+        this.#behind.add({ key, path, record, lines: [line], foreign: foreign && !newest, unsure: false }),
+      )
       results.push(record)
     }
     if (entries !== '')

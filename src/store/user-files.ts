@@ -2,7 +2,6 @@ import { statSync, type Stats } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
-import { Batcher } from './batcher.ts'
 import { DamagedFile, parseObject } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
@@ -19,17 +18,15 @@ export interface StoredUser extends User {
   fields: Record<string, unknown>
 }
 
-/** <dir>/<user>/auth.json. @see STORAGE.md §1 */
+/** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
 export class UserFiles {
   readonly #dir: string
   readonly #identity: string
   readonly #files = new FileCache(parseUser)
-  readonly #keyChanges: Batcher<{ current: string; key: string }, boolean>
 
   constructor(dir: string) {
     this.#dir = dir
     this.#identity = identity(statSync(dir))
-    this.#keyChanges = new Batcher((username, changes) => this.#changeKey(username, changes))
   }
 
   /** Undefined when there is no such user; rejects with DamagedFile when auth.json holds no credential. */
@@ -65,11 +62,16 @@ export class UserFiles {
   }
 
   /** False when the key is not `current` any more, or the user is gone. */
-  replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    return this.#keyChanges.add(username, { current, key })
+  async replaceKey(username: string, current: string, key: string): Promise<boolean> {
+    const found = await this.find(username)
+    if (found?.key !== current) return false
+    const user = { ...found, key, fields: { ...found.fields, 'x-auth-key': key } }
+    const path = join(user.folder, authFile)
+    this.#files.set(username, path, user, await replaceFile(path, format(user.fields)))
+    return true
   }
 
-  /** False when there is no such user. Gone as one: the folder is renamed first, then emptied. */
+  /** False when the folder is not there. Gone as one: the folder is renamed first, then emptied. */
   async delete(user: StoredUser): Promise<boolean> {
     const temp = tempPath(this.#dir)
     const renamed = renameFile(user.folder, temp).then(() => true)
@@ -126,20 +128,6 @@ export class UserFiles {
       if (error instanceof DamagedFile) return true
       throw error
     }
-  }
-
-  async #changeKey(username: string, changes: { current: string; key: string }[]): Promise<boolean[]> {
-    let user = await this.find(username)
-    const changed = changes.map(({ current, key }) => {
-      if (user?.key !== current) return false
-      user = { ...user, key, fields: { ...user.fields, 'x-auth-key': key } }
-      return true
-    })
-    if (user && changed.includes(true)) {
-      const path = join(user.folder, authFile)
-      this.#files.set(username, path, user, await replaceFile(path, format(user.fields)))
-    }
-    return changed
   }
 }
 

@@ -1,12 +1,13 @@
-import { sep } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { dirname, sep } from 'node:path'
 import type { Progress } from '../protocol.ts'
 import { replaceFile, setAside } from './atomic-file.ts'
-import { hasCode } from './error-code.ts'
+import { unlessAbsent } from './error-code.ts'
 import type { FileCache } from './file-cache.ts'
 import { appendHistory, mergeHistory } from './history-file.ts'
-import { againLine, pushLine } from './journal-entry.ts'
 import type { Journal } from './journal.ts'
 import type { ProgressFilesOptions } from './progress-files.ts'
+import { keepAnew, take, type Taken, type Waiting } from './waiting.ts'
 
 /** Milliseconds that a record waits for further pushes; with the writing itself it is in its file within a second. */
 const delayMs = 500
@@ -14,31 +15,11 @@ const delayMs = 500
 /** Milliseconds after which what failed is tried again. */
 const retryMs = 1000
 
+/** Documents that may wait, so that neither the memory nor the time of a stop or start grows without end. */
+const mostWaiting = 2000
+
 /** Records that are written at a time: the other threads of the pool are for the journal, reads and scrypt. */
 const writers = 2
-
-/** A record whose file is older than the journal. */
-export interface Waiting {
-  key: string
-  path: string
-  record: Progress
-  /** History lines, without their ends. */
-  lines: string[]
-  /** The file is another document's, and is to be set aside. */
-  foreign: boolean
-  /** Some of the lines may be in the history already. */
-  unsure: boolean
-  /** Why it could not be written. */
-  failure?: unknown
-  /** While it is being written. */
-  writing?: Promise<void>
-}
-
-interface Taken {
-  waiting: Waiting
-  record: Progress
-  lines: string[]
-}
 
 /** Brings what is in the journal into the files, each document once for many pushes. @see STORAGE.md §3, The journal */
 export class WriteBehind {
@@ -49,8 +30,9 @@ export class WriteBehind {
   readonly #waiting = new Map<string, Waiting>()
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
-  /** The last round failed, and that was told. */
-  #failed = false
+  #begun = false
+  /** Why the last round failed; that was told. */
+  #failure: unknown
 
   constructor(journal: Journal, files: FileCache<Progress>, { history, onDamage }: ProgressFilesOptions) {
     this.#journal = journal
@@ -75,6 +57,24 @@ export class WriteBehind {
     this.#schedule(delayMs)
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0
+  }
+
+  /** From here on files are written, and then journal files dropped: all that is in them must have been added. */
+  begin(): void {
+    this.#begun = true
+    if (!this.isEmpty) this.#schedule(0)
+  }
+
+  /** Waits while too many documents wait for a slow disk; rejects when it fails. */
+  async makeRoom(key: string): Promise<void> {
+    while (this.#waiting.size >= mostWaiting && !this.#waiting.has(key)) {
+      await this.#start()
+      if (this.#failure !== undefined) throw this.#failure
+    }
+  }
+
   /** Drops what waits for a folder that is gone, and resolves when nothing is being written there. */
   async forget(folder: string): Promise<void> {
     const gone = [...this.#waiting.values()].filter(({ path }) => path.startsWith(folder + sep))
@@ -85,8 +85,8 @@ export class WriteBehind {
   /** Writes all that waits now. Whether nothing is left: what fails is told to `onDamage` and tried again. */
   async flush(): Promise<boolean> {
     await this.#round
-    if (this.#waiting.size > 0) await this.#start()
-    return this.#waiting.size === 0
+    if (!this.isEmpty) await this.#start()
+    return this.isEmpty
   }
 
   /** Ends the further tries. */
@@ -95,7 +95,7 @@ export class WriteBehind {
   }
 
   #schedule(ms: number): void {
-    if (!this.#round) this.#timer ??= setTimeout(() => void this.#start(), ms)
+    if (this.#begun && !this.#round) this.#timer ??= setTimeout(() => void this.#start(), ms)
   }
 
   #start(): Promise<void> {
@@ -106,22 +106,22 @@ export class WriteBehind {
   }
 
   async #writeAll(): Promise<void> {
-    let failed = false
+    let failure: unknown
     try {
-      failed = await this.#write()
+      failure = await this.#write()
     } catch (error) {
-      failed = true
-      if (!this.#failed) this.#onError(error)
+      failure = error
+      if (this.#failure === undefined) this.#onError(error)
       // Else the lines that wait would fill the memory.
       for (const waiting of this.#waiting.values()) waiting.failure ??= error
     }
-    this.#failed = failed
+    this.#failure = failure
     this.#round = undefined
-    if (this.#waiting.size > 0) this.#schedule(failed ? retryMs : delayMs)
+    if (!this.isEmpty) this.#schedule(failure === undefined ? delayMs : retryMs)
   }
 
-  /** Whether something could not be written. */
-  async #write(): Promise<boolean> {
+  /** Resolves to why something could not be written; undefined when all was. */
+  async #write(): Promise<unknown> {
     const { before, taken } = await this.#journal.rotate(() => [...this.#waiting.values()].map(take))
     const next = taken.values()
     await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))
@@ -129,7 +129,7 @@ export class WriteBehind {
     // Kept anew, so that one file that cannot be written does not make the journal grow for ever.
     if (failed.length > 0) await this.#journal.append(() => failed.map(keepAnew).join(''))
     await this.#journal.dropBefore(before)
-    return failed.length > 0
+    return failed[0]?.failure
   }
 
   async #writeEach(next: Iterable<Taken>): Promise<void> {
@@ -145,7 +145,7 @@ export class WriteBehind {
   async #writeOne({ waiting, record, lines }: Taken): Promise<void> {
     const { key, path } = waiting
     try {
-      if (waiting.foreign) await setAside(path)
+      if (waiting.foreign) await unlessAbsent(setAside(path))
       waiting.foreign = false
       if (this.#history && lines.length > 0) await (waiting.unsure ? mergeHistory : appendHistory)(path, lines)
       const stats = await replaceFile(path, `${JSON.stringify(record)}\n`)
@@ -156,13 +156,13 @@ export class WriteBehind {
       this.#waiting.delete(key)
       this.#files.set(key, path, record, stats)
     } catch (error) {
-      this.#fail(waiting, lines, error)
+      this.#fail(waiting, lines, error, await isGone(dirname(path)))
     }
   }
 
-  #fail(waiting: Waiting, lines: string[], error: unknown): void {
-    if (hasCode(error, 'ENOENT')) {
-      // The user's folder was removed.
+  #fail(waiting: Waiting, lines: string[], error: unknown, gone: boolean): void {
+    if (gone) {
+      // The user was deleted, or the folder removed by hand.
       this.#waiting.delete(waiting.key)
       this.#files.delete(waiting.key)
       return
@@ -174,12 +174,10 @@ export class WriteBehind {
   }
 }
 
-function keepAnew({ path, lines }: Waiting): string {
-  return againLine(path) + lines.map((line) => pushLine(path, line)).join('')
-}
-
-function take(waiting: Waiting): Taken {
-  const { record, lines } = waiting
-  waiting.lines = []
-  return { waiting, record, lines }
+async function isGone(folder: string): Promise<boolean> {
+  try {
+    return (await unlessAbsent(stat(folder))) === undefined
+  } catch {
+    return false
+  }
 }

@@ -46,6 +46,7 @@ for (const [call, code] of [
     }
     await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
     t.equal(await store.getUser('bob'), undefined)
+    t.ok((await readdir(join(dir, '.journal'))).length <= 2, 'no file for each push')
     disk.mend()
     t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
     await store.flush()
@@ -112,6 +113,8 @@ for (const [call, what, path, code] of [
     t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
     t.match(await store.getProgress('ann', 'abc'), { progress: 'new' })
     await t.rejects(store.putProgress('ann', { ...pushed, progress: 'more' }), { code })
+    // Tried again, the history is made anew.
+    disk.fail(call, /\/\.tmp-[^/]+$/, code)
     t.equal(await store.flush(), false)
     t.equal(damage.length, 1, 'told once')
     await cp(dir, `${dir}-crashed`, { recursive: true })
@@ -151,6 +154,59 @@ for (const [call, path, code] of [
     },
   )
 }
+
+t.test('a start that can not go on leaves the journal as it is', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.createUser({ username: 'bob', key: 'K' })
+  await Promise.all(['ann', 'bob'].map((user) => store.putProgress(user, { ...pushed, progress: 'new' })))
+  const crashed = `${dir}-crashed`
+  await cp(dir, crashed, { recursive: true })
+  disk.fail('stat', /crashed\/bob$/, 'EIO')
+  const onDamage = (error: unknown): void => void t.fail(String(error))
+  await t.rejects(FileStore.open({ dir: crashed, history: true, onDamage }), { code: 'EIO' })
+  await sleep(1000)
+  disk.mend()
+  const next = await FileStore.open({ dir: crashed, history: true, onDamage })
+  for (const user of ['ann', 'bob']) t.match(await next.getProgress(user, 'abc'), { progress: 'new' })
+  await next.close()
+})
+
+t.test('more documents than the disk can take wait, and are refused when it fails', async (t) => {
+  const { disk, store } = await open(t)
+  const pushAll = (progress: string) =>
+    Promise.allSettled(
+      Array.from({ length: 2500 }, (_, number) =>
+        store.putProgress('ann', { ...pushed, document: `${progress}-${number}`, progress }),
+      ),
+    )
+  t.ok((await pushAll('a')).every(({ status }) => status === 'fulfilled'))
+  t.equal(await store.flush(), true)
+  disk.fail('rename', /\/\.tmp-[^/]+$/, 'EIO')
+  await pushAll('b')
+  await store.flush()
+  const refused = await pushAll('c')
+  t.match(
+    refused.find(({ status }) => status === 'rejected'),
+    { reason: { code: 'EIO' } },
+  )
+  disk.mend()
+  t.equal(await store.flush(), true)
+  t.match(await store.putProgress('ann', pushed), pushed)
+})
+
+t.test('pushes are kept when the disk can not even say whether their folder is there', async (t) => {
+  const { disk, store } = await open(t)
+  for (const [call, path] of [
+    ['rename', /\/\.tmp-[^/]+$/],
+    ['stat', /\/ann$/],
+  ] as const)
+    disk.fail(call, path, 'EIO')
+  await store.putProgress('ann', { ...pushed, progress: 'new' })
+  t.equal(await store.flush(), false)
+  disk.mend()
+  t.equal(await store.flush(), true)
+  t.match(await store.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+})
 
 t.test('a key that can not be replaced stays', async (t) => {
   const { disk, store } = await open(t)

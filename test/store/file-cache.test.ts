@@ -24,6 +24,15 @@ t.test('what was written while the disk answered is newer than the answer', asyn
   t.same(await value, { text: 'new' })
 })
 
+t.test('what was read while it was forgotten is not kept', async (t) => {
+  const path = join(t.testdir({ a: 'old' }), 'a')
+  const cache = new FileCache((text) => ({ text }))
+  const value = cache.get('a', path)
+  cache.delete('a')
+  t.same(await value, { text: 'old' })
+  t.equal(cache.peek('a'), undefined)
+})
+
 t.test('a file is read again when it changed, and only then', async (t) => {
   const path = join(t.testdir({ a: 'old' }), 'a')
   const cache = new FileCache((text) => ({ text }))

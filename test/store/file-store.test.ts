@@ -293,6 +293,24 @@ t.test('a folder that is removed by hand does not come back with a push', async 
   t.same(damage, [])
 })
 
+t.test('a history that leads nowhere is told, and its pushes wait until it can be written', async (t) => {
+  const { dir, store, damage } = await openWithAnn(t)
+  const history = join(dir, 'ann', 'history')
+  await symlink(join(dir, 'not-mounted'), history)
+  await put(store, 'ann', pushed)
+  t.match(await store.getProgress('ann', 'abc'), pushed)
+  t.equal(damage.length, 1)
+  await rm(history)
+  t.equal(await store.flush(), true)
+  t.match(await store.listHistory('ann', 'abc'), [pushed])
+})
+
+t.test('a user who is removed by hand just now can not be deleted any more', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await rm(join(dir, 'ann'), { recursive: true })
+  t.equal(await store.deleteUser('ann'), false)
+})
+
 t.test('temps of a crash are removed, those of now are not', async (t) => {
   const dir = t.testdir({
     '.tmp-old': { 'auth.json': '{}' },
