@@ -40,7 +40,8 @@ async function runAll(options: Options, folder: string): Promise<Report> {
   const start = await prepare(folder, readers)
   const coldStart = await measureColdStarts(start, options.coldStarts)
   const servers = { kss: await start.kss(), bare: await start.bare() }
-  await sleep(1000)
+  // After some seconds without work the engine gives back what the start took.
+  await sleep(10_000)
   const idle = memoryOf(servers)
   const rows = await measureRows(servers, readers, options)
   const loaded = memoryOf(servers)

@@ -1,8 +1,8 @@
-import { cp, readdir, readFile } from 'node:fs/promises'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { FileStore } from '../../src/store/file-store.ts'
+import { FileStore, removeTemps } from '../../src/store/file-store.ts'
 import { pushed } from './contract.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
 
@@ -192,6 +192,17 @@ t.test('more documents than the disk can take wait, and are refused when it fail
   disk.mend()
   t.equal(await store.flush(), true)
   t.match(await store.putProgress('ann', pushed), pushed)
+})
+
+t.test('temps and folders that go while temps are removed do no harm', async (t) => {
+  const { dir, disk } = await open(t)
+  await writeFile(join(dir, 'ann', '.tmp-live'), '')
+  await writeFile(join(dir, '.tmp-old'), '')
+  disk.fail('stat', /\.tmp-live$/, 'ENOENT')
+  disk.fail('readdir', /history$/, 'ENOENT')
+  await removeTemps(dir, Date.now() + 60_000)
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['.tmp-live', 'abc.json', 'auth.json', 'history'])
+  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
 })
 
 t.test('pushes are kept when the disk can not even say whether their folder is there', async (t) => {
