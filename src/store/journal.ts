@@ -131,7 +131,7 @@ export async function readJournal(dir: string, onDamage: (error: Error) => void)
     const path = join(dir, name)
     const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
     const whole = lines.filter((line) => line.startsWith(`${checksum(line.slice(9))} `))
-    entries.push(...whole.map((line): unknown => JSON.parse(line.slice(9))))
+    for (const line of whole) entries.push(JSON.parse(line.slice(9)))
     if (whole.length < lines.length) onDamage(new DamagedFile(path, 'has a line that a crash tore'))
   }
   return { entries, newest: numberOf(names.at(-1) ?? '0') }

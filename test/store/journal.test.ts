@@ -69,6 +69,13 @@ for (const [what, damage] of [
   })
 }
 
+t.test('a file of a busy minute is read whole', async (t) => {
+  const { dir, journal, read } = await open(t)
+  await journal.append(() => line(0))
+  await appendFile(join(dir, '0000000001.log'), line(1).repeat(300_000))
+  t.equal((await read()).length, 300_001)
+})
+
 t.test('other files in its folder are left alone', async (t) => {
   const { dir, journal, read } = await open(t)
   await journal.append(() => line(1))
