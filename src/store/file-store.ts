@@ -101,11 +101,13 @@ export class FileStore implements Store {
   }
 
   async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
+    let key: string | undefined
     for (;;) {
       const created = this.#created
       const user = await this.#users.find(username)
-      if (!user) return undefined
-      const located = await this.#progress.locate(user.folder, pushed.document)
+      // Another key is another user's, who got the name while this push waited.
+      if (!user || user.key !== (key ??= user.key)) return undefined
+      const located = await this.#progress.locateForPush(user.folder, pushed.document)
       // Else this may be another user's folder by now.
       if (created === this.#created) return await this.#progress.put(located, pushed)
     }

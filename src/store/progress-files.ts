@@ -1,15 +1,13 @@
-import type { Stats } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { nextProgress, type Progress } from '../protocol.ts'
-import { replaceFile, setAside } from './atomic-file.ts'
 import { Batcher } from './batcher.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { readHistory } from './history-file.ts'
 import { pushLine } from './journal-entry.ts'
 import type { Journal } from './journal.ts'
-import { parseProgress } from './progress-file.ts'
 import { listsRawName } from './raw-names.ts'
+import { readRecord } from './read-record.ts'
 import type { Now } from './store.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -44,7 +42,7 @@ export class ProgressFiles {
   constructor(journal: Journal, options: ProgressFilesOptions) {
     this.#options = options
     this.#journal = journal
-    this.#files = new FileCache((text, stats, path) => this.#read(text, stats, path))
+    this.#files = new FileCache((text, stats, path) => readRecord(text, stats, path, options.onDamage))
     this.#behind = new WriteBehind(journal, this.#files, options)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
@@ -55,14 +53,15 @@ export class ProgressFiles {
     return known?.document === document ? known : this.#locate(key, folder, document).then(({ record }) => record)
   }
 
-  /** Where a push of the document will go. */
-  async locate(folder: string, document: string): Promise<Located> {
-    return await this.#locate(cacheKey(folder, document), folder, document)
+  /** Where a push of the document will go, when there is room for it. */
+  async locateForPush(folder: string, document: string): Promise<Located> {
+    const key = cacheKey(folder, document)
+    await this.#behind.makeRoom(key)
+    return await this.#locate(key, folder, document)
   }
 
-  /** Resolves to the record as it is stored now. */
+  /** Takes its turn at once; resolves to the record as it is stored now. */
   async put(located: Located, pushed: Progress): Promise<Progress> {
-    await this.#behind.makeRoom(located.key)
     const stored = await this.#commits.add('', { ...located, pushed })
     if ('failure' in stored) throw stored.failure
     return stored
@@ -93,7 +92,7 @@ export class ProgressFiles {
 
   /** Every push, oldest first. */
   async listHistory(folder: string, document: string): Promise<Progress[]> {
-    const { path } = await this.locate(folder, document)
+    const { path } = await this.#locate(cacheKey(folder, document), folder, document)
     await this.#behind.flush()
     return await readHistory(path)
   }
@@ -182,23 +181,6 @@ export class ProgressFiles {
   #newest({ key, record }: Located, document: string): Progress | undefined {
     const known = this.#behind.get(key)?.record ?? this.#files.peek(key)
     return known?.document === document ? known : record
-  }
-
-  /** A record that does not parse is set aside, and the newest good history line takes its place. @see STORAGE.md §3 */
-  async #read(text: string, stats: Stats, path: string): Promise<Progress | undefined> {
-    try {
-      return parseProgress(text, path, Math.floor(stats.mtimeMs / 1000))
-    } catch (error) {
-      this.#options.onDamage(error)
-    }
-    const newest = (await readHistory(path)).at(-1)
-    try {
-      await setAside(path)
-      if (newest) await replaceFile(path, `${JSON.stringify(newest)}\n`)
-    } catch (error) {
-      this.#options.onDamage(error)
-    }
-    return newest
   }
 }
 

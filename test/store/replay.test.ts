@@ -186,6 +186,18 @@ t.test('a push that a deleted user made at the last moment is not the next oneâ€
   }
 })
 
+t.test('a push that waits for room is not stored for who gets the name meanwhile', async (t) => {
+  const { store } = await open(t, t.testdir({}))
+  for (const username of ['ann', 'bob']) await store.createUser({ username, key: 'K' })
+  const documents = Array.from({ length: 2000 }, (_, number) => `${number}`)
+  await Promise.all(documents.map((document) => store.putProgress('bob', at('1', { document }))))
+  const late = store.putProgress('ann', at('late'))
+  await store.deleteUser('ann')
+  await store.createUser({ username: 'ann', key: 'L' })
+  t.equal(await late, undefined)
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+})
+
 t.test('while many are being written, a newer push waits for the next round, and a user can go', async (t) => {
   const { dir, store } = await open(t, t.testdir({}))
   await store.createUser({ username: 'ann', key: 'K' })
