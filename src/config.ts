@@ -36,6 +36,7 @@ export const settings = {
     },
     KSS_DISABLE_REGISTRATION: { type: 'boolean', default: false, description: 'true or false' },
     KSS_HISTORY: { type: 'boolean', default: true, description: 'true or false' },
+    KSS_HISTORY_LIMIT: { ...limit, default: 1000 },
     KSS_HASH_KEYS: { type: 'boolean', default: true, description: 'true or false' },
     KSS_SCRYPT_COST: {
       type: 'integer',

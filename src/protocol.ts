@@ -165,6 +165,19 @@ export function nextProgress(previous: Progress | undefined, pushed: Progress): 
   return { ...kept, ...pushed, timestamp }
 }
 
+/** Whether the push says again what the same device said last: then only the time is new. */
+export function isRepeat(
+  previous: Progress | undefined,
+  { progress, percentage, device, device_id }: Progress,
+): boolean {
+  return (
+    previous?.progress === progress &&
+    previous.percentage === percentage &&
+    previous.device === device &&
+    previous.device_id === device_id
+  )
+}
+
 /**
  * Every error a client can see: PROTOCOL.md §2, and below the line the plain HTTP ones, whose code is the status.
  * KOReader shows the message of a 402 on register and of a 401 on login, word for word.

@@ -15,6 +15,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_BASE_PATH: '',
     KSS_DISABLE_REGISTRATION: false,
     KSS_HISTORY: true,
+    KSS_HISTORY_LIMIT: 1000,
     KSS_HASH_KEYS: true,
     KSS_SCRYPT_COST: 14,
     KSS_LOGIN_FAILURES_PER_MINUTE: 60,

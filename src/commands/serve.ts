@@ -24,7 +24,8 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const { logger, logRequest, flush } = await createLogger(config)
   for (const warning of warnings) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
-  const store = await openStore({ dir, history: config.KSS_HISTORY, onDamage }, unlock)
+  const { KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
+  const store = await openStore({ dir, history, historyLimit, onDamage }, unlock)
   const app = createApp({
     store,
     logger,

@@ -58,8 +58,8 @@ export class FileStore implements Store {
   }
 
   async #replay(dir: string, entries: unknown[]): Promise<void> {
-    for (const { folder, file, pushes } of collectPushes(entries)) {
-      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), pushes)
+    for (const { folder, file, ...kept } of collectPushes(entries)) {
+      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), kept)
     }
   }
 

@@ -10,12 +10,15 @@ export interface JournalEntry {
   file?: string
   /** Without one all pushes of the record that matter come again after this line. */
   push?: Progress
+  /** False when the push is no row of the history. */
+  row?: boolean
 }
 
 /** The line for a push; `push` is its JSON. */
-export function pushLine(path: string, push: string): string {
+export function pushLine(path: string, push: string, isRow: boolean): string {
   const [folder, file] = [basename(dirname(path)), basename(path)]
-  return journalLine(`{"folder":${JSON.stringify(folder)},"file":${JSON.stringify(file)},"push":${push}}`)
+  const row = isRow ? '' : ',"row":false'
+  return journalLine(`{"folder":${JSON.stringify(folder)},"file":${JSON.stringify(file)},"push":${push}${row}}`)
 }
 
 /** The line before pushes of a record that stand further up too. */
@@ -33,19 +36,22 @@ export interface KeptPushes {
   folder: string
   file: string
   pushes: Progress[]
+  /** Those of them that are rows of the history. */
+  rows: Progress[]
 }
 
 /** The pushes of each record, without those that are void. */
 export function collectPushes(entries: unknown[]): KeptPushes[] {
   const folders = new Map<string, Map<string, KeptPushes>>()
-  for (const { folder, file, push } of entries.filter(isEntry)) {
+  for (const { folder, file, push, row = true } of entries.filter(isEntry)) {
     const files = folders.get(folder) ?? new Map<string, KeptPushes>()
     folders.set(folder, files)
     if (file === undefined) files.clear()
     else if (push === undefined) files.delete(file)
     else {
-      const kept = files.get(file) ?? { folder, file, pushes: [] }
+      const kept = files.get(file) ?? { folder, file, pushes: [], rows: [] }
       kept.pushes.push(push)
+      if (row) kept.rows.push(push)
       files.set(file, kept)
     }
   }

@@ -1,4 +1,4 @@
-import { nextProgress, type Progress } from '../protocol.ts'
+import { isRepeat, nextProgress, type Progress } from '../protocol.ts'
 import type { Now, Store, User } from './store.ts'
 
 interface Account {
@@ -43,9 +43,10 @@ export class MemoryStore implements Store {
   async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
     const account = this.#accounts.get(username)
     if (!account) return undefined
-    const record = nextProgress(account.records.get(pushed.document), pushed)
+    const previous = account.records.get(pushed.document)
+    const record = nextProgress(previous, pushed)
     account.records.set(pushed.document, record)
-    account.history.push({ ...pushed, timestamp: record.timestamp })
+    if (!isRepeat(previous, pushed)) account.history.push({ ...pushed, timestamp: record.timestamp })
     return record
   }
 

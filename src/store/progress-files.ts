@@ -1,10 +1,10 @@
 import { dirname, join, sep } from 'node:path'
-import { nextProgress, type Progress } from '../protocol.ts'
+import { isRepeat, nextProgress, type Progress } from '../protocol.ts'
 import { Batcher } from './batcher.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
-import { readHistory } from './history-file.ts'
-import { pushLine } from './journal-entry.ts'
+import { HistoryFiles, readHistory } from './history-file.ts'
+import { pushLine, type KeptPushes } from './journal-entry.ts'
 import type { Journal } from './journal.ts'
 import { listsRawName } from './raw-names.ts'
 import { readRecord } from './read-record.ts'
@@ -12,8 +12,10 @@ import type { Now } from './store.ts'
 import { WriteBehind } from './write-behind.ts'
 
 export interface ProgressFilesOptions {
-  /** Whether every push is also added to history/<document>.jsonl. */
+  /** Whether every push that is no repeat is also added to history/<document>.jsonl. */
   history: boolean
+  /** Rows that a history keeps, the newest; 0, or left out, for all. */
+  historyLimit?: number
   /** Told of each file that does not parse and was set aside, and of what could not be written. */
   onDamage: (error: unknown) => void
 }
@@ -43,7 +45,8 @@ export class ProgressFiles {
     this.#options = options
     this.#journal = journal
     this.#files = new FileCache((text, stats, path) => readRecord(text, stats, path, options.onDamage))
-    this.#behind = new WriteBehind(journal, this.#files, options)
+    const history = options.history ? new HistoryFiles(options.historyLimit ?? 0) : undefined
+    this.#behind = new WriteBehind(journal, this.#files, history, options.onDamage)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
@@ -68,7 +71,7 @@ export class ProgressFiles {
   }
 
   /** Takes over pushes of one record that the journal kept: its files may hold none, some or all of them. */
-  async replay(path: string, pushes: Progress[]): Promise<void> {
+  async replay(path: string, { pushes, rows }: Pick<KeptPushes, 'pushes' | 'rows'>): Promise<void> {
     const last = pushes.at(-1)!
     const key = cacheKey(dirname(path), last.document)
     const found = await this.#findForReplay(key, path)
@@ -76,7 +79,7 @@ export class ProgressFiles {
     const record = pushes.reduce(nextProgress, foreign ? undefined : found)!
     // The file is newer: somebody put it there since.
     if (record.timestamp > last.timestamp) return
-    const lines = pushes.map((push) => JSON.stringify(push))
+    const lines = rows.map((push) => JSON.stringify(push))
     this.#behind.add({ key, path, record, lines, foreign, unsure: true })
   }
 
@@ -90,7 +93,7 @@ export class ProgressFiles {
     return this.#behind.isEmpty
   }
 
-  /** Every push, oldest first. */
+  /** Every change, oldest first. */
   async listHistory(folder: string, document: string): Promise<Progress[]> {
     const { path } = await this.#locate(cacheKey(folder, document), folder, document)
     await this.#behind.flush()
@@ -162,11 +165,11 @@ export class ProgressFiles {
       const newest = records.get(key) ?? this.#newest(located, pushed.document)
       const record = nextProgress(newest, pushed)
       const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
+      const isRow = !isRepeat(newest, pushed)
       records.set(key, record)
-      entries += pushLine(path, line)
-      added.push(() =>
-        this.#behind.add({ key, path, record, lines: [line], foreign: foreign && !newest, unsure: false }),
-      )
+      entries += pushLine(path, line, isRow)
+      const lines = isRow ? [line] : []
+      added.push(() => this.#behind.add({ key, path, record, lines, foreign: foreign && !newest, unsure: false }))
       results.push(record)
     }
     if (entries !== '')

@@ -36,7 +36,7 @@ export interface Store {
   /** Stores what nextProgress makes of the push and resolves to it; undefined when the user is gone. */
   putProgress(username: string, pushed: Progress): Promise<Progress | undefined>
 
-  /** Every push of the document, oldest first, as stored at that time. */
+  /** Every change of the position, oldest first, as pushed: a push that only repeats it is none. */
   listHistory(username: string, document: string): Promise<Progress[]>
 
   /** Finishes what is under way. */

@@ -26,8 +26,9 @@ export interface Taken {
 }
 
 /** The journal's lines for all that waits, in place of those that stand there. */
-export function keepAnew({ path, lines }: Waiting): string {
-  return againLine(path) + lines.map((line) => pushLine(path, line)).join('')
+export function keepAnew({ path, record, lines }: Waiting): string {
+  const rows = lines.map((line) => pushLine(path, line, true))
+  return againLine(path) + rows.join('') + pushLine(path, JSON.stringify(record), false)
 }
 
 /** Takes what waits now, for one round. */

@@ -4,9 +4,8 @@ import type { Progress } from '../protocol.ts'
 import { replaceFile, setAside } from './atomic-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import type { FileCache } from './file-cache.ts'
-import { appendHistory, mergeHistory } from './history-file.ts'
+import type { HistoryFiles } from './history-file.ts'
 import type { Journal } from './journal.ts'
-import type { ProgressFilesOptions } from './progress-files.ts'
 import { keepAnew, take, type Taken, type Waiting } from './waiting.ts'
 
 /** Milliseconds that a record waits for further pushes; with the writing itself it is in its file within a second. */
@@ -25,7 +24,8 @@ const writers = 2
 export class WriteBehind {
   readonly #journal: Journal
   readonly #files: FileCache<Progress>
-  readonly #history: boolean
+  /** Undefined when none is kept. */
+  readonly #history: HistoryFiles | undefined
   readonly #onError: (error: unknown) => void
   readonly #waiting = new Map<string, Waiting>()
   #timer: NodeJS.Timeout | undefined
@@ -34,11 +34,16 @@ export class WriteBehind {
   /** Why the last round failed; that was told. */
   #failure: unknown
 
-  constructor(journal: Journal, files: FileCache<Progress>, { history, onDamage }: ProgressFilesOptions) {
+  constructor(
+    journal: Journal,
+    files: FileCache<Progress>,
+    history: HistoryFiles | undefined,
+    onError: (error: unknown) => void,
+  ) {
     this.#journal = journal
     this.#files = files
     this.#history = history
-    this.#onError = onDamage
+    this.#onError = onError
   }
 
   get(key: string): Waiting | undefined {
@@ -147,7 +152,7 @@ export class WriteBehind {
     try {
       if (waiting.foreign) await unlessAbsent(setAside(path))
       waiting.foreign = false
-      if (this.#history && lines.length > 0) await (waiting.unsure ? mergeHistory : appendHistory)(path, lines)
+      if (lines.length > 0) await this.#history?.add(path, lines, waiting.unsure)
       const stats = await replaceFile(path, `${JSON.stringify(record)}\n`)
       waiting.unsure = false
       delete waiting.failure

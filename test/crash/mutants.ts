@@ -52,9 +52,9 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'replays lines that are in the history': {
-    file: 'store/write-behind.js',
-    text: '(waiting.unsure ? mergeHistory : appendHistory)(path, lines)',
-    bug: 'appendHistory(path, lines).then(() => new Promise((resolve) => setTimeout(resolve, 60)))',
+    file: 'store/history-file.js',
+    text: 'await (unsure ? this.#merge(path, lines) : this.#append(path, lines, known));',
+    bug: 'await this.#append(path, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
     loads: [[620, 800]],
     stopEvery: 2,
     symptom: /^history .* is there twice$/,

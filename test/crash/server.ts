@@ -22,11 +22,12 @@ const without = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE']
 /** Milliseconds after which a server that does not stop is killed. */
 const patience = 15_000
 
-/** What a load test from one address needs. */
+/** What a load test from one address needs, and one that counts every push. */
 const noLimits = {
   KSS_LOGIN_FAILURES_PER_MINUTE: '0',
   KSS_REGISTRATIONS_PER_HOUR: '0',
   KSS_CONNECTIONS_PER_ADDRESS: '0',
+  KSS_HISTORY_LIMIT: '0',
 }
 
 /** Starts `kss serve` on a free port. That it complains, or ends unasked, is told to the report. */

@@ -89,7 +89,7 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     )
   })
 
-  t.test('history holds every push, oldest first, as it was stored', async (t) => {
+  t.test('history holds every change, oldest first, as it was pushed', async (t) => {
     const store = await open(t)
     await store.createUser({ username: 'ann', key: 'K' })
     await store.putProgress('ann', { ...pushed, timestamp: 2000, device_id: 'A', metadata: { title: 'Dune' } })
@@ -101,6 +101,28 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     t.same(await store.listHistory('ann', 'unknown'), [])
     t.same(await store.listHistory('bob', 'abc'), [])
   })
+
+  t.test(
+    'a push that repeats the last position of the same device is no row of the history, but its time counts',
+    async (t) => {
+      const store = await open(t)
+      await store.createUser({ username: 'ann', key: 'K' })
+      const [first, other] = [
+        { ...pushed, device_id: 'A' },
+        { ...pushed, device_id: 'B' },
+      ]
+      for (const [at, push] of [first, first, other, other, first].entries()) {
+        await store.putProgress('ann', { ...push, timestamp: 2000 + at })
+      }
+      await store.putProgress('ann', { ...first, timestamp: 3000, metadata: { title: 'Dune' } })
+      t.match(await store.getProgress('ann', 'abc'), { device_id: 'A', timestamp: 3000, metadata: { title: 'Dune' } })
+      t.same(await store.listHistory('ann', 'abc'), [
+        { ...first, timestamp: 2000 },
+        { ...other, timestamp: 2002 },
+        { ...first, timestamp: 2004 },
+      ])
+    },
+  )
 
   t.test('nobody has positions without an account', async (t) => {
     const store = await open(t)

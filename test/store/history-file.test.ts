@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { appendHistory, mergeHistory, readHistory } from '../../src/store/history-file.ts'
+import { HistoryFiles, readHistory } from '../../src/store/history-file.ts'
 
 const line = (progress: string): string =>
   JSON.stringify({ document: 'abc', percentage: 0.5, progress, device: 'kpw', timestamp: 1000 })
@@ -17,7 +17,7 @@ async function withHistory(t: Test, text?: string): Promise<{ record: string; re
 
 t.test('history passes over what a crash tore', async (t) => {
   const { record } = await withHistory(t, `${a}\n{"torn\n\n${b}\n{"document":"abc`)
-  await appendHistory(record, [c])
+  await new HistoryFiles(0).add(record, [c], false)
   t.same(
     (await readHistory(record)).map(({ progress }) => progress),
     ['a', 'b', 'c'],
@@ -40,10 +40,35 @@ for (const [what, before, lines, after] of [
   t.test(`lines that may be there are there once, in order, when there was ${what}`, async (t) => {
     for (const end of ['\n', '']) {
       const { record, read } = await withHistory(t, before && before.join('\n') + end)
-      await mergeHistory(record, [...lines])
+      await new HistoryFiles(0).add(record, [...lines], true)
       t.equal(await read(), `${after.join('\n')}\n`)
-      await mergeHistory(record, [...lines])
+      await new HistoryFiles(0).add(record, [...lines], true)
       t.equal(await read(), `${after.join('\n')}\n`, 'nor a second time')
     }
   })
 }
+
+t.test('a history keeps no more than the limit, the newest', async (t) => {
+  const { record, read } = await withHistory(t, `${a}\n${b}\n`)
+  const files = new HistoryFiles(3)
+  await files.add(record, [c], false)
+  t.equal(await read(), `${a}\n${b}\n${c}\n`)
+  await files.add(record, [d], false)
+  t.equal(await read(), `${b}\n${c}\n${d}\n`)
+  await files.add(record, [a, b, c, d], true)
+  t.equal(await read(), `${b}\n${c}\n${d}\n`, 'also where lines are there already')
+  await writeFile(join(record, '..', 'history', 'abc.jsonl'), `${a}\n`)
+  files.forget(record)
+  await files.add(record, [b, c], false)
+  t.equal(await read(), `${a}\n${b}\n${c}\n`, 'it is counted anew when somebody else wrote it')
+})
+
+t.test('a long history may be a tenth over its limit, so that not each push writes all of it', async (t) => {
+  const { record, read } = await withHistory(t)
+  const files = new HistoryFiles(100)
+  const lines = Array.from({ length: 111 }, (_, at) => line(`${at}`))
+  for (const each of lines.slice(0, 110)) await files.add(record, [each], false)
+  t.equal(await read(), lines.slice(0, 110).join('\n') + '\n')
+  await files.add(record, lines.slice(110), false)
+  t.equal(await read(), lines.slice(11).join('\n') + '\n')
+})

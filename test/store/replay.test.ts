@@ -25,7 +25,7 @@ async function open(t: Test, dir: string, history = true): Promise<Opened> {
 const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
 const at = (progress: string, more: Partial<Progress> = {}): Progress => ({ ...pushed, progress, ...more })
 const line = (progress: Progress): string => JSON.stringify(progress)
-const entry = (progress: Progress, path = 'ann/abc.json'): string => pushLine(path, line(progress))
+const entry = (progress: Progress, path = 'ann/abc.json', isRow = true): string => pushLine(path, line(progress), isRow)
 
 interface Left {
   journal: string[]
@@ -139,6 +139,31 @@ t.test('pushes that were kept anew, when their file could not be written, count 
   t.same(progressOf(await store.listHistory('ann', 'abc')), ['1', '2', '1'])
   t.match(await store.getProgress('ann', 'abc'), { progress: '1' })
   t.match(await store.getProgress('ann', 'x'), { progress: '0' })
+})
+
+t.test('a push that was no row of the history becomes none, but its time counts', async (t) => {
+  const again = at('2', { timestamp: 1005 })
+  const dir = leftBy(t, { journal: [entry(at('2')) + entry(again, 'ann/abc.json', false)] })
+  const { store } = await open(t, dir)
+  t.match(await store.getProgress('ann', 'abc'), again)
+  t.same(await store.listHistory('ann', 'abc'), [at('2')])
+})
+
+t.test('what could not be written and repeats the last position is kept with its time', async (t) => {
+  const { dir, store } = await open(t, leftBy(t, { journal: [] }))
+  await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
+  await store.putProgress('ann', at('1'))
+  const again = at('1', { timestamp: 1005 })
+  await store.putProgress('ann', again)
+  t.equal(await store.flush(), false)
+  const crashed = `${dir}-crashed`
+  t.teardown(() => rm(crashed, { recursive: true, force: true }))
+  await copyAsCrashed(dir, crashed)
+  await rm(join(crashed, 'ann', 'history'), { recursive: true })
+  const { store: next } = await open(t, crashed)
+  t.match(await next.getProgress('ann', 'abc'), again)
+  t.same(await next.listHistory('ann', 'abc'), [at('1')])
+  await rm(join(dir, 'ann', 'history'), { recursive: true })
 })
 
 t.test('a journal that somebody doctored does not lead out of the folder', async (t) => {
