@@ -111,7 +111,7 @@ const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
   const auth = new Auth(store, logger, options.auth ?? defaultAuth)
   app.addHook('onRequest', allowAnyOrigin)
   app.register(healthcheck)
-  app.register(users, { store, auth, disableRegistration })
+  app.register(users, { store, auth, disableRegistration, now })
   app.register(syncs, { store, auth, now })
   addOtherMethods(app, '/healthcheck', ['GET', 'HEAD'])
   addOtherMethods(app, '/users/create', ['POST'])

@@ -146,7 +146,7 @@ export class Auth {
     if (!user || !isHash(user.key)) await this.#hasher.matchNobody(key)
     if (!user) return false
     const matches = isHash(user.key) ? await this.#hasher.matches(key, user.key) : this.#mac(user.key) === mac
-    if (!matches) return false
+    if (!matches || user.disabled) return false
     this.#verified.set(user, { mac, until: performance.now() + verifiedMs })
     if (this.#hasher.isWeak(user.key)) await this.#strengthen(user, key)
     return true

@@ -124,7 +124,7 @@ export const errorReply = {
   properties: { code: { type: 'integer' }, message: { type: 'string' } },
 } as const
 
-export type Registration = FromSchema<typeof registration>
+export type RegistrationBody = FromSchema<typeof registration>
 export type PasswordChange = FromSchema<typeof passwordChange>
 export type DocumentParams = FromSchema<typeof documentParams>
 export type Push = FromSchema<typeof push>
@@ -148,6 +148,8 @@ export interface Progress {
   /** Seconds since 1970, made by the server. */
   timestamp: number
   metadata?: Metadata
+  /** What an operator calls the document; a client neither sends nor sees it. */
+  title?: string
 }
 
 const dayInSeconds = 86_400
@@ -189,7 +191,12 @@ export const errorTable = {
   invalidRequest: { code: 2003, status: 403, message: 'Invalid request' },
   documentMissing: { code: 2004, status: 403, message: "Field 'document' not provided." },
   registrationDisabled: { code: 2005, status: 403, message: 'User registration is disabled.' },
-  registrationDisabledV1: { code: 2005, status: 402, message: 'User registration is disabled.' },
+  // On a reader's screen, so it says what to do.
+  registrationDisabledV1: {
+    code: 2005,
+    status: 402,
+    message: 'User registration is disabled. Ask whoever runs this server to invite you.',
+  },
   accountNotFound: { code: 2006, status: 404, message: 'Account not found.' },
   notJson: { code: 103, status: 400, message: 'Could not parse JSON in body.' },
   notAnObject: { code: 104, status: 400, message: 'Body should be a JSON hash.' },

@@ -11,29 +11,38 @@ import {
   updatedReply,
   vendorMediaType,
   type PasswordChange,
-  type Registration,
+  type RegistrationBody,
 } from '../protocol.ts'
-import type { Store } from '../store/store.ts'
+import { isRegistrationOpen } from '../registration.ts'
+import type { Registration, Store } from '../store/store.ts'
 
 export interface UsersOptions {
   store: Store
   auth: Auth
   disableRegistration: boolean
+  /** Milliseconds since 1970. */
+  now: () => number
 }
 
 /** The accounts: /users/create, /users/auth, /users/password and /users/me. @see PROTOCOL.md §1 */
-export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth, disableRegistration }) => {
-  app.post<{ Body: Registration }>(
+export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth, disableRegistration, now }) => {
+  const isOpen = (said: Registration): boolean => isRegistrationOpen(said, disableRegistration, now())
+
+  app.post<{ Body: RegistrationBody }>(
     '/users/create',
     {
       schema: { body: registration, response: { 201: registeredReply } },
+      // Before the body is read, unless somebody is invited, whose name is in it.
       onRequest: async (request) => {
-        if (disableRegistration) throw new ProtocolError(disabledFor(request))
+        const said = await store.getRegistration()
+        if (!isOpen(said) && said.invited.length === 0) throw new ProtocolError(disabledFor(request))
       },
     },
     async (request, reply) => {
       const username = trimBlanks(request.body.username)
       if (username === '') throw new ProtocolError('invalidRequest')
+      const said = await store.getRegistration()
+      if (!isOpen(said) && !said.invited.includes(username)) throw new ProtocolError(disabledFor(request))
       if (!(await auth.register(username, request.body.password, request))) throw new ProtocolError('userExists')
       return await reply.code(201).send({ username })
     },

@@ -1,12 +1,14 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
-import { syncFolder, tempPrefix } from './atomic-file.ts'
+import { syncFolder } from './atomic-file.ts'
 import { unlessAbsent } from './error-code.ts'
-import { collectPushes, newUserLine } from './journal-entry.ts'
+import { collectPushes, voidLine } from './journal-entry.ts'
 import { Journal, readJournal, syncJournal } from './journal.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
-import type { Now, Store, User } from './store.ts'
+import { Operations } from './operations.ts'
+import { RegistrationFile } from './registration-file.ts'
+import type { Now, Registration, Store, User } from './store.ts'
 import { Turns } from './turns.ts'
 import { UserFiles } from './user-files.ts'
 
@@ -20,15 +22,32 @@ export class FileStore implements Store {
   readonly #journal: Journal
   readonly #users: UserFiles
   readonly #progress: ProgressFiles
+  readonly #registration: RegistrationFile
+  readonly #onDamage: (error: unknown) => void
   /** Users are made, changed and deleted one at a time. */
   readonly #changes = new Turns()
-  /** How many users were made since the start. */
-  #created = 0
+  /** Folders that somebody has for himself; pushes wait. */
+  readonly #taken = new Map<string, Promise<void>>()
+  /** How often a name was given, or a folder taken, since the start. */
+  #given = 0
+  #takings = 0
+  /** What only operators do. */
+  readonly operations: Operations
 
   private constructor(dir: string, journal: Journal, options: ProgressFilesOptions) {
     this.#journal = journal
     this.#users = new UserFiles(dir)
     this.#progress = new ProgressFiles(journal, options)
+    this.#registration = new RegistrationFile(dir)
+    this.#onDamage = options.onDamage
+    this.operations = new Operations({
+      users: this.#users,
+      progress: this.#progress,
+      registration: this.#registration,
+      change: (work) => this.#changes.take(work),
+      takeFolder: (folder, work) => this.#takeFolder(folder, work),
+      giveName: (folder) => this.#giveName(folder),
+    })
   }
 
   /** Serves what a crash left in the journal, and brings it into the files meanwhile. */
@@ -70,13 +89,43 @@ export class FileStore implements Store {
   createUser(user: User): Promise<boolean> {
     return this.#changes.take(async () => {
       if (await this.#users.isTaken(user.username)) return false
-      const folder = this.#users.folderOf(user.username)
-      // What was pushed for an earlier user of this name must not become this one's.
-      this.#created += 1
-      await this.#progress.forget(folder)
-      await this.#journal.append(() => newUserLine(folder))
-      return await this.#users.create(user)
+      await this.#giveName(this.#users.folderOf(user.username))
+      if (!(await this.#users.create(user))) return false
+      await this.#useInvitation(user.username)
+      return true
     })
+  }
+
+  /** What was pushed for an earlier user of the folder's name must not become the next one's. */
+  async #giveName(folder: string): Promise<void> {
+    this.#given += 1
+    await this.#progress.forget(folder)
+    await this.#journal.append(() => voidLine(folder))
+  }
+
+  /** The account is there, so that a failure is nobody's but the operator's. */
+  async #useInvitation(username: string): Promise<void> {
+    try {
+      const { invited, ...rest } = await this.#registration.get()
+      if (!invited.includes(username)) return
+      await this.#registration.set({ ...rest, invited: invited.filter((name) => name !== username) })
+    } catch (error) {
+      this.#onDamage(error)
+    }
+  }
+
+  /** Does the work while nobody pushes into the folder, and all that was pushed before is in its files. */
+  #takeFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    this.#takings += 1
+    const done = this.#progress.settle(folder).then(work)
+    this.#taken.set(
+      folder,
+      done.then(
+        () => undefined,
+        () => undefined,
+      ),
+    )
+    return done.finally(() => this.#taken.delete(folder))
   }
 
   replaceKey(username: string, current: string, key: string): Promise<boolean> {
@@ -94,6 +143,10 @@ export class FileStore implements Store {
     return this.#users.list()
   }
 
+  getRegistration(): Now<Registration> {
+    return this.#registration.get()
+  }
+
   getProgress(username: string, document: string): Now<Progress | undefined> {
     const user = this.#users.find(username)
     if (user instanceof Promise) return user.then((found) => found && this.#progress.get(found.folder, document))
@@ -101,15 +154,17 @@ export class FileStore implements Store {
   }
 
   async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
+    const given = this.#given
     let key: string | undefined
     for (;;) {
-      const created = this.#created
+      const [takings, now] = [this.#takings, this.#given]
       const user = await this.#users.find(username)
-      // Another key is another user's, who got the name while this push waited.
-      if (!user || user.key !== (key ??= user.key)) return undefined
-      const located = await this.#progress.locateForPush(user.folder, pushed.document)
-      // Else this may be another user's folder by now.
-      if (created === this.#created) return await this.#progress.put(located, pushed)
+      // Another key may be another user's, who got the name while this push waited.
+      if (!user || (user.key !== (key ??= user.key) && now !== given)) return undefined
+      const taken = this.#taken.get(user.folder)
+      const located = taken ? await taken : await this.#progress.locateForPush(user.folder, pushed.document)
+      // Else the folder may be another user's by now, or somebody works in it.
+      if (located && takings === this.#takings && now === this.#given) return await this.#progress.put(located, pushed)
     }
   }
 
@@ -127,20 +182,5 @@ export class FileStore implements Store {
     return this.#changes.take(async () => {
       await this.#journal.close(await this.#progress.close())
     })
-  }
-}
-
-/**
- * Removes the temps that a crash left in the state directory before `started` (milliseconds since 1970). Those of now
- * come and go meanwhile, and so do users.
- */
-export async function removeTemps(dir: string, started: number): Promise<void> {
-  const entries = (await unlessAbsent(readdir(dir, { withFileTypes: true }))) ?? []
-  for (const entry of entries) {
-    const path = join(dir, entry.name)
-    if (entry.name.startsWith(tempPrefix)) {
-      const stats = await unlessAbsent(stat(path))
-      if (stats && stats.mtimeMs < started) await rm(path, { recursive: true, force: true })
-    } else if (entry.isDirectory() && !entry.name.startsWith('.')) await removeTemps(path, started)
   }
 }

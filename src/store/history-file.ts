@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import type { Progress } from '../protocol.ts'
-import { appendLines, makeFolder, replaceFile } from './atomic-file.ts'
+import { appendLines, makeFolder, replaceFile, syncFolder } from './atomic-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import { parseProgress } from './progress-file.ts'
 
@@ -15,14 +15,6 @@ export function historyPath(recordPath: string): string {
 export async function readHistory(recordPath: string): Promise<Progress[]> {
   const path = historyPath(recordPath)
   return (await readLines(path)).flatMap((line) => parseRow(line, path) ?? [])
-}
-
-/** Puts the rows in the place of all that is there, durably. */
-export async function replaceHistory(recordPath: string, rows: Progress[]): Promise<void> {
-  await replaceLines(
-    historyPath(recordPath),
-    rows.map((row) => JSON.stringify(row)),
-  )
 }
 
 /** A line of a history; undefined when it is not whole. */
@@ -57,9 +49,22 @@ export class HistoryFiles {
     if (length > 0) this.#lengths.set(path, length)
   }
 
-  /** Counts the history of the record at the path anew: somebody else wrote it. */
-  forget(recordPath: string): void {
-    this.#lengths.delete(historyPath(recordPath))
+  /** Puts the rows in the place of all that is there, durably. */
+  async replace(recordPath: string, rows: Progress[]): Promise<void> {
+    const path = historyPath(recordPath)
+    this.#lengths.delete(path)
+    await this.#replace(
+      path,
+      rows.map((row) => JSON.stringify(row)),
+    )
+  }
+
+  /** Removes the history of the record at the path, durably. */
+  async remove(recordPath: string): Promise<void> {
+    const path = historyPath(recordPath)
+    this.#lengths.delete(path)
+    await rm(path, { force: true })
+    await unlessAbsent(syncFolder(dirname(path)))
   }
 
   /** Resolves to how many lines there are now; 0 where nobody counts. */

@@ -6,7 +6,7 @@ import { journalLine } from './journal.ts'
 export interface JournalEntry {
   /** The name of the user's folder. */
   folder: string
-  /** The name of the record's file in it. Without one the folder is a new user's, and nothing before is theirs. */
+  /** The name of the record's file in it. Without one all that stands before is void. */
   file?: string
   /** Without one all pushes of the record that matter come again after this line. */
   push?: Progress
@@ -26,8 +26,11 @@ export function againLine(path: string): string {
   return journalLine(JSON.stringify({ folder: basename(dirname(path)), file: basename(path) } satisfies JournalEntry))
 }
 
-/** The line for a user who is about to be created: what stands before it is of another one who had the name. */
-export function newUserLine(folder: string): string {
+/**
+ * The line after which nothing that stands before matters for the folder: it is in the files for good, or of another
+ * user who had the name.
+ */
+export function voidLine(folder: string): string {
   return journalLine(JSON.stringify({ folder: basename(folder) } satisfies JournalEntry))
 }
 

@@ -1,5 +1,5 @@
 import { isRepeat, nextProgress, type Progress } from '../protocol.ts'
-import type { Now, Store, User } from './store.ts'
+import type { Now, Registration, Store, User } from './store.ts'
 
 interface Account {
   user: User
@@ -10,6 +10,7 @@ interface Account {
 /** For tests: nothing survives the process. */
 export class MemoryStore implements Store {
   readonly #accounts = new Map<string, Account>()
+  #registration: Registration = { invited: [] }
 
   getUser(username: string): Now<User | undefined> {
     return this.#accounts.get(username)?.user
@@ -18,14 +19,21 @@ export class MemoryStore implements Store {
   async createUser(user: User): Promise<boolean> {
     if (this.#accounts.has(user.username)) return false
     this.#accounts.set(user.username, { user, records: new Map(), history: [] })
+    this.#registration.invited = this.#registration.invited.filter((name) => name !== user.username)
     return true
   }
 
   async replaceKey(username: string, current: string, key: string): Promise<boolean> {
     const account = this.#accounts.get(username)
     if (account?.user.key !== current) return false
-    account.user = { username, key }
+    account.user = { ...account.user, key }
     return true
+  }
+
+  setDisabled(username: string, disabled: boolean): void {
+    const account = this.#accounts.get(username)!
+    const { disabled: _before, ...user } = account.user
+    account.user = disabled ? { ...user, disabled } : user
   }
 
   async deleteUser(username: string): Promise<boolean> {
@@ -34,6 +42,14 @@ export class MemoryStore implements Store {
 
   async listUsers(): Promise<string[]> {
     return [...this.#accounts.keys()]
+  }
+
+  getRegistration(): Now<Registration> {
+    return this.#registration
+  }
+
+  async setRegistration(registration: Registration): Promise<void> {
+    this.#registration = registration
   }
 
   getProgress(username: string, document: string): Now<Progress | undefined> {

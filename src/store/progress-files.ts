@@ -4,10 +4,11 @@ import { Batcher } from './batcher.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { HistoryFiles, readHistory } from './history-file.ts'
-import { pushLine, type KeptPushes } from './journal-entry.ts'
+import { pushLine, voidLine, type KeptPushes } from './journal-entry.ts'
 import type { Journal } from './journal.ts'
 import { listsRawName } from './raw-names.ts'
 import { readRecord } from './read-record.ts'
+import { RecordEditor, type Located } from './record-editor.ts'
 import type { Now } from './store.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -18,15 +19,6 @@ export interface ProgressFilesOptions {
   historyLimit?: number
   /** Told of each file that does not parse and was set aside, and of what could not be written. */
   onDamage: (error: unknown) => void
-}
-
-/** Where a record is, or would be. */
-export interface Located {
-  key: string
-  path: string
-  record: Progress | undefined
-  /** The file is there, but it is another document's. */
-  foreign: boolean
 }
 
 interface Push extends Located {
@@ -40,13 +32,16 @@ export class ProgressFiles {
   readonly #files: FileCache<Progress>
   readonly #behind: WriteBehind
   readonly #commits: Batcher<Push, Progress | { failure: unknown }>
+  /** For a folder that is settled, and stays so meanwhile. */
+  readonly editor: RecordEditor
 
   constructor(journal: Journal, options: ProgressFilesOptions) {
     this.#options = options
     this.#journal = journal
     this.#files = new FileCache((text, stats, path) => readRecord(text, stats, path, options.onDamage))
-    const history = options.history ? new HistoryFiles(options.historyLimit ?? 0) : undefined
-    this.#behind = new WriteBehind(journal, this.#files, history, options.onDamage)
+    const history = new HistoryFiles(options.historyLimit ?? 0)
+    this.editor = new RecordEditor(this.#files, history, options.history)
+    this.#behind = new WriteBehind(journal, this.#files, options.history ? history : undefined, options.onDamage)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
@@ -105,6 +100,20 @@ export class ProgressFiles {
     await this.#commits.drained('')
     await this.#behind.forget(folder)
     this.#files.deleteAll(folder + sep)
+  }
+
+  /** Resolves when all that was pushed into the folder is in its files, for good; rejects with why it cannot be. */
+  async settle(folder: string): Promise<void> {
+    await this.#commits.drained('')
+    await this.#behind.flush()
+    this.#behind.checkWritten(folder)
+    // A power cut may bring back what was removed of the journal: it must not undo what is done to the files next.
+    await this.#journal.append(() => voidLine(folder))
+  }
+
+  /** Where the record is, or would be. */
+  locate(folder: string, document: string): Promise<Located> {
+    return this.#locate(cacheKey(folder, document), folder, document)
   }
 
   /** Writes all that waits to the files. False when something could not be written: it is still in the journal. */

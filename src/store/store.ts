@@ -5,6 +5,18 @@ export interface User {
   username: string
   /** A PHC string (`$scrypt$…`), or the plain x-auth-key as Python kss wrote it. @see STORAGE.md §1 */
   key: string
+  /** There when an operator locked the account: its credentials are refused. */
+  disabled?: true
+}
+
+/** Who may sign up, as an operator said while the server ran. */
+export interface Registration {
+  /** Undefined: as KSS_DISABLE_REGISTRATION says. */
+  open?: boolean
+  /** Seconds since 1970 until which it is open; closed afterwards. */
+  until?: number
+  /** Names that may register once, also while it is closed. */
+  invited: string[]
 }
 
 /** What is at hand comes at once, without a promise: most reads are served from memory. */
@@ -18,7 +30,7 @@ export interface Store {
   /** Undefined when there is no such user. Rejects with code `DAMAGED_FILE` when the credential cannot be read. */
   getUser(username: string): Now<User | undefined>
 
-  /** False when the name is taken; of two at once exactly one wins. */
+  /** False when the name is taken; of two at once exactly one wins. An invitation of the name is used up. */
   createUser(user: User): Promise<boolean>
 
   /** Replaces the key, only if it still is `current`. False when it is not, or the user is gone. */
@@ -29,6 +41,9 @@ export interface Store {
 
   /** Every user name, in no order. */
   listUsers(): Promise<string[]>
+
+  /** Rejects with code `DAMAGED_FILE` when it cannot be read. */
+  getRegistration(): Now<Registration>
 
   /** The latest record; undefined when there is none. */
   getProgress(username: string, document: string): Now<Progress | undefined>

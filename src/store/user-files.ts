@@ -1,6 +1,6 @@
 import { statSync, type Stats } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
 import { DamagedFile, parseObject } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
@@ -10,6 +10,9 @@ import { listsRawName } from './raw-names.ts'
 import type { Now, User } from './store.ts'
 
 const authFile = 'auth.json'
+
+/** In auth.json while the user gets this name: it counts as soon as the folder is the name's. */
+const nextName = 'x-auth-user-next'
 
 /** A user and the folder that holds what is theirs. */
 export interface StoredUser extends User {
@@ -42,16 +45,16 @@ export class UserFiles {
   }
 
   /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
-  async create({ username, key }: User): Promise<boolean> {
+  async create({ username, key, disabled }: User): Promise<boolean> {
     const folder = this.folderOf(username)
     const temp = tempPath(this.#dir)
-    const fields = { 'x-auth-user': username, 'x-auth-key': key }
+    const fields = { 'x-auth-user': username, 'x-auth-key': key, ...(disabled && { disabled }) }
     try {
       await mkdir(temp, { mode: 0o700 })
       const stats = await replaceFile(join(temp, authFile), format(fields))
       await renameFile(temp, folder)
       await syncFolder(this.#dir)
-      this.#files.set(username, join(folder, authFile), { username, key, folder, fields }, stats)
+      this.#set(folder, fields, stats)
       return true
     } catch (error) {
       await rm(temp, { recursive: true, force: true }).catch(() => undefined)
@@ -65,10 +68,27 @@ export class UserFiles {
   async replaceKey(username: string, current: string, key: string): Promise<boolean> {
     const found = await this.find(username)
     if (found?.key !== current) return false
-    const user = { ...found, key, fields: { ...found.fields, 'x-auth-key': key } }
-    const path = join(user.folder, authFile)
-    this.#files.set(username, path, user, await replaceFile(path, format(user.fields)))
+    await this.#write(found.folder, { ...found.fields, 'x-auth-key': key })
     return true
+  }
+
+  /** Locks the account, or opens it again. */
+  async setDisabled({ folder, fields }: StoredUser, disabled: boolean): Promise<void> {
+    const { disabled: _before, ...rest } = fields
+    await this.#write(folder, disabled ? { ...rest, disabled } : rest)
+  }
+
+  /**
+   * Gives the user and the folder another name, which must not be taken. Both change at one moment, that of the
+   * folder's renaming: the new name stands in auth.json before.
+   */
+  async rename({ username, folder, fields }: StoredUser, to: string): Promise<void> {
+    const target = this.folderOf(to)
+    await this.#write(folder, { ...fields, [nextName]: to })
+    await renameFile(folder, target)
+    this.#files.delete(username)
+    await syncFolder(this.#dir)
+    await this.#write(target, { ...fields, 'x-auth-user': to })
   }
 
   /** False when the folder is not there. Gone as one: the folder is renamed first, then emptied. */
@@ -84,9 +104,24 @@ export class UserFiles {
 
   /** The names of all whose credential can be read. */
   async list(): Promise<string[]> {
+    return (await this.listStored()).map(({ username }) => username)
+  }
+
+  /** All whose credential can be read. */
+  async listStored(): Promise<StoredUser[]> {
     const folders = await readdir(this.#dir)
     const users = await Promise.all(folders.map((folder) => this.#findIn(folder)))
-    return users.flatMap((user) => (user ? [user.username] : []))
+    return users.filter((user) => user !== undefined)
+  }
+
+  async #write(folder: string, fields: Record<string, unknown>): Promise<void> {
+    this.#set(folder, fields, await replaceFile(join(folder, authFile), format(fields)))
+  }
+
+  #set(folder: string, fields: Record<string, unknown>, stats: Stats): void {
+    const path = join(folder, authFile)
+    const user = userOf(fields, path)
+    this.#files.set(user.username, path, user, stats)
   }
 
   async #read(username: string): Promise<StoredUser | undefined> {
@@ -141,9 +176,15 @@ function format(fields: Record<string, unknown>): string {
 }
 
 function parseUser(text: string, _stats: unknown, path: string): StoredUser {
-  const fields = parseObject(text, path)
-  const { 'x-auth-user': username, 'x-auth-key': key } = fields
+  return userOf(parseObject(text, path), path)
+}
+
+function userOf(all: Record<string, unknown>, path: string): StoredUser {
+  const folder = dirname(path)
+  const { [nextName]: next, ...fields } = all
+  if (typeof next === 'string' && toFileName(next) === basename(folder)) fields['x-auth-user'] = next
+  const { 'x-auth-user': username, 'x-auth-key': key, disabled } = fields
   if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
   if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
-  return { username, key, folder: dirname(path), fields }
+  return { username, key, folder, fields, ...(disabled === true && { disabled }) }
 }

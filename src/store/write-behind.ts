@@ -87,6 +87,13 @@ export class WriteBehind {
     for (const { writing } of gone) await writing
   }
 
+  /** Throws why something that was pushed into the folder is not in its files. */
+  checkWritten(folder: string): void {
+    for (const { path, failure } of this.#waiting.values()) {
+      if (path.startsWith(folder + sep)) throw failure
+    }
+  }
+
   /** Writes all that waits now. Whether nothing is left: what fails is told to `onDamage` and tried again. */
   async flush(): Promise<boolean> {
     await this.#round

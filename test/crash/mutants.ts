@@ -71,7 +71,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'gives a new user what was pushed for a deleted one': {
     file: 'store/file-store.js',
-    text: 'await this.#journal.append(() => newUserLine(folder));',
+    text: 'await this.#journal.append(() => voidLine(folder));',
     bug: '',
     loads: [[300, 480]],
     stopEvery: Infinity,
@@ -79,10 +79,10 @@ export const mutants: Record<string, Mutant> = {
   },
   'acknowledges a new key before it is written': {
     file: 'store/user-files.js',
-    text: 'this.#files.set(username, path, user, await replaceFile(path, format(user.fields)));',
-    bug: `const stats = statSync(path);
-      this.#files.set(username, path, user, stats);
-      setTimeout(() => void replaceFile(path, format(user.fields)).catch(() => undefined), 400);`,
+    text: "await this.#write(found.folder, { ...found.fields, 'x-auth-key': key });",
+    bug: `const fields = { ...found.fields, 'x-auth-key': key };
+      this.#set(found.folder, fields, statSync(join(found.folder, authFile)));
+      setTimeout(() => void this.#write(found.folder, fields).catch(() => undefined), 400);`,
     loads: [[250, 400]],
     stopEvery: Infinity,
     symptom: /^log-in of /,

@@ -53,7 +53,7 @@ export const mutants: Mutant[] = [
   {
     name: 'does not note a new user in the journal',
     file: 'file-store.js',
-    text: 'await this.#journal.append(() => newUserLine(folder));',
+    text: 'await this.#journal.append(() => voidLine(folder));',
     by: '',
   },
   {

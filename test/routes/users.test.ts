@@ -61,13 +61,52 @@ for (const [what, body, code] of [
 t.test('disabled registration answers 402 where the screen shows it, else 403', async (t) => {
   const app = build(t, { disableRegistration: true })
   const body = { username: 'ann', password: 'K' }
-  const expected = { code: 2005, message: 'User registration is disabled.' }
+  const message = 'User registration is disabled.'
   const v1 = await app.inject({ method: 'POST', url: '/users/create', body, headers: { accept: vendor } })
   t.equal(v1.statusCode, 402)
-  t.same(v1.json(), expected)
+  t.same(v1.json(), { code: 2005, message: `${message} Ask whoever runs this server to invite you.` })
   const other = await app.inject({ method: 'POST', url: '/users/create', body: '{' })
   t.equal(other.statusCode, 403, 'before the body is read')
-  t.same(other.json(), expected)
+  t.same(other.json(), { code: 2005, message })
+})
+
+t.test('who is invited can register once while registration is disabled, and nobody else', async (t) => {
+  const store = new MemoryStore()
+  await store.setRegistration({ invited: ['ann'] })
+  const app = build(t, { store, disableRegistration: true })
+  t.equal((await new Reader(app, 'bob').register()).statusCode, 402)
+  t.equal((await new Reader(app, 'ann').register()).statusCode, 201)
+  t.equal((await new Reader(app, 'ann').register()).statusCode, 402)
+})
+
+t.test('an operator opens and closes registration while the server runs', async (t) => {
+  const store = new MemoryStore()
+  let now = 1_000_000
+  const app = build(t, { store, disableRegistration: true, now: () => now })
+  const register = async (username: string): Promise<number> => (await new Reader(app, username).register()).statusCode
+  t.equal(await register('ann'), 402)
+  await store.setRegistration({ open: true, until: 1060, invited: [] })
+  t.equal(await register('ann'), 201)
+  now = 1_060_000
+  t.equal(await register('bob'), 402)
+  await store.setRegistration({ open: true, invited: [] })
+  t.equal(await register('bob'), 201)
+  await store.setRegistration({ open: false, invited: [] })
+  t.equal(await register('carl'), 402)
+})
+
+t.test('a locked account gets the 401 of a wrong key, also on DELETE /users/me', async (t) => {
+  const store = new MemoryStore()
+  const reader = await buildReader(t, { store })
+  t.equal((await reader.authorize()).statusCode, 200)
+  store.setDisabled('ann', true)
+  const reply = await reader.authorize()
+  t.equal(reply.statusCode, 401)
+  t.equal(reply.body, '{"code":2001,"message":"Unauthorized"}')
+  const { statusCode } = await reader.app.inject({ method: 'DELETE', url: '/users/me', headers: reader.headers })
+  t.equal(statusCode, 401)
+  store.setDisabled('ann', false)
+  t.equal((await reader.authorize()).statusCode, 200)
 })
 
 t.test('no credentials, an unknown user and a wrong key get one answer', async (t) => {

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
 import { hasCode } from '../../src/store/error-code.ts'
 import { FileStore } from '../../src/store/file-store.ts'
-import { againLine, newUserLine, pushLine } from '../../src/store/journal-entry.ts'
+import { againLine, voidLine, pushLine } from '../../src/store/journal-entry.ts'
 import { journalLine } from '../../src/store/journal.ts'
 import { pushed } from './contract.ts'
 
@@ -125,7 +125,7 @@ t.test("another document's file is set aside", async (t) => {
 })
 
 t.test('pushes of a user who is gone, or was somebody else, are nobody’s', async (t) => {
-  const journal = [entry(at('2')) + entry(at('3'), 'bob/abc.json'), newUserLine('ann')]
+  const journal = [entry(at('2')) + entry(at('3'), 'bob/abc.json'), voidLine('ann')]
   const dir = leftBy(t, { journal })
   const { store } = await open(t, dir)
   t.equal(await store.getProgress('ann', 'abc'), undefined)

@@ -1,0 +1,185 @@
+import pLimit from 'p-limit'
+import type { Progress } from '../protocol.ts'
+import { hasCode } from './error-code.ts'
+import { readHistory } from './history-file.ts'
+import { mergeRows, rowOf } from './merge-rows.ts'
+import type { ProgressFiles } from './progress-files.ts'
+import type { Located, RecordEditor } from './record-editor.ts'
+import type { RegistrationFile } from './registration-file.ts'
+import type { Registration } from './store.ts'
+import type { StoredUser, UserFiles } from './user-files.ts'
+
+/** What operations need of the store. */
+export interface OperationsOptions {
+  users: UserFiles
+  progress: ProgressFiles
+  registration: RegistrationFile
+  /** Does the work while no user is made, changed or deleted. */
+  change: <T>(work: () => Promise<T>) => Promise<T>
+  /** Does the work while nobody pushes into the folder, and all that was pushed before is in its files. */
+  takeFolder: <T>(folder: string, work: () => Promise<T>) => Promise<T>
+  /** Before the folder's name is given to another user. */
+  giveName: (folder: string) => Promise<void>
+}
+
+/** What another directory or server knew of a document. */
+export interface MergedDocument {
+  /** In any order, all of one document. */
+  rows: Progress[]
+  title?: string
+}
+
+/** How many positions came, became the latest one, and went into the history. */
+export interface Merged {
+  documents: number
+  latest: number
+  rows: number
+}
+
+/** Files that are written at a time. */
+const writers = 16
+
+/** What only an operator does: to users, documents and histories. Every promise resolves when it is durable. */
+export class Operations {
+  readonly #options: OperationsOptions
+  readonly #editor: RecordEditor
+
+  constructor(options: OperationsOptions) {
+    this.#options = options
+    this.#editor = options.progress.editor
+  }
+
+  /** Gives the user another name; everything else stays. */
+  async renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'> {
+    const { users, progress, giveName } = this.#options
+    const renamed = await this.#alone(username, async (user) => {
+      if (await users.isTaken(to)) return 'taken'
+      await giveName(users.folderOf(to))
+      try {
+        await users.rename(user, to)
+      } catch (error) {
+        if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return 'taken'
+        throw error
+      }
+      await progress.forget(user.folder)
+      return 'renamed'
+    })
+    return renamed ?? 'absent'
+  }
+
+  /** False when there is no such user. */
+  async setDisabled(username: string, disabled: boolean): Promise<boolean> {
+    const { users, change } = this.#options
+    return await change(async () => {
+      const user = await users.find(username)
+      if (user) await users.setDisabled(user, disabled)
+      return user !== undefined
+    })
+  }
+
+  /** Opens or closes registration, until a time in seconds since 1970 if one is given; without either as the setting says. */
+  setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void> {
+    const { change, registration } = this.#options
+    return change(async () => {
+      const { invited } = await registration.get()
+      await registration.set({ ...said, invited })
+    })
+  }
+
+  /** Lets the name register once, also while registration is closed; or no more. */
+  setInvited(username: string, isInvited: boolean): Promise<void> {
+    const { change, registration } = this.#options
+    return change(async () => {
+      const { invited, ...rest } = await registration.get()
+      const others = invited.filter((name) => name !== username)
+      await registration.set({ ...rest, invited: isInvited ? [...others, username] : others })
+    })
+  }
+
+  /** Removes the record and its history. False when there is none. */
+  async deleteProgress(username: string, document: string): Promise<boolean> {
+    const deleted = await this.#edit(username, document, async (located) => {
+      await this.#editor.remove(located)
+      return true
+    })
+    return deleted ?? false
+  }
+
+  /** Gives the document a title of the operator's, which pushes keep; an empty one takes it away. False when there is no record. */
+  async putTitle(username: string, document: string, title: string): Promise<boolean> {
+    const done = await this.#edit(username, document, async (located) => {
+      const { title: _before, ...record } = located.record
+      await this.#editor.replace(located, title === '' ? record : { ...record, title })
+      return true
+    })
+    return done ?? false
+  }
+
+  /**
+   * Shortens the history to the newest `keep` rows, and to those since a time in seconds since 1970; the newest one
+   * always stays. Resolves to how many went.
+   */
+  async pruneHistory(username: string, document: string, keep: number, since: number): Promise<number> {
+    const gone = await this.#edit(username, document, async (located) => {
+      const rows = await readHistory(located.path)
+      const kept = rows.filter(({ timestamp }, at) => {
+        const after = rows.length - 1 - at
+        return after === 0 || (timestamp >= since && after < keep)
+      })
+      if (kept.length < rows.length) await this.#editor.replaceHistory(located, kept)
+      return rows.length - kept.length
+    })
+    return gone ?? 0
+  }
+
+  /** Adds what is known elsewhere: the newest position wins, the rest goes into the history. Undefined without the user. */
+  async mergeProgress(username: string, documents: MergedDocument[]): Promise<Merged | undefined> {
+    return await this.#alone(username, async ({ folder }) => {
+      const limit = pLimit(writers)
+      const merged = { documents: documents.length, latest: 0, rows: 0 }
+      const each = documents.map((document) => limit(() => this.#merge(folder, document)))
+      for (const { latest, rows } of await Promise.all(each)) {
+        merged.latest += latest
+        merged.rows += rows
+      }
+      return merged
+    })
+  }
+
+  async #merge(folder: string, { rows: added, title }: MergedDocument): Promise<Omit<Merged, 'documents'>> {
+    const located = await this.#options.progress.locate(folder, added[0]!.document)
+    const { path, record } = located
+    const history = await readHistory(path)
+    const rows = mergeRows([...history, ...(record ? [rowOf(record)] : [])], added)
+    const newest = added.reduce((one, other) => (other.timestamp > one.timestamp ? other : one))
+    const latest = !record || newest.timestamp > record.timestamp
+    const { device_id: _ofItsPush, ...kept } = record ?? {}
+    const next = latest ? { ...kept, ...newest } : record
+    const named = title !== undefined && next.title === undefined ? { ...next, title } : next
+    if (JSON.stringify(rows) !== JSON.stringify(history) || named !== record)
+      await this.#editor.replace(located, named, rows)
+    return { latest: Number(latest), rows: Math.max(rows.length - history.length, 0) }
+  }
+
+  /** Undefined when there is no such record. */
+  async #edit<T>(
+    username: string,
+    document: string,
+    work: (located: Located & { record: Progress }) => Promise<T>,
+  ): Promise<T | undefined> {
+    return await this.#alone(username, async ({ folder }) => {
+      const located = await this.#options.progress.locate(folder, document)
+      const { record } = located
+      return record && (await work({ ...located, record }))
+    })
+  }
+
+  /** Undefined when there is no such user. */
+  #alone<T>(username: string, work: (user: StoredUser) => Promise<T>): Promise<T | undefined> {
+    const { users, change, takeFolder } = this.#options
+    return change(async () => {
+      const user = await users.find(username)
+      return user && (await takeFolder(user.folder, () => work(user)))
+    })
+  }
+}

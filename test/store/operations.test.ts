@@ -1,0 +1,256 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { Progress } from '../../src/protocol.ts'
+import { FileStore } from '../../src/store/file-store.ts'
+import { pushed } from './contract.ts'
+
+interface Opened {
+  dir: string
+  store: FileStore
+  damage: unknown[]
+}
+
+async function open(t: Test, dir = t.testdir({}), options = {}): Promise<Opened> {
+  const damage: unknown[] = []
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error), ...options })
+  t.teardown(() => store.close())
+  return { dir, store, damage }
+}
+
+/** With the user ann, who pushed the positions 0, 1, 2, … of `abc`, a second apart from 1000 on. */
+async function openWithAnn(t: Test, pushes = 3): Promise<Opened> {
+  const opened = await open(t)
+  await opened.store.createUser({ username: 'ann', key: 'K' })
+  for (let number = 0; number < pushes; number++) await opened.store.putProgress('ann', at(number))
+  return opened
+}
+
+const at = (number: number, more: Partial<Progress> = {}): Progress => ({
+  ...pushed,
+  progress: `${number}`,
+  timestamp: 1000 + number,
+  ...more,
+})
+const progressOf = (records: Progress[]): string[] => records.map(({ progress }) => progress)
+
+t.test('a user who is renamed keeps the key, the records and the history, and the old name is free', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  t.equal(await store.operations.renameUser('ann', 'Bob'), 'renamed')
+  t.equal(await store.getUser('ann'), undefined)
+  t.match(await store.getUser('Bob'), { username: 'Bob', key: 'K' })
+  t.match(await store.getProgress('Bob', 'abc'), { progress: '2' })
+  t.same(progressOf(await store.listHistory('Bob', 'abc')), ['0', '1', '2'])
+  t.same((await readdir(dir)).toSorted(), ['%42ob', '.journal'])
+  t.same(JSON.parse(await readFile(join(dir, '%42ob', 'auth.json'), 'utf8')), {
+    'x-auth-user': 'Bob',
+    'x-auth-key': 'K',
+  })
+  t.equal(await store.createUser({ username: 'ann', key: 'L' }), true)
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  await store.close()
+  const { store: next } = await open(t, dir)
+  t.match(await next.getProgress('Bob', 'abc'), { progress: '2' })
+})
+
+t.test('a user gets no name that somebody has, or whose folder is in use', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await store.createUser({ username: 'bob', key: 'K' })
+  t.equal(await store.operations.renameUser('ann', 'bob'), 'taken')
+  t.equal(await store.operations.renameUser('carl', 'dora'), 'absent')
+  await writeFile(join(dir, 'carl'), 'in the way')
+  t.equal(await store.operations.renameUser('ann', 'carl'), 'taken')
+  t.match(await store.getUser('ann'), { key: 'K' })
+  t.equal(await store.replaceKey('ann', 'K', 'L'), true)
+  t.same(JSON.parse(await readFile(join(dir, 'ann', 'auth.json'), 'utf8')), { 'x-auth-user': 'ann', 'x-auth-key': 'L' })
+})
+
+for (const [when, folder, username] of [
+  ['before the folder had its new name', 'ann', 'ann'],
+  ['after that', 'bob', 'bob'],
+] as const) {
+  t.test(`a renaming that a crash cut short ${when} leaves one user, whole`, async (t) => {
+    const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K', 'x-auth-user-next': 'bob' })
+    const { store } = await open(t, t.testdir({ [folder]: { 'auth.json': auth, 'abc.json': JSON.stringify(pushed) } }))
+    t.same(await store.listUsers(), [username])
+    t.match(await store.getUser(username), { username, key: 'K' })
+    t.same(await store.getProgress(username, 'abc'), pushed)
+    t.equal(await store.getUser(username === 'ann' ? 'bob' : 'ann'), undefined)
+  })
+}
+
+t.test('pushes that come while a user is renamed are stored before, or are nobody’s', async (t) => {
+  const { store } = await openWithAnn(t, 0)
+  const pushes = Array.from({ length: 200 }, (_, number) => store.putProgress('ann', at(number)))
+  await pushes[0]
+  const renamed = store.operations.renameUser('ann', 'bob')
+  pushes.push(...Array.from({ length: 50 }, (_, number) => store.putProgress('ann', at(1000 + number))))
+  t.equal(await renamed, 'renamed')
+  const stored = (await Promise.all(pushes)).flatMap((record) => record?.progress ?? [])
+  t.same(progressOf(await store.listHistory('bob', 'abc')), stored)
+  t.ok(stored.includes('0'))
+})
+
+t.test('a locked account says so, until it is opened again; other fields stay', async (t) => {
+  const auth = { 'x-auth-user': 'ann', 'x-auth-key': 'K', note: 'mine' }
+  const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': JSON.stringify(auth) } }))
+  t.equal(await store.operations.setDisabled('ann', true), true)
+  t.match(await store.getUser('ann'), { key: 'K', disabled: true })
+  await store.replaceKey('ann', 'K', 'L')
+  t.match(await store.getUser('ann'), { key: 'L', disabled: true })
+  t.equal(await store.operations.setDisabled('ann', false), true)
+  t.equal((await store.getUser('ann'))?.disabled, undefined)
+  t.same(JSON.parse(await readFile(join(dir, 'ann', 'auth.json'), 'utf8')), { ...auth, 'x-auth-key': 'L' })
+  t.equal(await store.operations.setDisabled('bob', true), false)
+})
+
+t.test('a record that is deleted takes its history along, and the next push begins anew', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  t.equal(await store.operations.deleteProgress('ann', 'abc'), true)
+  t.equal(await store.operations.deleteProgress('ann', 'abc'), false)
+  t.equal(await store.operations.deleteProgress('bob', 'abc'), false)
+  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.same(await store.listHistory('ann', 'abc'), [])
+  t.same((await readdir(join(dir, 'ann'), { recursive: true })).toSorted(), ['auth.json', 'history'])
+  await store.putProgress('ann', at(9))
+  t.same(progressOf(await store.listHistory('ann', 'abc')), ['9'])
+})
+
+t.test('a title outlives pushes and a restart, and can be taken away', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  t.equal(await store.operations.putTitle('ann', 'abc', 'Dune'), true)
+  await store.putProgress('ann', at(3, { metadata: { title: 'other' } }))
+  t.match(await store.getProgress('ann', 'abc'), { progress: '3', title: 'Dune', metadata: { title: 'other' } })
+  await store.close()
+  const { store: next } = await open(t, dir)
+  t.match(await next.getProgress('ann', 'abc'), { progress: '3', title: 'Dune' })
+  t.same((await next.listHistory('ann', 'abc')).at(-1), at(3, { metadata: { title: 'other' } }))
+  t.equal(await next.operations.putTitle('ann', 'abc', ''), true)
+  t.notOk('title' in ((await next.getProgress('ann', 'abc')) ?? {}))
+  t.equal(await next.operations.putTitle('ann', 'unknown', 'Dune'), false)
+})
+
+t.test('a history is shortened to the newest rows, those since a time, and never to none', async (t) => {
+  const { store } = await openWithAnn(t, 10)
+  const history = async (): Promise<string[]> => progressOf(await store.listHistory('ann', 'abc'))
+  t.equal(await store.operations.pruneHistory('ann', 'abc', 8, 0), 2)
+  t.same(await history(), ['2', '3', '4', '5', '6', '7', '8', '9'])
+  t.equal(await store.operations.pruneHistory('ann', 'abc', Infinity, 1005), 3)
+  t.same(await history(), ['5', '6', '7', '8', '9'])
+  t.equal(await store.operations.pruneHistory('ann', 'abc', 5, 1000), 0)
+  t.equal(await store.operations.pruneHistory('ann', 'abc', 0, 9999), 4)
+  t.same(await history(), ['9'])
+  t.equal(await store.operations.pruneHistory('ann', 'unknown', 1, 0), 0)
+  await store.putProgress('ann', at(10))
+  t.same(await history(), ['9', '10'])
+})
+
+t.test(
+  'what is known elsewhere is merged: the newest position wins, the rest is history, also a second time',
+  async (t) => {
+    const { store } = await openWithAnn(t)
+    await store.operations.putTitle('ann', 'abc', 'Dune')
+    const documents = [
+      { rows: [at(7, { device_id: 'A' }), at(0, { timestamp: 5 }), at(1)], title: 'other' },
+      { rows: [at(1, { document: 'new', timestamp: 30 })], title: 'New' },
+    ]
+    t.same(await store.operations.mergeProgress('ann', documents), { documents: 2, latest: 2, rows: 2 })
+    for (const _ of [1, 2]) {
+      t.same(await store.getProgress('ann', 'abc'), { ...at(7), device_id: 'A', title: 'Dune' })
+      t.same(progressOf(await store.listHistory('ann', 'abc')), ['0', '1', '2', '7'])
+      t.match(await store.getProgress('ann', 'new'), { progress: '1', timestamp: 30, title: 'New' })
+      t.same(await store.operations.mergeProgress('ann', documents), { documents: 2, latest: 0, rows: 0 })
+    }
+    const older = [{ rows: [at(5, { timestamp: 1005, percentage: 0.9 })] }]
+    t.same(await store.operations.mergeProgress('ann', older), { documents: 1, latest: 0, rows: 1 })
+    t.match(await store.getProgress('ann', 'abc'), { progress: '7' })
+    t.same(progressOf(await store.listHistory('ann', 'abc')), ['0', '1', '2', '5', '7'])
+    t.equal(await store.operations.mergeProgress('bob', older), undefined)
+  },
+)
+
+t.test('rows of one second are merged once, in their order', async (t) => {
+  const { store } = await openWithAnn(t, 0)
+  const rows = [at(1, { timestamp: 50 }), at(2, { timestamp: 50 }), at(1, { timestamp: 50 }), at(1, { timestamp: 60 })]
+  for (const _ of [1, 2]) {
+    await store.operations.mergeProgress('ann', [{ rows }])
+    t.same(progressOf(await store.listHistory('ann', 'abc')), ['1', '2', '1'])
+    t.match(await store.getProgress('ann', 'abc'), { timestamp: 60 })
+  }
+})
+
+t.test('without a history none is merged', async (t) => {
+  const { dir, store } = await open(t, t.testdir({}), { history: false })
+  await store.createUser({ username: 'ann', key: 'K' })
+  await store.operations.mergeProgress('ann', [{ rows: [at(1), at(2)] }])
+  t.match(await store.getProgress('ann', 'abc'), { progress: '2' })
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
+})
+
+t.test('pushes go on beside operations on the same document, and none is lost', async (t) => {
+  const { store } = await openWithAnn(t, 1)
+  const stop = new AbortController()
+  const pushing = (async (): Promise<number> => {
+    let number = 0
+    while (!stop.signal.aborted) {
+      number += 1
+      await store.putProgress('ann', at(number))
+    }
+    return number
+  })()
+  for (let round = 0; round < 10; round++) {
+    await store.operations.putTitle('ann', 'abc', `${round}`)
+    await store.operations.mergeProgress('ann', [{ rows: [at(0, { timestamp: round })] }])
+  }
+  stop.abort()
+  const last = await pushing
+  t.match(await store.getProgress('ann', 'abc'), { progress: `${last}`, title: '9' })
+  const numbers = new Set(progressOf(await store.listHistory('ann', 'abc')))
+  t.equal(numbers.size, last + 1)
+})
+
+t.test('an operation on a folder that cannot be written changes nothing, and pushes go on', async (t) => {
+  const { dir, store } = await openWithAnn(t, 0)
+  await writeFile(join(dir, 'ann', 'history'), 'in the way')
+  await store.putProgress('ann', at(1))
+  await t.rejects(store.operations.putTitle('ann', 'abc', 'Dune'), { code: 'ENOTDIR' })
+  await t.rejects(store.operations.renameUser('ann', 'bob'), { code: 'ENOTDIR' })
+  t.match(await store.getProgress('ann', 'abc'), { progress: '1' })
+  await store.putProgress('ann', at(1, { document: 'x' }))
+})
+
+t.test('a push that waited for an operation counts also when the key was changed meanwhile', async (t) => {
+  const { store } = await openWithAnn(t)
+  const titled = store.operations.putTitle('ann', 'abc', 'Dune')
+  await new Promise((resolve) => setImmediate(resolve))
+  const late = store.putProgress('ann', at(9))
+  await titled
+  await store.replaceKey('ann', 'K', 'L')
+  t.match(await late, { progress: '9', title: 'Dune' })
+})
+
+t.test('what an operator says of registration is kept, and an invitation is used up', async (t) => {
+  const { dir, store, damage } = await open(t)
+  t.same(await store.getRegistration(), { invited: [] })
+  await store.operations.setRegistration({ open: true, until: 5 })
+  await store.operations.setInvited('ann', true)
+  await store.operations.setInvited('bob', true)
+  t.same(await store.getRegistration(), { open: true, until: 5, invited: ['ann', 'bob'] })
+  await store.createUser({ username: 'ann', key: 'K' })
+  await store.operations.setInvited('carl', false)
+  await store.operations.setRegistration({})
+  t.same(await store.getRegistration(), { invited: ['bob'] })
+  await store.close()
+  const { store: next } = await open(t, dir)
+  t.same(await next.getRegistration(), { invited: ['bob'] })
+  t.same(damage, [])
+})
+
+for (const text of ['{', '{"open":1}', '{"until":"x"}', '{"invited":"ann"}', '{"invited":[1]}']) {
+  t.test(`nobody can tell who may register from ${text}, but who is created is`, async (t) => {
+    const { store, damage } = await open(t, t.testdir({ '.registration.json': text }))
+    await t.rejects(async () => store.getRegistration(), { code: 'DAMAGED_FILE' })
+    t.equal(await store.createUser({ username: 'ann', key: 'K' }), true)
+    t.match(damage, [{ code: 'DAMAGED_FILE' }])
+  })
+}
