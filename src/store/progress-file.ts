@@ -6,7 +6,11 @@ import { DamagedFile, parseObject } from './damaged-file.ts'
  * percentage as a string, null for 0, no timestamp (then the file's own), one in milliseconds. Throws DamagedFile.
  */
 export function parseProgress(text: string, path: string, fileTime: number): Progress {
-  const record = parseObject(text, path)
+  return toProgress(parseObject(text, path), path, fileTime)
+}
+
+/** The same of an object; `path` names it in the error. */
+export function toProgress(record: Record<string, unknown>, path: string, fileTime: number): Progress {
   const { document, progress, device, device_id, metadata, ...rest } = record
   const percentage = Number(record['percentage'] ?? 0)
   if (typeof document !== 'string') throw new DamagedFile(path, 'has no document')
