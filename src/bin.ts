@@ -1,7 +1,8 @@
 import closeWithGrace from 'close-with-grace'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { CommandError, exitCodes } from './command-error.ts'
-import { ConfigError, loadConfig, settings, type Config, type Values } from './config.ts'
+import { examples, serveSettings } from './commands/define.ts'
+import { ConfigError } from './config.ts'
 import { readVersion } from './version.ts'
 
 /** Milliseconds until a stop no longer waits for what is in flight. */
@@ -14,23 +15,13 @@ const program = new Command('kss')
   .showHelpAfterError('(kss help explains the commands)')
   .exitOverride()
 
-program
-  .command('serve')
-  .description('run the server')
-  .addOption(setting('--host <address>', 'KSS_HOST', 'address to listen on'))
-  .addOption(setting('--port <port>', 'KSS_PORT', 'port to listen on'))
-  .addOption(setting('--dir <folder>', 'KSS_DIR', 'where accounts and positions are kept'))
-  .addOption(setting('--base-path <path>', 'KSS_BASE_PATH', 'put before every path, as /kosync'))
-  .addOption(setting('--disable-registration', 'KSS_DISABLE_REGISTRATION', 'nobody can sign up'))
-  .addOption(setting('--trusted-proxies <ranges>', 'KSS_TRUSTED_PROXIES', 'proxies whose X-Forwarded-For is believed'))
-  .addOption(setting('--log-level <level>', 'KSS_LOG_LEVEL', 'least level that is logged'))
-  .addOption(setting('--log-format <format>', 'KSS_LOG_FORMAT', 'auto, pretty or json'))
-  .option('--env-file <file>', 'read KSS_* variables from a file')
+serveSettings(program.command('serve').description('run the server'))
   .addHelpText('after', '\nSettings are read from flags, then KSS_* variables, then the env file.')
   .addHelpText('after', examples('kss serve --port 8080', 'KSS_DISABLE_REGISTRATION=true kss serve --dir /srv/kss'))
-  .action(async (flags: Record<string, string | boolean>, command: Command) => {
-    const { config, warnings } = readConfig(flags, command)
+  .action(async (flags: Record<string, string | boolean>) => {
     const { serve } = await import('./commands/serve.ts')
+    const { readConfig } = await import('./commands/config.ts')
+    const { config, warnings } = readConfig(flags)
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
     const server = serve(config, warnings)
     process.on('SIGHUP', () => undefined)
@@ -69,32 +60,21 @@ program
   .addHelpText('after', examples('kss healthcheck', 'kss healthcheck https://sync.example/kosync'))
   .action(async (url: string | undefined) => {
     const { healthcheck, localAddress } = await import('./commands/healthcheck.ts')
+    const { loadConfig } = await import('./config.ts')
     const trouble = await healthcheck(url ?? localAddress(loadConfig().config))
     if (trouble) throw new CommandError(trouble)
     console.log('OK')
   })
 
+await defineOperatorCommands(program)
 await run()
 
-function setting(flags: string, name: keyof Config, description: string): Option {
-  const { default: standard = '' } = settings.properties[name] as { default?: string | number | boolean }
-  const shown = standard === '' || standard === false ? '' : `, default ${standard}`
-  return new Option(flags, `${description} (${name}${shown})`)
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`
-}
-
-/** Commander names flags in camelCase: `basePath` is KSS_BASE_PATH. */
-function readConfig(flags: Record<string, string | boolean>, command: Command): ReturnType<typeof loadConfig> {
-  const { envFile, ...rest } = flags
-  const values: Values = {}
-  for (const [flag, value] of Object.entries(rest)) {
-    if (value === '') command.error(`error: --${flag} is empty`)
-    values[`KSS_${flag.replace(/[A-Z]/g, '_$&').toUpperCase()}`] = value
-  }
-  return loadConfig(values, envFile === undefined ? undefined : String(envFile))
+/** The server itself needs none of them: they are loaded when they are asked for, or explained. */
+async function defineOperatorCommands(kss: Command): Promise<void> {
+  const asked = process.argv.slice(2).find((word) => !word.startsWith('-') && word !== 'help')
+  if (asked !== undefined && ['serve', 'hash', 'healthcheck'].includes(asked)) return
+  const { defineAll } = await import('./commands/define-all.ts')
+  defineAll(kss)
 }
 
 async function run(): Promise<void> {

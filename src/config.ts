@@ -84,18 +84,25 @@ export type Values = Partial<Record<string, string | boolean>>
 /** A setting that can't be; the message is one line for a person. */
 export class ConfigError extends Error {}
 
+export interface Loaded {
+  config: Config
+  /** Lines for a person. */
+  warnings: string[]
+  /** Where each setting that is not the default comes from. */
+  sources: Record<string, string>
+}
+
 /**
- * Flags beat the environment, which beats the env file, which beats the defaults. `warnings` are lines for a person.
- * Throws ConfigError.
+ * Flags beat the environment, which beats the env file, which beats the defaults. Throws ConfigError.
  */
 export function loadConfig(
   flags: Values = {},
   envFile?: string,
   env: Values = process.env,
   platform: string = process.platform,
-): { config: Config; warnings: string[] } {
-  const file = envFile === undefined ? {} : readEnvFile(envFile)
-  const variables = pickKss({ ...pickKss(file), ...pickKss(env) })
+): Loaded {
+  const file = envFile === undefined ? {} : pickKss(readEnvFile(envFile))
+  const variables = { ...file, ...pickKss(env) }
   const warnings = takeUnknown(variables)
   const values = { KSS_DIR: defaultDir(env, platform), ...variables, ...pickKss(flags) }
   const checked = check(values)
@@ -107,7 +114,16 @@ export function loadConfig(
       KSS_TRUSTED_PROXIES: proxies(checked.KSS_TRUSTED_PROXIES),
     },
     warnings,
+    sources: {
+      ...sourceOf(file, `env file ${envFile}`),
+      ...sourceOf(pickKss(env), 'environment'),
+      ...sourceOf(pickKss(flags), 'flag'),
+    },
   }
+}
+
+function sourceOf(values: Values, source: string): Record<string, string> {
+  return Object.fromEntries(Object.keys(values).map((name) => [name, source]))
 }
 
 function check(values: Values): Required<Settings> {

@@ -8,7 +8,7 @@ export const vendorMediaType = 'application/vnd.koreader.v1+json'
 const text = { type: 'string', pattern: '^[^\\ud800-\\udfff]*$' } as const
 
 /** A user name: what an HTTP header and Basic credentials can carry back, so no colon and no control character. */
-const username = {
+export const username = {
   type: 'string',
   maxLength: 255,
   pattern: '^[^:\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$',

@@ -6,8 +6,11 @@ import type { Config } from '../config.ts'
 import { createLogger } from '../log.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store.ts'
 import { removeTemps } from '../store/remove-temps.ts'
+import type { FolderLock } from '../store/folder-lock.ts'
 import { announce } from './announce.ts'
 import { lockStateFolder, openStateFolder } from './state-folder.ts'
+import { prepareFormat } from './state-format.ts'
+import { callStore } from './state-store.ts'
 
 export interface RunningServer {
   /** Stops taking connections, finishes what is in flight, and gives the folder free. */
@@ -21,12 +24,14 @@ const backlog = 4096
 export async function serve(config: Config, warnings: string[]): Promise<RunningServer> {
   const { KSS_DIR: dir, KSS_HOST: host } = config
   await openStateFolder(dir)
-  const unlock = await lockStateFolder(dir)
+  const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
   const { logger, logRequest, flush } = await createLogger(config)
   for (const warning of warnings) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
+  await orRelease(lock, prepareFormat(dir, onDamage))
   const { KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
-  const store = await openStore({ dir, history, historyLimit, onDamage }, unlock)
+  const store = await orRelease(lock, openStore({ dir, history, historyLimit, onDamage }))
+  lock.answer(callStore(store))
   const app = createApp({
     store,
     logger,
@@ -47,7 +52,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
       await app.close()
       await store.close()
     } finally {
-      await unlock()
+      await lock.release()
       flush()
     }
   }
@@ -64,12 +69,20 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   return { close }
 }
 
+async function orRelease<T>(lock: FolderLock, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
 /** Without the journal nobody knows what was acknowledged: then there is no start. */
-async function openStore(options: FileStoreOptions, unlock: () => Promise<void>): Promise<FileStore> {
+async function openStore(options: FileStoreOptions): Promise<FileStore> {
   try {
     return await FileStore.open(options)
   } catch (error) {
-    await unlock()
     const { message } = error as Error
     throw new CommandError(`Cannot read the journal in ${options.dir}: ${message}. Mend that, then start kss again.`)
   }

@@ -1,10 +1,11 @@
 import { constants } from 'node:fs'
 import { access, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { syncFolder } from '../store/atomic-file.ts'
 import { hasCode, unlessAbsent } from '../store/error-code.ts'
-import { FolderInUse, lockFolder } from '../store/folder-lock.ts'
+import { FolderInUse, lockFolder, type FolderLock, type Holder } from '../store/folder-lock.ts'
 import { readVersion } from '../version.ts'
 
 /** Makes the state directory, 0700, if it is not there; throws CommandError when this user can't work in it. */
@@ -22,20 +23,38 @@ export async function openStateFolder(dir: string): Promise<void> {
   }
 }
 
+/** Milliseconds that a short command may hold the folder before another process gives up. */
+const patience = 10_000
+
 /** Makes this process the one that serves the folder; throws CommandError with exit code 3 when another one does. */
-export async function lockStateFolder(dir: string): Promise<() => Promise<void>> {
-  try {
-    return await lockFolder(dir, { pid: process.pid, version: readVersion(), since: new Date().toISOString() })
-  } catch (error) {
-    if (!(error instanceof FolderInUse)) throw error
-    const { pid = 'unknown', version = 'unknown', since = 'unknown' } = error.holder ?? {}
-    throw new CommandError(
-      `The folder ${dir} is in use by another kss (process ${pid}, version ${version}, since ${since}). ` +
-        'Stop that one, or choose another folder with --dir.',
-      exitCodes.inUse,
-      { cause: error },
-    )
+export async function lockStateFolder(dir: string, disableRegistration: boolean): Promise<FolderLock> {
+  const holder = { ...whoAmI(), disableRegistration }
+  const deadline = Date.now() + patience
+  for (;;) {
+    try {
+      return await lockFolder(dir, holder)
+    } catch (error) {
+      if (!(error instanceof FolderInUse)) throw error
+      const isCommand = error.holder?.['command'] !== undefined
+      if (!isCommand || Date.now() > deadline) throw inUse(dir, error)
+    }
+    await sleep(50)
   }
+}
+
+/** What others are told of this process. */
+export function whoAmI(): Holder {
+  return { pid: process.pid, version: readVersion(), since: new Date().toISOString() }
+}
+
+function inUse(dir: string, error: FolderInUse): CommandError {
+  const { pid = 'unknown', version = 'unknown', since = 'unknown' } = error.holder ?? {}
+  return new CommandError(
+    `The folder ${dir} is in use by another kss (process ${pid}, version ${version}, since ${since}). ` +
+      'Stop that one, or choose another folder with --dir.',
+    exitCodes.inUse,
+    { cause: error },
+  )
 }
 
 /** Durably: a power cut must not take all that is in it. */

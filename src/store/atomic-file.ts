@@ -10,7 +10,7 @@ export const tempPrefix = '.tmp-'
 
 // Windows has no O_NOFOLLOW: undefined counts as 0.
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY } = constants
-const onWindows = process.platform === 'win32'
+export const onWindows = process.platform === 'win32'
 
 /** A new name in the folder, for what is not whole yet. Never derived from the wire. */
 export function tempPath(folder: string): string {

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { chmod, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { tempPath } from './atomic-file.ts'
+import { onWindows, tempPath } from './atomic-file.ts'
+import { serveCalls, type Call } from './control-channel.ts'
 import { hasCode } from './error-code.ts'
 
 const lockPrefix = '.lock-'
@@ -18,41 +19,59 @@ const answerMs = 1000
 const electionMs = 5000
 
 /** What others are told of the one who holds the folder. */
-export type Holder = Record<string, string | number>
+export type Holder = Record<string, string | number | boolean>
 
 interface Peer {
   state: 'gone' | 'starting' | 'holding'
   holder?: Holder
 }
 
-/** Another process serves the folder. */
+/** Another process has the folder. */
 export class FolderInUse extends Error {
   readonly holder: Holder | undefined
+  /** Where it can be asked to do something. */
+  readonly socket: string
 
-  constructor(holder: Holder | undefined) {
+  constructor(holder: Holder | undefined, socket: string) {
     super('the folder is in use')
     this.holder = holder
+    this.socket = socket
   }
 }
 
+/** What the one who holds the folder does for others. */
+export interface FolderLock {
+  /** Answers calls with what the function makes of them, instead of letting them wait. */
+  answer: (call: Call) => void
+  release: () => Promise<void>
+}
+
 /**
- * Makes this process the only one that serves the folder, until it calls the returned function or ends, in whatever
- * way: the lock is a listening socket, which the kernel closes with the process. Throws FolderInUse.
+ * Makes this process the only one that has the folder, until it releases it or ends, in whatever way: the lock is a listening socket, which the kernel closes with the process. Throws FolderInUse.
  *
  * Every starter listens on a name of its own, then asks all others. One that holds, or that is starting and has a
  * smaller name, wins; for one with a larger name it waits, because that one may have looked before it came. So of any
  * number exactly one holds, and a name that nobody listens on can be removed at any time. @see STORAGE.md §3
  */
-export async function lockFolder(dir: string, holder: Holder): Promise<() => Promise<void>> {
+export async function lockFolder(dir: string, holder: Holder): Promise<FolderLock> {
   const path = await realpath(dir)
   const folder = (await takesSockets(path)) ? path : await substituteFolder(path)
   const name = lockPrefix + randomBytes(8).toString('hex')
   let state: Peer['state'] = 'starting'
+  let answer!: FolderLock['answer']
+  const call = new Promise<Call>((resolve) => {
+    answer = resolve
+  })
+  const sockets = new Set<Socket>()
   const server = createServer((socket) => {
-    socket.on('error', () => undefined).end(JSON.stringify({ state, holder }))
+    sockets.add(socket.on('close', () => sockets.delete(socket)))
+    socket.write(`${JSON.stringify({ state, holder })}\n`)
+    serveCalls(socket, async (method, args) => (await call)(method, args))
   })
   const release = async (): Promise<void> => {
-    await new Promise((resolve) => server.close(resolve))
+    const closed = new Promise((resolve) => server.close(resolve))
+    for (const socket of sockets) socket.destroy()
+    await closed
     await rm(join(folder, name), { force: true })
   }
   // Between bind and listen a socket looks like a dead one: it gets its name only when it answers.
@@ -60,6 +79,7 @@ export async function lockFolder(dir: string, holder: Holder): Promise<() => Pro
   server.listen(temp)
   await once(server, 'listening')
   server.unref()
+  await chmod(temp, 0o600)
   await rename(temp, join(folder, name))
   try {
     await winElection(folder, name)
@@ -68,14 +88,14 @@ export async function lockFolder(dir: string, holder: Holder): Promise<() => Pro
     throw error
   }
   state = 'holding'
-  return release
+  return { answer, release }
 }
 
 async function winElection(folder: string, own: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.startsWith(lockPrefix) && name !== own)
   for (const name of names) {
     const peer = await askUntil(name > own ? Date.now() + electionMs : 0, join(folder, name))
-    if (peer.state !== 'gone') throw new FolderInUse(peer.holder)
+    if (peer.state !== 'gone') throw new FolderInUse(peer.holder, join(folder, name))
     await rm(join(folder, name), { force: true })
   }
 }
@@ -93,10 +113,15 @@ async function ask(path: string): Promise<Peer> {
   const socket = connect(path)
   try {
     let answer = ''
-    for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy())) answer += String(chunk)
+    for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy())) {
+      answer += String(chunk)
+      if (answer.endsWith('\n')) break
+    }
     return JSON.parse(answer) as Peer
   } catch (error) {
     return { state: hasCode(error, 'ECONNREFUSED', 'ENOENT') ? 'gone' : 'holding' }
+  } finally {
+    socket.destroy()
   }
 }
 
@@ -119,5 +144,10 @@ async function takesSockets(dir: string): Promise<boolean> {
 async function substituteFolder(dir: string): Promise<string> {
   const folder = join(tmpdir(), `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
   await mkdir(folder, { recursive: true, mode: 0o700 })
+  const { uid, mode } = await stat(folder)
+  // Who may connect to the socket may do all that an operator can.
+  if (!onWindows && (uid !== process.getuid?.() || (mode & 0o077) !== 0)) {
+    throw new Error(`${folder} is not for this user alone: remove it`)
+  }
   return folder
 }

@@ -2,7 +2,7 @@ import pLimit from 'p-limit'
 import type { Progress } from '../protocol.ts'
 import { hasCode } from './error-code.ts'
 import { readHistory } from './history-file.ts'
-import { mergeRows, rowOf } from './merge-rows.ts'
+import { keptRows, mergeRows, rowOf } from './rows.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { Located, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './registration-file.ts'
@@ -24,7 +24,7 @@ export interface OperationsOptions {
 
 /** What another directory or server knew of a document. */
 export interface MergedDocument {
-  /** In any order, all of one document. */
+  /** In the order of their times, all of one document; at least one. */
   rows: Progress[]
   title?: string
 }
@@ -122,10 +122,7 @@ export class Operations {
   async pruneHistory(username: string, document: string, keep: number, since: number): Promise<number> {
     const gone = await this.#edit(username, document, async (located) => {
       const rows = await readHistory(located.path)
-      const kept = rows.filter(({ timestamp }, at) => {
-        const after = rows.length - 1 - at
-        return after === 0 || (timestamp >= since && after < keep)
-      })
+      const kept = keptRows(rows, keep, since)
       if (kept.length < rows.length) await this.#editor.replaceHistory(located, kept)
       return rows.length - kept.length
     })
@@ -150,8 +147,8 @@ export class Operations {
     const located = await this.#options.progress.locate(folder, added[0]!.document)
     const { path, record } = located
     const history = await readHistory(path)
-    const rows = mergeRows([...history, ...(record ? [rowOf(record)] : [])], added)
-    const newest = added.reduce((one, other) => (other.timestamp > one.timestamp ? other : one))
+    const rows = mergeRows([...history, ...(record ? [rowOf(record)] : [])], added.map(rowOf))
+    const newest = added.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
     const latest = !record || newest.timestamp > record.timestamp
     const { device_id: _ofItsPush, ...kept } = record ?? {}
     const next = latest ? { ...kept, ...newest } : record

@@ -11,8 +11,8 @@ export function parseProgress(text: string, path: string, fileTime: number): Pro
 
 /** The same of an object; `path` names it in the error. */
 export function toProgress(record: Record<string, unknown>, path: string, fileTime: number): Progress {
-  const { document, progress, device, device_id, metadata, ...rest } = record
-  const percentage = Number(record['percentage'] ?? 0)
+  const { document, percentage: part, progress, device, device_id, timestamp, metadata, ...rest } = record
+  const percentage = Number(part ?? 0)
   if (typeof document !== 'string') throw new DamagedFile(path, 'has no document')
   if (typeof progress !== 'string') throw new DamagedFile(path, 'has no progress')
   if (!Number.isFinite(percentage)) throw new DamagedFile(path, 'has no percentage')
@@ -23,7 +23,7 @@ export function toProgress(record: Record<string, unknown>, path: string, fileTi
     progress,
     device: typeof device === 'string' ? device : '',
     ...(typeof device_id === 'string' && { device_id }),
-    timestamp: seconds(record['timestamp']) ?? fileTime,
+    timestamp: seconds(timestamp) ?? fileTime,
     ...(isObject(metadata) && { metadata }),
   }
 }

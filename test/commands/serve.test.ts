@@ -33,7 +33,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const dir = t.testdir({})
     const server = await serve(t, dir)
     t.equal(await server.stop(signal), 0)
-    t.same(await readdir(dir, { recursive: true }), ['.journal'])
+    t.same(await readdir(dir, { recursive: true }), ['.format', '.journal'])
   })
 }
 
@@ -89,7 +89,7 @@ t.test('a port that is taken is one line that names another, and the folder is f
   const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', dir])
   const other = Math.min(port + 1, 65_534)
   t.match(ended, { code: 1, stderr: `Port ${port} is in use. Try: kss serve --port ${other}\n` })
-  t.same(await readdir(dir, { recursive: true }), ['.journal'])
+  t.same(await readdir(dir, { recursive: true }), ['.format', '.journal'])
 })
 
 t.test('an address that this machine does not have is one line', async (t) => {
@@ -220,5 +220,5 @@ t.test('a journal that can not be read is one line, and the folder is free again
   const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir])
   t.equal(ended.code, 1)
   t.match(ended.stderr, /^Cannot read the journal in .*: EISDIR.* Mend that, then start kss again\.\n$/)
-  t.same((await readdir(dir)).toSorted(), ['.journal'])
+  t.same((await readdir(dir)).toSorted(), ['.format', '.journal'])
 })

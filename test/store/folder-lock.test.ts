@@ -25,14 +25,12 @@ const locks = async (dir: string): Promise<string[]> => (await readdir(dir)).fil
 
 t.test('a second one is told who holds the folder, and may have it afterwards', async (t) => {
   const dir = await folder(t)
-  const release = await lockFolder(dir, { pid: 1 })
+  const { release } = await lockFolder(dir, { pid: 1 })
   t.same(await holderOf(dir), { pid: 1 })
   t.equal((await locks(dir)).length, 1)
   await release()
   t.same(await locks(dir), [])
-  await (
-    await lockFolder(dir, { pid: 2 })
-  )()
+  await (await lockFolder(dir, { pid: 2 })).release()
 })
 
 t.test('of twelve at once exactly one holds the folder', async (t) => {
@@ -42,12 +40,12 @@ t.test('of twelve at once exactly one holds the folder', async (t) => {
   t.equal(held.length, 1)
   for (const result of results) if (result.status === 'rejected') t.ok(result.reason instanceof FolderInUse)
   t.equal((await locks(dir)).length, 1)
-  await held[0]?.value()
+  await held[0]?.value.release()
 })
 
 t.test('a path that is too long for a socket is locked all the same', async (t) => {
   const dir = t.testdir({ ['x'.repeat(150)]: {} })
-  const release = await lockFolder(join(dir, 'x'.repeat(150)), { pid: 1 })
+  const { release } = await lockFolder(join(dir, 'x'.repeat(150)), { pid: 1 })
   t.same(await holderOf(join(dir, 'x'.repeat(150))), { pid: 1 })
   await release()
 })
@@ -74,7 +72,7 @@ t.test('a file system without sockets is locked all the same, and one that fails
     return lock
   }
   const lockOnFat = await lockOn('EPERM')
-  const release = await lockOnFat(dir, { pid: 1 })
+  const { release } = await lockOnFat(dir, { pid: 1 })
   await t.rejects(lockOnFat(dir, { pid: 2 }), { message: 'the folder is in use' })
   await release()
   await t.rejects((await lockOn('EIO'))(dir, { pid: 1 }), { code: 'EIO' })

@@ -25,6 +25,14 @@ export function mergeRows(ours: Progress[], theirs: Progress[]): Progress[] {
   return merged
 }
 
+/** The newest `keep` rows, of those since a time in seconds since 1970; the newest one always stays. */
+export function keptRows(rows: Progress[], keep: number, since: number): Progress[] {
+  return rows.filter(({ timestamp }, at) => {
+    const newer = rows.length - 1 - at
+    return newer === 0 || (timestamp >= since && newer < keep)
+  })
+}
+
 function identity({ timestamp, progress, percentage, device, device_id }: Progress): string {
   return JSON.stringify([timestamp, progress, percentage, device, device_id])
 }

@@ -1,0 +1,48 @@
+import { CommandError, exitCodes } from '../command-error.ts'
+import type { Config } from '../config.ts'
+import { keyOfPassword, trimBlanks } from '../credentials.ts'
+import { KeyHasher } from '../key-hasher.ts'
+import { username as nameSchema } from '../protocol.ts'
+import { readRecords, type StoredRecord } from '../store/folder-reader.ts'
+import { UserFiles, type StoredUser } from '../store/user-files.ts'
+import type { State } from './state.ts'
+
+/** The user and the folder; throws CommandError when there is none. */
+export async function findUser({ dir, store }: State, username: string): Promise<StoredUser> {
+  const user = await new UserFiles(dir).find(username)
+  if (user && (await store.getUser(username))) return user
+  throw new CommandError(`There is no user ${username}. kss user list shows who there is.`)
+}
+
+/** What is stored of a password that a person types. @see PROTOCOL.md §1 */
+export async function hashPassword(password: string, config: Config): Promise<string> {
+  const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
+  return await hasher.hash(keyOfPassword(password))
+}
+
+/** Throws CommandError unless a reader can register the name, and log in with it. */
+export function checkName(username: string): void {
+  const isValid =
+    username.length <= nameSchema.maxLength &&
+    new RegExp(nameSchema.pattern, 'u').test(username) &&
+    trimBlanks(username) === username
+  if (isValid) return
+  throw new CommandError(
+    `"${username}" can be no user name: no colon, no control character, no blank at an end, 1 to 255 characters.`,
+    exitCodes.usage,
+  )
+}
+
+/** The records of a user as they are now: what was pushed is in the files. */
+export async function readUserRecords(state: State, username: string): Promise<StoredRecord[]> {
+  const { folder } = await findUser(state, username)
+  await state.store.flush()
+  return await readRecords(folder)
+}
+
+/** All users, in the order of their names. */
+export async function listUsers({ dir, store }: State): Promise<StoredUser[]> {
+  await store.flush()
+  const users = await new UserFiles(dir).listStored()
+  return users.toSorted((one, other) => one.username.localeCompare(other.username))
+}

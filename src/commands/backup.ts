@@ -1,0 +1,140 @@
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { stdout } from 'node:process'
+import type { Command } from 'commander'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { tempPath } from '../store/atomic-file.ts'
+import { backupFolder, listBackups } from '../store/backup-files.ts'
+import { streamBackup, writeBackup } from '../store/backup.ts'
+import { FileStore } from '../store/file-store.ts'
+import { readRecords, readRows } from '../store/folder-reader.ts'
+import type { MergedDocument } from '../store/operations.ts'
+import { BadBackup, unpackBackup } from '../store/unpack-backup.ts'
+import { UserFiles, type StoredUser } from '../store/user-files.ts'
+import { examples, stateCommand } from './define.ts'
+import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
+import { backUp } from './state-format.ts'
+import { loadSettings, withState, type State, type StateFlags } from './state.ts'
+import { count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
+
+/** `kss backup create|restore|list`. */
+export function defineBackup(program: Command): void {
+  const backup = program.command('backup').description('make, restore and list backups, while the server runs')
+  stateCommand(backup, 'create [file]', 'write all accounts, positions and histories to one file; - is standard output')
+    .addHelpText('after', '\nWithout a file it goes into the folder .backups of the data folder.')
+    .addHelpText(
+      'after',
+      examples('kss backup create', 'kss backup create /mnt/nas/kss.tar.gz', 'kss backup create - > kss.tar.gz'),
+    )
+    .action(create)
+  stateCommand(backup, 'restore <file>', 'restore a backup into an empty data folder')
+    .option('--merge', 'into one that is not: accounts stay, the newest position wins, the rest goes into the history')
+    .addHelpText(
+      'after',
+      examples('kss backup restore kss.tar.gz --dir /srv/new', 'kss backup restore --merge kss.tar.gz'),
+    )
+    .action(restore)
+  stateCommand(backup, 'list [folder]', 'show the backups of the data folder, or of another one')
+    .addHelpText('after', examples('kss backup list', 'kss backup list /mnt/nas'))
+    .action(list)
+}
+
+async function create(file: string | undefined, flags: StateFlags): Promise<void> {
+  if (file === '-' && stdout.isTTY) {
+    throw new CommandError('A backup is nothing for a screen: kss backup create - > kss.tar.gz', exitCodes.usage)
+  }
+  const path = await withState(flags, async ({ dir, store }) => {
+    // What was pushed so far must be in the files.
+    if (!(await store.flush()))
+      throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+    const show = progressBar('folder')
+    if (file === undefined) return await backUp(dir, { onFolder: show })
+    if (file === '-') {
+      await streamBackup(dir, stdout, show)
+      return undefined
+    }
+    await writeBackup(dir, resolve(file), show)
+    return resolve(file)
+  })
+  if (path !== undefined) print(flags.json, { path }, () => `The backup is in ${path}\n`)
+}
+
+async function restore(file: string, flags: StateFlags & { merge?: boolean }): Promise<void> {
+  const problems: string[] = []
+  const users = await withState(flags, (state) => restoreInto(state, file, flags.merge ?? false, problems), {
+    create: true,
+  })
+  for (const problem of problems) console.error(`Not restored: ${problem}`)
+  print(flags.json, { users, problems }, () => describe(users))
+  if (problems.length > 0) process.exitCode = exitCodes.failure
+}
+
+async function restoreInto(state: State, file: string, merge: boolean, problems: string[]): Promise<MergedUser[]> {
+  const { dir, store } = state
+  if (!merge && (await store.listUsers()).length > 0) {
+    throw new CommandError(`The folder ${dir} has accounts. --merge adds to them; or name an empty one with --dir.`)
+  }
+  const temp = tempPath(dir)
+  await mkdir(temp, { mode: 0o700 })
+  try {
+    await unpackBackup(resolve(file), temp)
+    // It brings in what the journal of an archive of tar holds.
+    const onDamage = (error: unknown): unknown => problems.push((error as Error).message)
+    const from = await FileStore.open({ dir: temp, history: true, onDamage })
+    await from.close()
+    const users = await new UserFiles(temp).listStored()
+    problems.push(...(await listUnreadable(temp, users)))
+    const show = progressBar('user')
+    const merged: MergedUser[] = []
+    for (const user of users) {
+      merged.push(await mergeUser(store, user, readDocuments(user)))
+      show(merged.length, users.length)
+    }
+    return merged
+  } catch (error) {
+    if (!(error instanceof BadBackup)) throw error
+    throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
+  } finally {
+    await rm(temp, { recursive: true, force: true })
+  }
+}
+
+async function listUnreadable(dir: string, users: StoredUser[]): Promise<string[]> {
+  const folders = (await readdir(dir)).filter((name) => !name.startsWith('.'))
+  const read = new Set(users.map(({ folder }) => basename(folder)))
+  return folders.filter((name) => !read.has(name)).map((name) => `${name}: its auth.json cannot be read`)
+}
+
+/** The documents of a user with their rows, some at a time. */
+export async function* readDocuments({ folder }: StoredUser): AsyncGenerator<MergedDocument[]> {
+  const records = await readRecords(folder)
+  for (let at = 0; at < records.length; at += documentsAtOnce) {
+    const some = records.slice(at, at + documentsAtOnce)
+    yield await Promise.all(
+      some.map(async (stored) => {
+        const { title, ...record } = stored.record
+        return { rows: [...(await readRows(stored)), record], ...(title !== undefined && { title }) }
+      }),
+    )
+  }
+}
+
+function describe(users: MergedUser[]): string {
+  const lines = users.map(({ username, isNew, documents, latest, rows }) => {
+    const account = isNew ? 'new' : 'was there'
+    return [username, account, `${documents}`, `${latest}`, `${rows}`]
+  })
+  const done = `${count(users.length, 'account')} restored.\n`
+  return table(['NAME', 'ACCOUNT', 'DOCUMENTS', 'NEWER THAN HERE', 'CHANGES ADDED'], lines) + done
+}
+
+async function list(folder: string | undefined, flags: StateFlags): Promise<void> {
+  const backups = await listBackups(folder === undefined ? backupFolder(loadSettings(flags).KSS_DIR) : resolve(folder))
+  print(flags.json, backups, () => {
+    if (backups.length === 0) return 'There is no backup. kss backup create makes one.\n'
+    return table(
+      ['MADE', 'SIZE', 'FILE'],
+      backups.map(({ path, bytes, created }) => [formatTime(created), formatBytes(bytes), path]),
+    )
+  })
+}

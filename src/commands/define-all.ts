@@ -1,0 +1,24 @@
+import type { Command } from 'commander'
+import { defineBackup } from './backup.ts'
+import { defineConfig } from './config.ts'
+import { defineDevice } from './device.ts'
+import { defineDoc } from './doc.ts'
+import { defineHistory } from './history.ts'
+import { defineInvite, defineRegistration } from './registration.ts'
+import { defineUser } from './user.ts'
+
+/** What an operator does beside the server, in the order of `kss help`. */
+export function defineAll(kss: Command): void {
+  for (const define of [
+    defineUser,
+    defineRegistration,
+    defineInvite,
+    defineDevice,
+    defineDoc,
+    defineHistory,
+    defineBackup,
+    defineConfig,
+  ]) {
+    define(kss)
+  }
+}

@@ -1,0 +1,124 @@
+import { Option, type Command } from 'commander'
+import type { Progress } from '../protocol.ts'
+import { readRecords, readRows } from '../store/folder-reader.ts'
+import { findUser, listUsers, readUserRecords } from './accounts.ts'
+import { examples, stateCommand } from './define.ts'
+import { findDocument, nameOf, titleOf } from './documents.ts'
+import { formatBookIds, hashBook, type BookIds } from './hash.ts'
+import { withState, type StateFlags } from './state.ts'
+import { confirm, count, formatPercentage, formatTime, plain, print, table } from './terminal.ts'
+
+/** Rows of a history that are shown unless all are asked for. */
+const shownRows = 30
+
+/** `kss doc list|show|rm|name|identify`. */
+export function defineDoc(program: Command): void {
+  const doc = program.command('doc').description('show and change positions in books')
+  stateCommand(doc, 'list <user>', 'show the positions of an account')
+    .addOption(new Option('--sort <by>', 'the order').choices(['recent', 'percentage']).default('recent'))
+    .addHelpText('after', examples('kss doc list alice', 'kss doc list alice --sort percentage'))
+    .action(list)
+  stateCommand(
+    doc,
+    'show <user> <document>',
+    'show how a position changed; the document by its id, a part of it, or its title',
+  )
+    .option('--all', `all changes, not only the last ${shownRows}`)
+    .addHelpText('after', examples('kss doc show alice Dune', 'kss doc show alice 35322b --all'))
+    .action(show)
+  stateCommand(doc, 'rm <user> <document>', 'remove a position and its history')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('kss doc rm alice Dune --yes'))
+    .action(rm)
+  stateCommand(doc, 'name <user> <document> <title>', 'give a document a title; an empty one takes it away')
+    .addHelpText('after', examples('kss doc name alice 35322b "Dune"'))
+    .action(name)
+  stateCommand(doc, 'identify <file...>', 'tell which positions belong to books')
+    .option('--user <user>', 'of this account only')
+    .addHelpText('after', examples('kss doc identify Dune.epub', 'kss doc identify --user alice Dune.epub'))
+    .action(identify)
+}
+
+async function list(username: string, flags: StateFlags & { sort: 'recent' | 'percentage' }): Promise<void> {
+  const records = await withState(flags, (state) => readUserRecords(state, username))
+  const by = flags.sort === 'recent' ? 'timestamp' : 'percentage'
+  const documents = records.map(({ record }) => record).toSorted((one, other) => other[by] - one[by])
+  print(flags.json, documents, () => {
+    if (documents.length === 0) return `${username} has no documents yet.\n`
+    return table(['TITLE', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], documents.map(rowOf))
+  })
+}
+
+function rowOf(record: Progress): string[] {
+  const { document, percentage, device, timestamp } = record
+  return [titleOf(record), document, formatPercentage(percentage), device, formatTime(timestamp)]
+}
+
+async function show(username: string, asked: string, flags: StateFlags & { all?: boolean }): Promise<void> {
+  const { record, rows } = await withState(flags, async (state) => {
+    const found = await findDocument(state, username, asked)
+    return { ...found, rows: await readRows(found) }
+  })
+  print(flags.json, { ...record, history: rows }, () => {
+    const hidden = flags.all ? 0 : Math.max(rows.length - shownRows, 0)
+    const lines = rows.map(chartLine).slice(hidden)
+    const earlier = hidden > 0 ? `${count(hidden, 'earlier change')}: --all shows them.\n` : ''
+    return `${plain(nameOf(record))}\n${earlier}${table(['#', 'TIME', 'DEVICE', 'AT', ''], lines)}`
+  })
+}
+
+/** The number is what `kss history restore` takes. */
+function chartLine({ timestamp, device, percentage }: Progress, at: number): string[] {
+  const bar = '█'.repeat(Math.round(Math.min(Math.max(percentage, 0), 1) * 30))
+  return [`${at + 1}`, formatTime(timestamp), device, formatPercentage(percentage), bar]
+}
+
+async function rm(username: string, asked: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
+  const { record } = await withState(flags, async (state) => {
+    const found = await findDocument(state, username, asked)
+    const rows = await readRows(found)
+    const what = `${plain(nameOf(found.record))} of ${username}`
+    await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
+    await state.store.deleteProgress(username, found.record.document)
+    return found
+  })
+  print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
+}
+
+async function name(username: string, asked: string, title: string, flags: StateFlags): Promise<void> {
+  const document = await withState(flags, async (state) => {
+    const { record } = await findDocument(state, username, asked)
+    await state.store.putTitle(username, record.document, title)
+    return record.document
+  })
+  const done = title === '' ? 'has no title of its own any more' : `is "${plain(title)}" now`
+  print(flags.json, { document, title }, () => `${document} ${done}.\n`)
+}
+
+/** A book's ids and the positions in it. */
+interface Identified extends BookIds {
+  positions: { username: string; record: Progress }[]
+}
+
+async function identify(files: string[], flags: StateFlags & { user?: string }): Promise<void> {
+  const books = await Promise.all(
+    files.map(async (file): Promise<Identified> => ({ ...(await hashBook(file)), positions: [] })),
+  )
+  await withState(flags, async (state) => {
+    const users = flags.user === undefined ? await listUsers(state) : [await findUser(state, flags.user)]
+    await state.store.flush()
+    for (const { username, folder } of users) {
+      for (const { record } of await readRecords(folder)) {
+        const owners = books.filter(({ binary, filename }) => [binary, filename].includes(record.document))
+        for (const { positions } of owners) positions.push({ username, record })
+      }
+    }
+  })
+  print(flags.json, books, () => books.map(describeBook).join('\n'))
+}
+
+function describeBook({ positions, ...ids }: Identified): string {
+  if (positions.length === 0) return `${formatBookIds(ids)}No position in it.\n`
+  const rows = positions.map(({ username, record }) => [username, ...rowOf(record).slice(1)])
+  return formatBookIds(ids) + table(['USER', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], rows)
+}

@@ -1,0 +1,31 @@
+import type { Merged, MergedDocument } from '../store/operations.ts'
+import type { User } from '../store/store.ts'
+import type { StateStore } from './state-store.ts'
+
+/** What came of a user. */
+export interface MergedUser extends Merged {
+  username: string
+  /** The account was made. */
+  isNew: boolean
+}
+
+/** Documents that go to the store in one call. */
+export const documentsAtOnce = 200
+
+/** Makes the user, if the name is free, and adds the documents: the newest position of each wins. */
+export async function mergeUser(
+  store: StateStore,
+  { username, key, disabled }: User,
+  documents: AsyncIterable<MergedDocument[]> | Iterable<MergedDocument[]>,
+): Promise<MergedUser> {
+  const isNew = await store.createUser({ username, key, ...(disabled && { disabled }) })
+  const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
+  for await (const some of documents) {
+    const result = await store.mergeProgress(username, some)
+    if (!result) throw new Error(`${username} went meanwhile`)
+    merged.documents += result.documents
+    merged.latest += result.latest
+    merged.rows += result.rows
+  }
+  return merged
+}

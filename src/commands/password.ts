@@ -1,0 +1,41 @@
+import { randomInt } from 'node:crypto'
+import { text } from 'node:stream/consumers'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { ask, type Terminal } from './terminal.ts'
+
+export interface PasswordFlags {
+  passwordStdin?: boolean
+  random?: boolean
+}
+
+/** Without letters that look like digits: it is typed on an e-reader. */
+const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789'
+const length = 12
+
+/** A new password: from standard input, made up, or from a prompt that does not show it. Throws CommandError. */
+export async function readPassword(
+  { passwordStdin, random }: PasswordFlags,
+  terminal: Terminal = process,
+): Promise<string> {
+  if (passwordStdin && random) throw usage('Say --password-stdin or --random, not both.')
+  if (random) return randomPassword()
+  if (passwordStdin) return check((await text(terminal.stdin)).replace(/\r?\n$/, ''))
+  if (!terminal.stdin.isTTY) throw usage('There is nobody to ask for the password: say --password-stdin or --random.')
+  const password = check(await ask({ prompt: 'Password: ', silent: true }, terminal))
+  if ((await ask({ prompt: 'Again: ', silent: true }, terminal)) !== password) throw usage('The two are not the same.')
+  return password
+}
+
+/** 60 bits. */
+export function randomPassword(): string {
+  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('')
+}
+
+function check(password: string): string {
+  if (password === '') throw usage('The password is empty.')
+  return password
+}
+
+function usage(message: string): CommandError {
+  return new CommandError(message, exitCodes.usage)
+}

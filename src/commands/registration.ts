@@ -1,0 +1,84 @@
+import type { Command } from 'commander'
+import { CommandError } from '../command-error.ts'
+import { isRegistrationOpen } from '../registration.ts'
+import { checkName } from './accounts.ts'
+import { examples, stateCommand } from './define.ts'
+import { withState, type State, type StateFlags } from './state.ts'
+import { formatTime, print } from './terminal.ts'
+import { parseDuration } from './time.ts'
+
+/** Who may register. */
+interface Status {
+  open: boolean
+  /** Seconds since 1970; null when it has no end. */
+  until: number | null
+  invited: string[]
+}
+
+/** `kss registration open|close|status`. */
+export function defineRegistration(program: Command): void {
+  const registration = program.command('registration').description('let people sign up, or not, without a restart')
+  stateCommand(registration, 'open', 'let anybody make an account')
+    .option('--for <time>', 'close it again after that time, as 10m, 2h or 1d')
+    .addHelpText('after', examples('kss registration open --for 10m', 'kss registration open'))
+    .action(open)
+  stateCommand(registration, 'close', 'let nobody make an account but who is invited; a restart does not open it')
+    .addHelpText('after', examples('kss registration close'))
+    .action(close)
+  stateCommand(registration, 'status', 'show whether registration is open, and who is invited')
+    .addHelpText('after', examples('kss registration status'))
+    .action((flags: StateFlags) => change(flags, async () => undefined))
+}
+
+/** `kss invite`. */
+export function defineInvite(program: Command): void {
+  stateCommand(program, 'invite <name>', 'let a name register once, also while registration is closed')
+    .option('--cancel', 'take the invitation back')
+    .addHelpText('after', examples('kss invite alice', 'kss invite --cancel alice'))
+    .action(invite)
+}
+
+async function open(flags: StateFlags & { for?: string }): Promise<void> {
+  const seconds = flags.for === undefined ? undefined : parseDuration(flags.for)
+  const until = seconds === undefined ? undefined : Math.floor(Date.now() / 1000) + seconds
+  await change(flags, ({ store }) => store.setRegistration({ open: true, ...(until !== undefined && { until }) }))
+}
+
+async function close(flags: StateFlags): Promise<void> {
+  await change(flags, ({ store }) => store.setRegistration({ open: false }))
+}
+
+async function change(flags: StateFlags, work: (state: State) => Promise<void>): Promise<void> {
+  const status = await withState(flags, async (state) => {
+    await work(state)
+    return await readStatus(state)
+  })
+  print(flags.json, status, () => describe(status))
+}
+
+async function readStatus({ store, server, config }: State): Promise<Status> {
+  const said = await store.getRegistration()
+  const disabled = server ? server['disableRegistration'] === true : config.KSS_DISABLE_REGISTRATION
+  const isOpen = isRegistrationOpen(said, disabled, Date.now())
+  return { open: isOpen, until: isOpen ? (said.until ?? null) : null, invited: said.invited }
+}
+
+function describe({ open: isOpen, until, invited }: Status): string {
+  const end = until === null ? '' : ` until ${formatTime(until)}`
+  const names = invited.length > 0 ? `Invited: ${invited.join(', ')}\n` : ''
+  return `Registration is ${isOpen ? `open${end}` : 'closed'}.\n${names}`
+}
+
+async function invite(username: string, flags: StateFlags & { cancel?: boolean }): Promise<void> {
+  checkName(username)
+  const isInvited = !flags.cancel
+  await withState(flags, async ({ store }) => {
+    if (isInvited && (await store.getUser(username))) throw new CommandError(`${username} has an account already.`)
+    await store.setInvited(username, isInvited)
+  })
+  print(flags.json, { username, invited: isInvited }, () =>
+    isInvited
+      ? `${username} can register now, once, with a password of their own choice.\n`
+      : `${username} is not invited any more.\n`,
+  )
+}

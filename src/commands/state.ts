@@ -1,0 +1,129 @@
+import { stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CommandError } from '../command-error.ts'
+import { loadConfig, type Config, type Values } from '../config.ts'
+import { ControlChannel } from '../store/control-channel.ts'
+import { unlessAbsent } from '../store/error-code.ts'
+import { FileStore } from '../store/file-store.ts'
+import { FolderInUse, lockFolder, type FolderLock, type Holder } from '../store/folder-lock.ts'
+import { openStateFolder, whoAmI } from './state-folder.ts'
+import { prepareFormat } from './state-format.ts'
+import { localStore, remoteStore, type StateStore } from './state-store.ts'
+
+/** Flags of every command that works on a state directory. */
+export interface StateFlags {
+  dir?: string
+  envFile?: string
+  json?: boolean
+}
+
+/** A state directory that a command works on. */
+export interface State {
+  dir: string
+  config: Config
+  store: StateStore
+  /** The server that has the directory, and does what the command asks for; undefined when there is none. */
+  server: Holder | undefined
+}
+
+export interface StateOptions {
+  /** Make the directory when it is not there. */
+  create?: boolean
+}
+
+/** Milliseconds that another command may take. */
+const patience = 10_000
+
+/** The settings as `kss serve` with the same flags and variables would have them; tells of what is wrong with them. */
+export function loadSettings({ dir, envFile }: StateFlags): Config {
+  const values: Values = dir === undefined ? {} : { KSS_DIR: dir }
+  const { config, warnings } = loadConfig(values, envFile)
+  for (const warning of warnings) console.error(warning)
+  return config
+}
+
+/** Does the work on the state directory, beside a running server or without one. Throws CommandError. */
+export async function withState<T>(
+  flags: StateFlags,
+  work: (state: State) => Promise<T>,
+  { create = false }: StateOptions = {},
+): Promise<T> {
+  const config = loadSettings(flags)
+  const { KSS_DIR: dir } = config
+  if (!create && !(await unlessAbsent(stat(dir)))) {
+    throw new CommandError(`There is no folder ${dir}. Say which one kss uses with --dir.`)
+  }
+  const { store, server, close } = await openStore(config)
+  try {
+    return await work({ dir, config, store, server })
+  } catch (error) {
+    throw asCommandError(error)
+  } finally {
+    await close()
+  }
+}
+
+type OpenStore = Pick<State, 'store' | 'server'> & { close: () => Promise<void> }
+
+async function openStore(config: Config): Promise<OpenStore> {
+  const { KSS_DIR: dir } = config
+  const deadline = Date.now() + patience
+  for (;;) {
+    try {
+      return await openHere(config)
+    } catch (error) {
+      if (!(error instanceof FolderInUse)) throw error
+      const { holder, socket } = error
+      if (!holder) throw new CommandError(`The kss that has the folder ${dir} does not answer.`)
+      if (holder['command'] === undefined) return await openThere(holder, socket)
+      if (Date.now() > deadline) throw new CommandError(`Another command works on ${dir}. Try again later.`)
+    }
+    await sleep(50)
+  }
+}
+
+async function openHere(config: Config): Promise<OpenStore> {
+  const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
+  const { release } = await lock(dir)
+  try {
+    // Not before: what a server does for it, a command may ask for that could not do it itself.
+    await openStateFolder(dir)
+    await prepareFormat(dir, tell)
+    const store = await FileStore.open({ dir, history, historyLimit, onDamage: tell })
+    const close = async (): Promise<void> => {
+      await store.close()
+      await release()
+    }
+    return { store: localStore(store), server: undefined, close }
+  } catch (error) {
+    await release()
+    throw asCommandError(error)
+  }
+}
+
+async function lock(dir: string): Promise<FolderLock> {
+  const holder = { ...whoAmI(), command: true }
+  try {
+    return await lockFolder(dir, holder)
+  } catch (error) {
+    if (error instanceof FolderInUse) throw error
+    // It is not there, or this user cannot work in it: then this tells why.
+    await openStateFolder(dir)
+    return await lockFolder(dir, holder)
+  }
+}
+
+async function openThere(server: Holder, socket: string): Promise<OpenStore> {
+  const channel = await ControlChannel.open(socket)
+  return { store: remoteStore(channel), server, close: async () => channel.close() }
+}
+
+function tell(error: unknown): void {
+  console.error(`Damaged: ${(error as Error).message}`)
+}
+
+/** What the file system, or the server, says is for a person; anything else is a bug. */
+function asCommandError(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  return code === undefined || error instanceof CommandError ? error : new CommandError(`It failed: ${message}`)
+}

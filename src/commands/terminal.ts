@@ -1,0 +1,88 @@
+import { read } from 'read'
+import stringWidth from 'string-width'
+import { CommandError, exitCodes } from '../command-error.ts'
+
+/** Where a person sits, or nobody. */
+export interface Terminal {
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean }
+  /** What a command asks and how far it is goes there, so that what it prints can go into a file. */
+  stderr: NodeJS.WritableStream & { isTTY?: boolean }
+}
+
+/** What a command found: JSON for a script, else lines for a person. */
+export function print(json: boolean | undefined, value: unknown, text: () => string): void {
+  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : text())
+}
+
+/** Columns under a head; what came from the network can not steer the terminal. */
+export function table(head: string[], rows: string[][]): string {
+  const cells = [head, ...rows.map((row) => row.map(plain))]
+  const widths = head.map((_, at) => Math.max(...cells.map((row) => stringWidth(row[at] ?? ''))))
+  const pad = (cell: string, at: number): string => cell + ' '.repeat(widths[at]! - stringWidth(cell))
+  return cells.map((row) => `${row.map(pad).join('  ').trimEnd()}\n`).join('')
+}
+
+/** The text without control characters and marks that turn the direction of writing. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd')
+}
+
+/** Local date and time of seconds since 1970. */
+export function formatTime(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? 'unknown' : date.toLocaleString('sv-SE').slice(0, 16)
+}
+
+/** As 12KB. */
+export function formatBytes(bytes: number): string {
+  const format = { notation: 'compact', style: 'unit', unit: 'byte', unitDisplay: 'narrow' } as const
+  return new Intl.NumberFormat('en', format).format(bytes)
+}
+
+/** A fraction as 56.3 %. */
+export function formatPercentage(percentage: number): string {
+  return `${(percentage * 100).toFixed(1)} %`
+}
+
+/** As `1 document`, `2 documents`. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+/** Asks before something goes that nobody can bring back; throws CommandError unless the answer is yes. */
+export async function confirm(question: string, yes: boolean | undefined, terminal: Terminal = process): Promise<void> {
+  if (yes) return
+  if (!terminal.stdin.isTTY) throw new CommandError(`${question} There is nobody to ask: say --yes.`, exitCodes.usage)
+  const answer = await ask({ prompt: `${question} [y/N] ` }, terminal)
+  if (!/^y(es)?$/i.test(answer)) throw new CommandError('Nothing was changed.')
+}
+
+/** What a person types. Throws CommandError on Ctrl+C. */
+export async function ask(
+  options: { prompt: string; silent?: boolean },
+  { stdin: input, stderr: output }: Terminal,
+): Promise<string> {
+  try {
+    return await read({ ...options, input, output })
+  } catch {
+    throw new CommandError('Nothing was changed.')
+  } finally {
+    if (options.silent) output.write('\n')
+  }
+}
+
+/** Shows on a terminal how far long work has come: the result is called with what is done, and what there is to do. */
+export function progressBar(
+  noun: string,
+  { stderr }: Pick<Terminal, 'stderr'> = process,
+): (done: number, total: number) => void {
+  if (!stderr.isTTY) return () => undefined
+  let shown = 0
+  return (done, total) => {
+    const now = performance.now()
+    if (done < total && now - shown < 100) return
+    shown = now
+    const bar = '#'.repeat(Math.round((done / total) * 30)).padEnd(30, '.')
+    stderr.write(`\r[${bar}] ${done.toLocaleString('en')} of ${count(total, noun)}${done < total ? '' : '\n'}`)
+  }
+}

@@ -1,0 +1,37 @@
+import ms, { type StringValue } from 'ms'
+import { CommandError, exitCodes } from '../command-error.ts'
+
+/** Seconds of `10m`, `2h` or `3d`; throws CommandError. */
+export function parseDuration(text: string): number {
+  const milliseconds = parseMs(text)
+  if (milliseconds !== undefined && milliseconds > 0) return Math.ceil(milliseconds / 1000)
+  throw new CommandError(`"${text}" is no time: say it as 10m, 2h or 3d.`, exitCodes.usage)
+}
+
+/** Seconds since 1970 of a date, of a date and time of day here, or of so long ago: `2h`. Throws CommandError. */
+export function parseTime(text: string): number {
+  const ago = parseMs(text)
+  const time = ago !== undefined && ago > 0 ? Date.now() - ago : Date.parse(asLocal(text))
+  if (!Number.isNaN(time)) return Math.floor(time / 1000)
+  throw new CommandError(
+    `"${text}" is no time: say 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.`,
+    exitCodes.usage,
+  )
+}
+
+/** A whole number over 0; throws CommandError. */
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new CommandError(`"${text}" is no number: say a whole one over 0.`, exitCodes.usage)
+}
+
+/** A number needs a unit: what ms takes for milliseconds is a mistake here, or a year. */
+function parseMs(text: string): number | undefined {
+  return /^\d+(\.\d+)? *[a-z]+$/i.test(text) && text.length < 20 ? ms(text as StringValue) : undefined
+}
+
+/** A date alone is midnight here, not in Greenwich; the rest as the standard says. */
+function asLocal(text: string): string {
+  if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text}T00:00`
+  return /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d/.test(text) ? text.replace(' ', 'T') : ''
+}

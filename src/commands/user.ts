@@ -1,0 +1,169 @@
+import type { Command } from 'commander'
+import { CommandError } from '../command-error.ts'
+import { readRecords, sizeOf } from '../store/folder-reader.ts'
+import type { StoredUser } from '../store/user-files.ts'
+import { checkName, findUser, hashPassword, listUsers } from './accounts.ts'
+import { examples, stateCommand } from './define.ts'
+import { readPassword, type PasswordFlags } from './password.ts'
+import { withState, type StateFlags } from './state.ts'
+import { confirm, count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
+
+/** What an operator sees of a user. */
+export interface UserSummary {
+  username: string
+  disabled: boolean
+  documents: number
+  /** Those that made the latest positions. */
+  devices: number
+  /** Seconds since 1970 of the last push; null when there was none. */
+  last_sync: number | null
+  /** On the disk. */
+  bytes: number
+}
+
+/** `kss user add|list|passwd|rename|disable|enable|rm`. */
+export function defineUser(program: Command): void {
+  const user = program.command('user').description('manage accounts')
+  withPassword(stateCommand(user, 'add <name>', 'make an account, also while registration is closed'))
+    .addHelpText(
+      'after',
+      examples('kss user add alice --random', 'echo "$PASSWORD" | kss user add bob --password-stdin'),
+    )
+    .action(add)
+  stateCommand(user, 'list', 'show all accounts')
+    .addHelpText('after', examples('kss user list', 'kss user list --json'))
+    .action(list)
+  withPassword(stateCommand(user, 'passwd <name>', 'give an account another password'))
+    .addHelpText('after', examples('kss user passwd alice --random'))
+    .action(passwd)
+  stateCommand(user, 'rename <name> <new-name>', 'give an account another name; positions and password stay')
+    .addHelpText('after', examples('kss user rename alice alicia'))
+    .action(rename)
+  stateCommand(user, 'disable <name>', 'refuse the log-ins of an account; nothing is removed')
+    .addHelpText('after', examples('kss user disable alice'))
+    .action((name: string, flags: StateFlags) => setDisabled(name, flags, true))
+  stateCommand(user, 'enable <name>', 'take the log-ins of a disabled account again')
+    .addHelpText('after', examples('kss user enable alice'))
+    .action((name: string, flags: StateFlags) => setDisabled(name, flags, false))
+  stateCommand(user, 'rm <name>', 'remove an account with all its positions and history')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('kss user rm alice --yes'))
+    .action(rm)
+}
+
+function withPassword(command: Command): Command {
+  return command
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--random', 'make a password up, and print it')
+}
+
+async function add(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
+  checkName(username)
+  const password = await readPassword(flags)
+  const create = { create: true }
+  await withState(
+    flags,
+    async ({ config, store }) => {
+      const isNew = await store.createUser({ username, key: await hashPassword(password, config) })
+      if (!isNew) throw new CommandError(`The name ${username} is taken. kss user passwd gives it another password.`)
+    },
+    create,
+  )
+  tellPassword(flags, username, password, `${username} can log in now.`)
+}
+
+async function passwd(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
+  const password = await readPassword(flags)
+  await withState(flags, async (state) => {
+    const key = await hashPassword(password, state.config)
+    for (;;) {
+      const { key: current } = await findUser(state, username)
+      // Else it was changed under us: the last one wins.
+      if (await state.store.replaceKey(username, current, key)) return
+    }
+  })
+  tellPassword(flags, username, password, `${username} has another password. Log in with it on each reader.`)
+}
+
+function tellPassword(
+  { json, random }: StateFlags & PasswordFlags,
+  username: string,
+  password: string,
+  done: string,
+): void {
+  const shown = random ? { username, password } : { username }
+  print(json, shown, () => (random ? `Password: ${password}\n${done}\n` : `${done}\n`))
+}
+
+async function list(flags: StateFlags): Promise<void> {
+  const users = await withState(flags, async (state) => {
+    const stored = await listUsers(state)
+    const show = progressBar('user')
+    const summaries: UserSummary[] = []
+    for (const user of stored) {
+      summaries.push(await summarize(user))
+      show(summaries.length, stored.length)
+    }
+    return summaries
+  })
+  print(flags.json, users, () => {
+    if (users.length === 0) return 'There is nobody yet. kss user add NAME makes an account.\n'
+    const head = ['NAME', 'DOCUMENTS', 'DEVICES', 'LAST SYNC', 'SIZE', '']
+    return table(
+      head,
+      users.map(({ username, documents, devices, last_sync, bytes, disabled }) => {
+        const last = last_sync === null ? 'never' : formatTime(last_sync)
+        return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), disabled ? 'disabled' : '']
+      }),
+    )
+  })
+}
+
+/** Reads what the user's folder holds. */
+export async function summarize({ username, disabled, folder }: StoredUser): Promise<UserSummary> {
+  const records = (await readRecords(folder)).map(({ record }) => record)
+  const times = records.map(({ timestamp }) => timestamp)
+  return {
+    username,
+    disabled: disabled ?? false,
+    documents: records.length,
+    devices: new Set(records.map(({ device, device_id }) => device_id ?? device)).size,
+    last_sync: times.length > 0 ? times.reduce((one, other) => Math.max(one, other)) : null,
+    bytes: await sizeOf(folder),
+  }
+}
+
+async function rename(username: string, to: string, flags: StateFlags): Promise<void> {
+  checkName(to)
+  await withState(flags, async (state) => {
+    await findUser(state, username)
+    const result = await state.store.renameUser(username, to)
+    if (result !== 'renamed') throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
+  })
+  print(flags.json, { username: to, before: username }, () => `${username} is ${to} now. Log in so on each reader.\n`)
+}
+
+async function setDisabled(username: string, flags: StateFlags, disabled: boolean): Promise<void> {
+  await withState(flags, async (state) => {
+    await findUser(state, username)
+    await state.store.setDisabled(username, disabled)
+  })
+  const what = disabled ? 'is disabled: readers get "Unauthorized"' : 'can log in again'
+  print(flags.json, { username, disabled }, () => `${username} ${what}.\n`)
+}
+
+async function rm(username: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
+  const gone = await withState(flags, async (state) => {
+    const user = await findUser(state, username)
+    await state.store.flush()
+    const summary = await summarize(user)
+    await confirm(`Remove ${username} with ${sizeLine(summary)}?`, flags.yes)
+    await state.store.deleteUser(username)
+    return summary
+  })
+  print(flags.json, gone, () => `${username} is gone, with ${sizeLine(gone)}.\n`)
+}
+
+function sizeLine({ documents, bytes }: UserSummary): string {
+  return `${count(documents, 'document')} and ${formatBytes(bytes)}`
+}

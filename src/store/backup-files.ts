@@ -1,0 +1,34 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { unlessAbsent } from './error-code.ts'
+
+/** Where backups are when nobody says where. */
+export function backupFolder(dir: string): string {
+  return join(dir, '.backups')
+}
+
+/** A name that sorts by time; `what` says what it is for. */
+export function backupName(what = ''): string {
+  return `kss-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}${what && `-${what}`}.tar.gz`
+}
+
+/** An archive in a folder. */
+export interface BackupFile {
+  path: string
+  bytes: number
+  /** Seconds since 1970. */
+  created: number
+}
+
+/** The archives of a folder, the newest last. */
+export async function listBackups(folder: string): Promise<BackupFile[]> {
+  const names = ((await unlessAbsent(readdir(folder))) ?? []).filter((name) => /^[^.].*\.(tar\.gz|tgz)$/.test(name))
+  const backups = await Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name)
+      const stats = await unlessAbsent(stat(path))
+      return stats && { path, bytes: stats.size, created: Math.floor(stats.mtimeMs / 1000) }
+    }),
+  )
+  return backups.filter((backup) => backup !== undefined).toSorted((one, other) => one.created - other.created)
+}

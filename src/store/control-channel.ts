@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { Turns } from './turns.ts'
+
+/** Does what another process asks for; JSON carries the arguments and the result. */
+export type Call = (method: string, args: unknown[]) => Promise<unknown>
+
+interface Request {
+  method: string
+  args: unknown[]
+}
+
+interface Reply {
+  result?: unknown
+  error?: { message: string; code?: unknown }
+}
+
+/** Answers each line that comes, one after the other. */
+export function serveCalls(socket: Socket, call: Call): void {
+  const turns = new Turns()
+  // On an error who asked has gone: there is nobody to tell.
+  const lines = createInterface(socket.on('error', () => undefined)).on('error', () => undefined)
+  lines.on('line', (line) => {
+    void turns.take(async () => socket.write(`${JSON.stringify(await answer(line, call))}\n`))
+  })
+}
+
+async function answer(line: string, call: Call): Promise<Reply> {
+  try {
+    const { method, args } = JSON.parse(line) as Request
+    return { result: await call(method, args) }
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    return { error: { message, ...(code !== undefined && { code }) } }
+  }
+}
+
+/** Asks the process that listens on a socket. */
+export class ControlChannel {
+  readonly #socket: Socket
+  readonly #lines: AsyncIterator<string>
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    const lines = createInterface(socket)
+    // It sees the end of a connection, but not that it broke.
+    socket.on('close', () => lines.close())
+    this.#lines = lines[Symbol.asyncIterator]()
+  }
+
+  static async open(path: string): Promise<ControlChannel> {
+    const socket = connect(path)
+    await once(socket, 'connect')
+    socket.on('error', () => undefined)
+    const channel = new ControlChannel(socket)
+    // Its greeting: who it is.
+    await channel.#lines.next()
+    return channel
+  }
+
+  /** One call at a time. Rejects with the error of the other side, its `code` included, or when that one ends. */
+  async call(method: string, args: unknown[]): Promise<unknown> {
+    this.#socket.write(`${JSON.stringify({ method, args } satisfies Request)}\n`)
+    const { value, done } = await this.#lines.next()
+    if (done) throw new Error('The kss that serves the folder ended. Try again.')
+    const { result, error } = JSON.parse(value) as Reply
+    if (error) throw Object.assign(new Error(error.message), error)
+    return result
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}
