@@ -4,17 +4,26 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../config.ts'
 import { readVersion } from '../version.ts'
 
+/** What a start found. */
+export interface Announced {
+  users: number
+  /** Whether anybody can sign up. */
+  isOpen: boolean
+}
+
 /** Tells a person at a terminal what to type on the reader; elsewhere the same facts are one log line. */
-export function announce(config: Config, users: number, logger: FastifyBaseLogger): void {
-  const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: closed } = config
+export function announce(config: Config, { users, isOpen }: Announced, logger: FastifyBaseLogger): void {
+  const { KSS_DIR: dir } = config
   const addresses = serverAddresses(config)
   const version = readVersion()
   if (!stdout.isTTY) {
-    const registration = closed ? 'closed' : 'open'
+    const registration = isOpen ? 'open' : 'closed'
     logger.info({ version, pid: process.pid, addresses, dir, users, registration }, 'listening')
     return
   }
-  const registration = closed ? 'closed' : 'open; once all have signed up, close it with --disable-registration'
+  const registration = isOpen
+    ? 'open; once all have signed up, close it: kss registration close'
+    : 'closed; to let somebody in: kss invite NAME'
   stdout.write(`kss ${version} is running. Stop it with Ctrl+C.
 
 On the reader, under Progress sync > Custom sync server, type:

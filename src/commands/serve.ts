@@ -4,6 +4,7 @@ import { createApp } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { createLogger } from '../log.ts'
+import { isRegistrationOpen } from '../registration.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store.ts'
 import { removeTemps } from '../store/remove-temps.ts'
 import type { FolderLock } from '../store/folder-lock.ts'
@@ -32,6 +33,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const { KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   const store = await orRelease(lock, openStore({ dir, history, historyLimit, onDamage }))
   lock.answer(callStore(store))
+  const isOpen = await startRegistration(store, config.KSS_DISABLE_REGISTRATION, onDamage)
   const app = createApp({
     store,
     logger,
@@ -64,9 +66,24 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
     throw listenError(error as NodeJS.ErrnoException, config)
   }
   const { port } = app.server.address() as AddressInfo
-  announce({ ...config, KSS_PORT: port }, (await store.listUsers()).length, logger)
+  announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   return { close }
+}
+
+/** Whether it is open. What `kss registration open` said does not outlive a start that says it is closed. */
+async function startRegistration(
+  store: FileStore,
+  disabled: boolean,
+  onDamage: (error: unknown) => void,
+): Promise<boolean> {
+  try {
+    if (disabled && (await store.getRegistration()).open) await store.operations.setRegistration({})
+    return isRegistrationOpen(await store.getRegistration(), disabled, Date.now())
+  } catch (error) {
+    onDamage(error)
+    return false
+  }
 }
 
 async function orRelease<T>(lock: FolderLock, work: Promise<T>): Promise<T> {

@@ -36,15 +36,15 @@ for (const [host, expected] of [
   })
 }
 
-for (const [users, closed, expected] of [
-  [1, 'false', /\(1 user\)\nRegistration: +open; once all have signed up, close it with --disable-registration\n/],
-  [2, 'true', /\(2 users\)\nRegistration: +closed\n/],
+for (const [users, isOpen, expected] of [
+  [1, true, /\(1 user\)\nRegistration: +open; once all have signed up, close it: kss registration close\n/],
+  [2, false, /\(2 users\)\nRegistration: +closed; to let somebody in: kss invite NAME\n/],
 ] as const) {
   t.test(`a terminal shows what to type, the folder, ${users} and whether registration is open`, async (t) => {
     const written = t.capture(stdout, 'write', () => true)
     const wasTerminal = stdout.isTTY
     stdout.isTTY = true
-    announce(config({ KSS_HOST: '10.0.0.7', KSS_DISABLE_REGISTRATION: closed }), users, pino({ level: 'silent' }))
+    announce(config({ KSS_HOST: '10.0.0.7' }), { users, isOpen }, pino({ level: 'silent' }))
     stdout.isTTY = wasTerminal
     const text = String(written()[0]?.args[0])
     t.match(text, /^kss \d+\.\d+\.\d+ is running\. [^]*\n {2}http:\/\/10\.0\.0\.7:8080\n/)

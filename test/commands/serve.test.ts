@@ -222,3 +222,23 @@ t.test('a journal that can not be read is one line, and the folder is free again
   t.match(ended.stderr, /^Cannot read the journal in .*: EISDIR.* Mend that, then start kss again\.\n$/)
   t.same((await readdir(dir)).toSorted(), ['.format', '.journal'])
 })
+
+t.test(
+  'what was said of registration holds for the next start, but a setting that closes it beats an open one',
+  async (t) => {
+    const dir = t.testdir({ '.registration.json': '{"open":true,"invited":["ann"]}' })
+    const statusOf = async (env: NodeJS.ProcessEnv): Promise<unknown> => {
+      const server = await serve(t, dir, [], env)
+      const said = server.log.find(({ msg }) => msg === 'listening')?.['registration']
+      await server.stop()
+      return said
+    }
+    t.equal(await statusOf({}), 'open')
+    t.equal(await statusOf({ KSS_DISABLE_REGISTRATION: 'true' }), 'closed')
+    t.same(JSON.parse(await readFile(join(dir, '.registration.json'), 'utf8')), { invited: ['ann'] })
+    await writeFile(join(dir, '.registration.json'), '{"open":false}')
+    t.equal(await statusOf({}), 'closed')
+    await writeFile(join(dir, '.registration.json'), '{')
+    t.equal(await statusOf({}), 'closed', 'nobody knows')
+  },
+)
