@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { tempPath } from '../store/atomic-file.ts'
 import { backupFolder, listBackups } from '../store/backup-files.ts'
-import { streamBackup, writeBackup } from '../store/backup.ts'
+import { backupFiles, streamArchive, writeArchive } from '../store/backup.ts'
 import { FileStore } from '../store/file-store.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import type { MergedDocument } from '../store/operations.ts'
@@ -50,10 +50,10 @@ async function create(file: string | undefined, flags: StateFlags): Promise<void
     const show = progressBar('folder')
     if (file === undefined) return await backUp(dir, { onFolder: show })
     if (file === '-') {
-      await streamBackup(dir, stdout, show)
+      await streamArchive(backupFiles(dir, show), stdout)
       return undefined
     }
-    await writeBackup(dir, resolve(file), show)
+    await writeArchive(backupFiles(dir, show), resolve(file))
     return resolve(file)
   })
   if (path !== undefined) print(flags.json, { path }, () => `The backup is in ${path}\n`)

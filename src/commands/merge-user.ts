@@ -12,13 +12,19 @@ export interface MergedUser extends Merged {
 /** Documents that go to the store in one call. */
 export const documentsAtOnce = 200
 
+/** A user as another directory or server has it. */
+export interface MergeableUser extends Omit<User, 'key'> {
+  /** Undefined where the account is here already. */
+  key: string | undefined
+}
+
 /** Makes the user, if the name is free, and adds the documents: the newest position of each wins. */
 export async function mergeUser(
   store: StateStore,
-  { username, key, disabled }: User,
+  { username, key, disabled }: MergeableUser,
   documents: AsyncIterable<MergedDocument[]> | Iterable<MergedDocument[]>,
 ): Promise<MergedUser> {
-  const isNew = await store.createUser({ username, key, ...(disabled && { disabled }) })
+  const isNew = key !== undefined && (await store.createUser({ username, key, ...(disabled && { disabled }) }))
   const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
   for await (const some of documents) {
     const result = await store.mergeProgress(username, some)

@@ -29,11 +29,11 @@ export interface BackUpOptions {
 
 /** Makes a backup where nobody said where; resolves to its path. */
 export async function backUp(dir: string, { what, onFolder }: BackUpOptions): Promise<string> {
-  const { writeBackup } = await import('../store/backup.ts')
+  const { backupFiles, writeArchive } = await import('../store/backup.ts')
   const folder = backupFolder(dir)
   await makeFolder(folder)
   const path = join(folder, backupName(what))
-  await writeBackup(dir, path, onFolder)
+  await writeArchive(backupFiles(dir, onFolder), path)
   return path
 }
 

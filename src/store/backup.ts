@@ -18,14 +18,21 @@ export interface Manifest {
   created: string
 }
 
+/** A file of an archive. */
+export interface ArchivedFile {
+  name: string
+  bytes: Uint8Array
+  mtime: Date
+}
+
 /** Called with how many of the folders are in the archive. */
 export type OnFolder = (done: number, total: number) => void
 
 /** Makes the archive at the path, whole or not at all, durably, and for this user only. */
-export async function writeBackup(dir: string, path: string, onFolder?: OnFolder): Promise<void> {
+export async function writeArchive(files: AsyncIterable<ArchivedFile>, path: string): Promise<void> {
   const temp = tempPath(dirname(path))
   try {
-    await streamBackup(dir, createWriteStream(temp, { flags: 'wx', mode: 0o600 }), onFolder)
+    await streamArchive(files, createWriteStream(temp, { flags: 'wx', mode: 0o600 }))
     const file = await open(temp, 'r+')
     try {
       await file.sync()
@@ -40,45 +47,55 @@ export async function writeBackup(dir: string, path: string, onFolder?: OnFolder
   }
 }
 
-/**
- * Writes a gzipped tar of all users, while the directory is in use: each file is whole, and a history is never older
- * than its record. What the journal holds must be in the files before.
- */
-export async function streamBackup(dir: string, out: Writable, onFolder?: OnFolder): Promise<void> {
+/** Writes a gzipped tar. */
+export async function streamArchive(files: AsyncIterable<ArchivedFile>, out: Writable): Promise<void> {
   const { readable, controller } = createTarPacker()
-  const packed = pack(dir, controller, onFolder).catch((error: unknown) => controller.error(error))
+  const packed = pack(files, controller).catch((error: unknown) => controller.error(error))
   await pipeline(Readable.fromWeb(readable), createGzip(), out)
   await packed
 }
 
-async function pack(dir: string, tar: TarPackController, onFolder: OnFolder = () => undefined): Promise<void> {
+/**
+ * The files of all users, or of those with these folders, while the directory is in use: each file is whole, and a
+ * history is never older than its record. What the journal holds must be in the files before.
+ */
+export async function* backupFiles(
+  dir: string,
+  onFolder: OnFolder = () => undefined,
+  only?: string[],
+): AsyncGenerator<ArchivedFile> {
   const manifest: Manifest = { format, created: new Date().toISOString() }
-  await addFile(tar, manifestName, Buffer.from(`${JSON.stringify(manifest)}\n`), new Date())
+  yield { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
   const entries = await readdir(dir, { withFileTypes: true })
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-  for (const [at, { name }] of folders.entries()) {
-    await packFolder(join(dir, name), `${name}/`, tar)
+  const folders = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .filter((name) => only?.includes(name) ?? true)
+  for (const [at, name] of folders.entries()) {
+    yield* filesOf(join(dir, name), `${name}/`)
     onFolder(at + 1, folders.length)
   }
-  tar.finalize()
 }
 
 /** Files before folders: auth.json and the records before the histories. */
-async function packFolder(folder: string, prefix: string, tar: TarPackController): Promise<void> {
+async function* filesOf(folder: string, prefix: string): AsyncGenerator<ArchivedFile> {
   const entries = (await unlessAbsent(readdir(folder, { withFileTypes: true }))) ?? []
   for (const { name } of entries.filter((entry) => entry.isFile() && !entry.name.startsWith(tempPrefix))) {
     const path = join(folder, name)
     const [bytes, stats] = [await unlessAbsent(readFile(path)), await unlessAbsent(stat(path))]
     // Else it went meanwhile.
-    if (bytes && stats) await addFile(tar, prefix + name, bytes, stats.mtime)
+    if (bytes && stats) yield { name: prefix + name, bytes, mtime: stats.mtime }
   }
   for (const { name } of entries.filter((entry) => entry.isDirectory())) {
-    await packFolder(join(folder, name), `${prefix}${name}/`, tar)
+    yield* filesOf(join(folder, name), `${prefix}${name}/`)
   }
 }
 
-async function addFile(tar: TarPackController, name: string, bytes: Uint8Array, mtime: Date): Promise<void> {
-  const body = tar.add({ name, size: bytes.length, mtime, mode: 0o600, type: 'file' }).getWriter()
-  await body.write(bytes)
-  await body.close()
+async function pack(files: AsyncIterable<ArchivedFile>, tar: TarPackController): Promise<void> {
+  for await (const { name, bytes, mtime } of files) {
+    const body = tar.add({ name, size: bytes.length, mtime, mode: 0o600, type: 'file' }).getWriter()
+    await body.write(bytes)
+    await body.close()
+  }
+  tar.finalize()
 }

@@ -59,7 +59,7 @@ export class ControlChannel {
     return channel
   }
 
-  /** One call at a time. Rejects with the error of the other side, its `code` included, or when that one ends. */
+  /** Calls are answered in their order. Rejects with the error of the other side, its `code` included, or when that one ends. */
   async call(method: string, args: unknown[]): Promise<unknown> {
     this.#socket.write(`${JSON.stringify({ method, args } satisfies Request)}\n`)
     const { value, done } = await this.#lines.next()
