@@ -1,3 +1,4 @@
+import { CommandError } from '../command-error.ts'
 import type { Merged, MergedDocument } from '../store/operations.ts'
 import type { User } from '../store/store.ts'
 import type { StateStore } from './state-store.ts'
@@ -28,7 +29,7 @@ export async function mergeUser(
   const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
   for await (const some of documents) {
     const result = await store.mergeProgress(username, some)
-    if (!result) throw new Error(`${username} went meanwhile`)
+    if (!result) throw new CommandError(`${username} was removed meanwhile. Nothing more came of theirs.`)
     merged.documents += result.documents
     merged.latest += result.latest
     merged.rows += result.rows

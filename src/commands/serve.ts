@@ -32,7 +32,12 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   await orRelease(lock, prepareFormat(dir, onDamage))
   const { KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   const store = await orRelease(lock, openStore({ dir, history, historyLimit, onDamage }))
-  lock.answer(callStore(store))
+  const call = callStore(store)
+  let stopping = false
+  lock.answer(async (method, args) => {
+    if (stopping) throw new Error('the server is stopping: try again')
+    return await call(method, args)
+  })
   const isOpen = await startRegistration(store, config.KSS_DISABLE_REGISTRATION, onDamage)
   const app = createApp({
     store,
@@ -52,6 +57,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const close = async (): Promise<void> => {
     try {
       await app.close()
+      stopping = true
       await store.close()
     } finally {
       await lock.release()

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError } from '../command-error.ts'
 import { loadConfig, type Config, type Values } from '../config.ts'
-import { ControlChannel } from '../store/control-channel.ts'
+import { ControlChannel, RemoteError } from '../store/control-channel.ts'
 import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { FolderInUse, lockFolder, type FolderLock, type Holder } from '../store/folder-lock.ts'
@@ -125,5 +125,6 @@ function tell(error: unknown): void {
 /** What the file system, or the server, says is for a person; anything else is a bug. */
 function asCommandError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
-  return code === undefined || error instanceof CommandError ? error : new CommandError(`It failed: ${message}`)
+  if (error instanceof CommandError || (code === undefined && !(error instanceof RemoteError))) return error
+  return new CommandError(`It failed: ${message}`)
 }

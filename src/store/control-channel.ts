@@ -13,7 +13,8 @@ interface Request {
 
 interface Reply {
   result?: unknown
-  error?: { message: string; code?: unknown }
+  /** Its message. */
+  error?: string
 }
 
 /** Answers each line that comes, one after the other. */
@@ -31,10 +32,12 @@ async function answer(line: string, call: Call): Promise<Reply> {
     const { method, args } = JSON.parse(line) as Request
     return { result: await call(method, args) }
   } catch (error) {
-    const { message, code } = error as NodeJS.ErrnoException
-    return { error: { message, ...(code !== undefined && { code }) } }
+    return { error: (error as Error).message }
   }
 }
+
+/** What the other side could not do, and why: for a person. */
+export class RemoteError extends Error {}
 
 /** Asks the process that listens on a socket. */
 export class ControlChannel {
@@ -59,13 +62,13 @@ export class ControlChannel {
     return channel
   }
 
-  /** Calls are answered in their order. Rejects with the error of the other side, its `code` included, or when that one ends. */
+  /** Calls are answered in their order. Rejects with RemoteError, also when the other side ends. */
   async call(method: string, args: unknown[]): Promise<unknown> {
     this.#socket.write(`${JSON.stringify({ method, args } satisfies Request)}\n`)
     const { value, done } = await this.#lines.next()
-    if (done) throw new Error('The kss that serves the folder ended. Try again.')
+    if (done) throw new RemoteError('The kss that serves the folder has ended.')
     const { result, error } = JSON.parse(value) as Reply
-    if (error) throw Object.assign(new Error(error.message), error)
+    if (error !== undefined) throw new RemoteError(error)
     return result
   }
 
