@@ -1,0 +1,68 @@
+import type { Progress } from '../protocol.ts'
+import { DamagedFile } from '../store/damaged-file.ts'
+import { hasCode } from '../store/error-code.ts'
+import { toProgress } from '../store/progress-file.ts'
+import { quote } from './one-line.ts'
+import type { ImportedDocument, Problem } from './source.ts'
+import { isDocument, isText } from './wire-rules.ts'
+
+/** What another server knew of one user's documents; a record that cannot come is a problem, the others come. */
+export class ImportedRows {
+  readonly problems: Problem[] = []
+  readonly #documents = new Map<string, ImportedDocument>()
+
+  get documents(): ImportedDocument[] {
+    return [...this.#documents.values()]
+  }
+
+  /** `where` names the record in a problem; `fileTime`, in seconds, is for one without a time of its own. */
+  add(record: Record<string, unknown>, where: string, fileTime: number, title?: unknown): void {
+    try {
+      this.#put(toRow(record, where, fileTime), title)
+    } catch (error) {
+      this.problems.push(toProblem(error, where))
+    }
+  }
+
+  #put(row: Progress, title: unknown): void {
+    const known = this.#documents.get(row.document)
+    const document = known ?? { rows: [] }
+    if (!known) this.#documents.set(row.document, document)
+    document.rows.push(row)
+    if (typeof title === 'string' && title !== '' && isText(title)) document.title = title
+  }
+}
+
+/** Why a record or a file cannot come. Throws what is not of the data or the disk. */
+export function toProblem(error: unknown, where: string): Problem {
+  if (error instanceof DamagedFile) return { problem: error.message }
+  if (error instanceof Error && 'code' in error) {
+    const reason = hasCode(error, 'ENOENT') ? 'is gone' : `cannot be read (${String(error.code)})`
+    return { problem: `${where}: ${reason}` }
+  }
+  throw error
+}
+
+function toRow(record: Record<string, unknown>, where: string, fileTime: number): Progress {
+  const { device_id, ...fields } = record
+  const row = toProgress(
+    {
+      ...fields,
+      // Empty is how Go says that there is none.
+      ...(typeof device_id === 'string' && device_id !== '' && isText(device_id) && { device_id }),
+      percentage: toScalar(record['percentage']),
+      timestamp: toScalar(record['timestamp']),
+    },
+    where,
+    fileTime,
+  )
+  if (!isDocument(row.document)) throw new DamagedFile(where, `kss takes no document ${quote(row.document)}`)
+  if (!isText(row.progress)) throw new DamagedFile(where, 'its progress is not Unicode')
+  if (!isText(row.device)) throw new DamagedFile(where, 'its device is not Unicode')
+  return row
+}
+
+/** An object is no number, and converting it to one may throw. */
+function toScalar(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? Number.NaN : value
+}

@@ -1,0 +1,24 @@
+import type { ImportedRows } from './imported-rows.ts'
+import { quote } from './one-line.ts'
+import type { ImportedUser, Problem } from './source.ts'
+import { isUsername } from './wire-rules.ts'
+
+/** The user, after the problems with what is theirs; without a key that `canKeep` refuses. */
+export function* toImportedUser(
+  username: string,
+  key: unknown,
+  { documents, problems }: ImportedRows,
+  canKeep: (key: string) => boolean,
+): Generator<ImportedUser | Problem> {
+  if (!isUsername(username)) {
+    yield { problem: `user ${quote(username)}: kss takes no such name` }
+    return
+  }
+  yield* problems
+  if (typeof key !== 'string' || key === '') yield { username, documents }
+  else if (canKeep(key)) yield { username, key, documents }
+  else {
+    yield { problem: `user ${quote(username)}: comes without the x-auth-key, which no reader can send` }
+    yield { username, documents }
+  }
+}

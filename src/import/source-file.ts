@@ -1,0 +1,44 @@
+import { readFile, stat } from 'node:fs/promises'
+import { parseObject } from '../store/damaged-file.ts'
+import { hasCode } from '../store/error-code.ts'
+import { SourceError } from './source.ts'
+
+export interface SourceFile {
+  bytes: Buffer
+  /** When it was written: seconds since 1970. */
+  fileTime: number
+}
+
+/** Reads all of the file; `wanted` says in an error which one to give. Throws SourceError. */
+export async function readSourceFile(path: string, wanted: string): Promise<SourceFile> {
+  try {
+    const stats = await stat(path)
+    // Reading a pipe might never end.
+    if (!stats.isFile()) throw new SourceError(`${path} is not a file. Give the path of ${wanted}.`)
+    return { bytes: await readFile(path), fileTime: Math.floor(stats.mtimeMs / 1000) }
+  } catch (error) {
+    throw toSourceError(error, path, wanted)
+  }
+}
+
+/** What keeps the path from being read, and what to give in its place. Throws what is not of the disk. */
+export function toSourceError(error: unknown, path: string, wanted: string): SourceError {
+  if (error instanceof SourceError) return error
+  if (!(error instanceof Error && 'code' in error)) throw error
+  const reason = hasCode(error, 'ENOENT', 'ENOTDIR') ? 'is not there' : `cannot be read (${String(error.code)})`
+  return new SourceError(`${path} ${reason}. Give the path of ${wanted}.`, { cause: error })
+}
+
+/** The JSON object in the bytes; throws SourceError. */
+export function parseSource(bytes: Buffer, path: string, wanted: string): Record<string, unknown> {
+  try {
+    // Editors on Windows begin a file with a byte order mark.
+    return parseObject(bytes.toString().replace(/^\ufeff/, ''), path)
+  } catch (error) {
+    throw new SourceError(`${path} does not hold a JSON object. Give the path of ${wanted}.`, { cause: error })
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

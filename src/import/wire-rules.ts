@@ -1,0 +1,24 @@
+import { Ajv } from 'ajv'
+import { push, registration } from '../protocol.ts'
+
+const ajv = new Ajv()
+const fitsUsername = ajv.compile<string>(registration.properties.username)
+
+/** Whether a reader can log in by the name: HTTP takes blanks off a header's ends. @see protocol.ts */
+export function isUsername(name: string): boolean {
+  return fitsUsername(name) && !/^ | $/.test(name)
+}
+
+/** What the wire takes as x-auth-key. */
+export const isKey = ajv.compile<string>(registration.properties.password)
+
+/** The same, but what auth.json can keep as it is: the rest would be taken for a hash. @see STORAGE.md §1 */
+export function isPlainKey(key: string): boolean {
+  return isKey(key) && !key.startsWith('$scrypt$')
+}
+
+/** What the wire takes as a document. */
+export const isDocument = ajv.compile<string>(push.properties.document)
+
+/** What the wire takes as progress and device. */
+export const isText = ajv.compile<string>(push.properties.progress)

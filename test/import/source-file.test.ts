@@ -1,0 +1,21 @@
+import t from 'tap'
+import { toSourceError } from '../../src/import/source-file.ts'
+import { SourceError } from '../../src/import/source.ts'
+
+t.test('says what to give in the place of a path that cannot be read', async (t) => {
+  const cause = Object.assign(new Error('x'), { code: 'EIO' })
+  t.same(
+    toSourceError(cause, '/a', 'a file'),
+    new SourceError('/a cannot be read (EIO). Give the path of a file.', { cause }),
+  )
+})
+
+t.test('leaves an error that says so already', async (t) => {
+  const error = new SourceError('/a is no good.')
+  t.equal(toSourceError(error, '/a', 'a file'), error)
+})
+
+t.test('does not hide a mistake of ours', async (t) => {
+  const mistake = new TypeError('x is not a function')
+  t.throws(() => toSourceError(mistake, '/a', 'a file'), mistake)
+})
