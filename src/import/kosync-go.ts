@@ -1,0 +1,82 @@
+import { ImportedRows } from './imported-rows.ts'
+import { toImportedUser } from './imported-user.ts'
+import { entriesOf, readKosyncFile, wanted } from './kosync-file.ts'
+import { field, isBlank, toFields } from './kosync-record.ts'
+import { quote } from './one-line.ts'
+import { isObject } from './source-file.ts'
+import { SourceError, type Source } from './source.ts'
+import { isPlainKey } from './wire-rules.ts'
+
+/** Reads the database.json of KOsync, the Go server, in any of its schemas, or a .bak of it. */
+export async function* readKosyncGo(path: string): Source {
+  const { database, fileTime } = await readKosyncFile(path)
+  const users = usersOf(database)
+  if (!users) throw new SourceError(`${path} is no database of KOsync. Give the path of ${wanted}.`)
+  for (const [username, user] of users) {
+    if (isAccount(user)) {
+      yield* toImportedUser(username, field(user, 'password'), rowsOf(username, user, fileTime), isPlainKey)
+    } else yield { problem: `user ${quote(username)}: has neither password nor documents` }
+  }
+}
+
+/** Undefined when the object is something else. Without a schema it may be the users themselves. */
+function usersOf(database: unknown): [string, unknown][] | undefined {
+  if (!isObject(database)) return undefined
+  const users = field(database, 'users')
+  if (typeof field(database, 'schema') === 'number') {
+    if (users === undefined || users === null) return []
+    return isObject(users) ? entriesOf(users) : undefined
+  }
+  // An account here is that of somebody called users.
+  if (isObject(users) && !hasPassword(users)) return entriesOf(users)
+  const flat = entriesOf(database)
+  return flat.length === 0 || flat.some(([, user]) => isAccount(user)) ? flat : undefined
+}
+
+function isAccount(user: unknown): user is Record<string, unknown> {
+  return isObject(user) && (hasPassword(user) || isObject(field(user, 'documents')))
+}
+
+function hasPassword(user: Record<string, unknown>): boolean {
+  return typeof field(user, 'password') === 'string'
+}
+
+function rowsOf(username: string, user: Record<string, unknown>, fileTime: number): ImportedRows {
+  const rows = new ImportedRows()
+  const who = `user ${quote(username)}`
+  for (const [id, record] of mapOf(user, 'documents', who, rows)) {
+    const where = `${who}, document ${quote(id)}`
+    if (isObject(record)) rows.add(toFields(record, id), where, fileTime, field(record, 'pretty_name'))
+    else rows.problems.push({ problem: `${where}: is not a record` })
+  }
+  for (const [id, history] of mapOf(user, 'history', who, rows)) addHistory(rows, id, history, who)
+  return rows
+}
+
+function mapOf(
+  user: Record<string, unknown>,
+  name: 'documents' | 'history',
+  who: string,
+  { problems }: ImportedRows,
+): [string, unknown][] {
+  const map = field(user, name) ?? {}
+  if (isObject(map)) return entriesOf(map)
+  problems.push({ problem: `${who}: its ${name} field is no map` })
+  return []
+}
+
+/** A list, or an object around one; Go writes null for an empty one. */
+function addHistory(rows: ImportedRows, id: string, history: unknown, who: string): void {
+  const where = `${who}, history of ${quote(id)}`
+  const list = (isObject(history) ? field(history, 'document_history') : history) ?? []
+  if (!Array.isArray(list)) {
+    rows.problems.push({ problem: `${where}: is not a list` })
+    return
+  }
+  for (const [at, record] of list.entries()) {
+    const row = `${where}, row ${at + 1}`
+    if (!isObject(record)) rows.problems.push({ problem: `${row}: is not a record` })
+    // An old row without a time must not look as new as the file.
+    else if (!isBlank(record)) rows.add(toFields(record, id), row, 0)
+  }
+}
