@@ -1,0 +1,101 @@
+import type { Dirent } from 'node:fs'
+import { realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import pLimit from 'p-limit'
+import { DamagedFile, parseObject } from '../store/damaged-file.ts'
+import { ImportedRows, toProblem } from './imported-rows.ts'
+import { toImportedUser } from './imported-user.ts'
+import { hasAuth, hasJournal, listFolder, readEntry, resolveEntry, type Folder } from './kss-folder.ts'
+import { isFileNameOf } from './kss-names.ts'
+import { addHistories, addRecords } from './kss-records.ts'
+import { quote } from './one-line.ts'
+import { toSourceError } from './source-file.ts'
+import { SourceError, type ImportedUser, type Problem, type Source } from './source.ts'
+import { isKey } from './wire-rules.ts'
+
+const wanted = "kss's state folder, which has an auth.json in each user's folder"
+
+/** Folders that are looked into at once. */
+const atOnce = 16
+
+/** Reads a state folder of Python kss, or one of this kss, which has histories too. */
+export async function* readKssPython(dir: string): Source {
+  const { root, folders, hasPushes } = await openRoot(dir)
+  const taken = new Set<string>()
+  if (hasPushes) {
+    yield {
+      problem: `${dir}: the newest pushes are only in the journal yet. Start and stop kss there, then come again.`,
+    }
+  }
+  for (const entry of folders) yield* await readUser(root, entry, taken)
+}
+
+interface Root {
+  /** Without links. */
+  root: string
+  folders: Dirent[]
+  /** In the journal, and so maybe not in the files. */
+  hasPushes: boolean
+}
+
+/** Throws SourceError. */
+async function openRoot(dir: string): Promise<Root> {
+  try {
+    const root = await realpath(dir)
+    const entries = await listFolder(root)
+    const folders = entries.filter((entry) => entry.name !== '.journal' && !entry.isFile() && !entry.isSocket())
+    const areUsers = await pLimit(atOnce).map(folders, async ({ name }) => await hasAuth(join(root, name)))
+    if (!areUsers.includes(true)) throw new SourceError(`${dir} has no users. Give the path of ${wanted}.`)
+    return { root, folders, hasPushes: await hasJournal(root) }
+  } catch (error) {
+    throw toSourceError(error, dir, wanted)
+  }
+}
+
+async function readUser(root: string, entry: Dirent, taken: Set<string>): Promise<(ImportedUser | Problem)[]> {
+  const where = quote(entry.name)
+  try {
+    const folder = { path: resolveEntry(root, entry, where), name: entry.name }
+    const files = await listFolder(folder.path)
+    const authFile = files.find(({ name }) => name === 'auth.json')
+    if (!authFile) throw new DamagedFile(where, 'has no auth.json')
+    const rows = new ImportedRows()
+    const { username, key } = readAuth(folder, authFile, rows)
+    if (taken.has(username)) throw new DamagedFile(where, `another folder is that of ${quote(username)} too`)
+    taken.add(username)
+    addRecords(rows, folder, files)
+    await addHistories(rows, folder, files)
+    return [...toImportedUser(username, key, rows, isKey)]
+  } catch (error) {
+    return [toProblem(error, where)]
+  }
+}
+
+/** Throws DamagedFile when the folder is not that of the user who is named there. */
+function readAuth(folder: Folder, authFile: Dirent, { problems }: ImportedRows): { username: string; key?: unknown } {
+  const where = quote(`${folder.name}/${authFile.name}`)
+  const { text } = readEntry(folder.path, authFile, where)
+  const auth = parseObject(text, where)
+  // While kss renames a user, the new name is there already.
+  const names = [auth['x-auth-user-next'], auth['x-auth-user']].filter((name) => typeof name === 'string')
+  const username = names.find((name) => isFileNameOf(folder.name, name))
+  // A push also made folders: `%61lice` must not pass for what this kss would have written of alice.
+  if (username === undefined || (isPushed(auth) && username !== folder.name)) {
+    throw new DamagedFile(where, 'its x-auth-user is not whose folder it is in')
+  }
+  const reason = reasonAgainstKey(auth)
+  if (reason === undefined) return { username, key: auth['x-auth-key'] }
+  problems.push({ problem: `${where}: ${reason}: the user comes without it` })
+  return { username }
+}
+
+/** Why nobody should get in with the key. */
+function reasonAgainstKey(auth: Record<string, unknown>): string | undefined {
+  if (isPushed(auth)) return "a push has replaced it, so its x-auth-key may be a stranger's"
+  return auth['disabled'] === true ? 'the user is locked, so the x-auth-key must not let them in' : undefined
+}
+
+/** Python kss took a push of the document `../alice/auth`, with whatever user and key were in it. */
+function isPushed(auth: Record<string, unknown>): boolean {
+  return Object.hasOwn(auth, 'document')
+}

@@ -1,0 +1,74 @@
+import type { Dirent } from 'node:fs'
+import { DamagedFile, parseObject } from '../store/damaged-file.ts'
+import { toProblem, type ImportedRows } from './imported-rows.ts'
+import { listFolder, readEntry, resolveEntry, type Folder, type KssFile } from './kss-folder.ts'
+import { canHold } from './kss-names.ts'
+import { quote } from './one-line.ts'
+
+/** One record: a whole file, or a line of a history. */
+interface Text {
+  text: string
+  where: string
+  /** Of the file it is in, without the extension. */
+  fileName: string
+  fileTime: number
+  /** Then its title is that of the document. */
+  isNewest: boolean
+}
+
+/** Adds what <document>.json hold, where `entries` are all in the user's folder. */
+export function addRecords(rows: ImportedRows, folder: Folder, entries: Dirent[]): void {
+  const records = entries.filter(({ name }) => name !== 'auth.json')
+  readEach(rows, folder, records, '.json', ({ text, fileTime }, where, fileName) => {
+    addRow(rows, { text, where, fileName, fileTime, isNewest: true })
+  })
+}
+
+/** Adds what history/<document>.jsonl hold, where `entries` are all in the user's folder. */
+export async function addHistories(rows: ImportedRows, folder: Folder, entries: Dirent[]): Promise<void> {
+  const entry = entries.find(({ name }) => name === 'history')
+  if (!entry) return
+  const name = `${folder.name}/history`
+  try {
+    const path = resolveEntry(folder.path, entry, quote(name))
+    readEach(rows, { path, name }, await listFolder(path), '.jsonl', ({ text }, where, fileName) => {
+      for (const [at, line] of text.split('\n').entries()) {
+        // A row without a time must not look as new as the file.
+        if (line === '') continue
+        addRow(rows, { text: line, where: `${where}, line ${at + 1}`, fileName, fileTime: 0, isNewest: false })
+      }
+    })
+  } catch (error) {
+    rows.problems.push(toProblem(error, quote(name)))
+  }
+}
+
+function readEach(
+  { problems }: ImportedRows,
+  folder: Folder,
+  entries: Dirent[],
+  extension: '.json' | '.jsonl',
+  add: (file: KssFile, where: string, fileName: string) => void,
+): void {
+  for (const entry of entries.filter(({ name }) => name.endsWith(extension))) {
+    const where = quote(`${folder.name}/${entry.name}`)
+    try {
+      add(readEntry(folder.path, entry, where), where, entry.name.slice(0, -extension.length))
+    } catch (error) {
+      problems.push(toProblem(error, where))
+    }
+  }
+}
+
+function addRow(rows: ImportedRows, { text, where, fileName, fileTime, isNewest }: Text): void {
+  try {
+    const record = parseObject(text, where)
+    const { document, title } = record
+    if (typeof document === 'string' && !canHold(fileName, document)) {
+      throw new DamagedFile(where, `holds the document ${quote(document)}, which has no place there`)
+    }
+    rows.add(record, where, fileTime, isNewest ? title : undefined)
+  } catch (error) {
+    rows.problems.push(toProblem(error, where))
+  }
+}
