@@ -1,5 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import { isForeignHash, matchesForeignHash } from './foreign-hash.ts'
 
 const scryptAsync = promisify<string, Buffer, number, object, Buffer>(scrypt)
 
@@ -10,12 +11,12 @@ export const maxLogN = 20
 /** `$scrypt$ln=14,r=8,p=1$<salt>$<hash>`. @see STORAGE.md §1, the PHC string format */
 const phcString = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
 
-/** Whether the stored key is a hash; anything else is a plain key of Python kss. */
+/** Whether the stored key is a hash, ours or one of another server; anything else is a plain key of Python kss. */
 export function isHash(stored: string): boolean {
-  return stored.startsWith('$scrypt$')
+  return stored.startsWith('$scrypt$') || isForeignHash(stored)
 }
 
-/** The binary logarithm of N with which what is stored was made; 0 for a plain key. */
+/** The binary logarithm of N with which what is stored was made; 0 for a plain key, and for what another server made. */
 export function logNOf(stored: string): number {
   return Number(phcString.exec(stored)?.[1] ?? 0)
 }
@@ -27,9 +28,10 @@ export async function hashKey(key: string, logN: number = defaultLogN): Promise<
   return `$scrypt$ln=${logN},r=8,p=1$${base64(salt)}$${base64(hash)}`
 }
 
-/** Whether the key belongs to the PHC string; false too for one that is damaged or out of bounds. */
-export async function matchesHash(key: string, phc: string): Promise<boolean> {
-  const [, ln, r, p, salt, hash] = phcString.exec(phc) ?? []
+/** Whether the key belongs to the hash; false too for one that is damaged or out of bounds. */
+export async function matchesHash(key: string, stored: string): Promise<boolean> {
+  if (isForeignHash(stored)) return await matchesForeignHash(key, stored)
+  const [, ln, r, p, salt, hash] = phcString.exec(stored) ?? []
   if (!salt || !hash || Number(ln) > maxLogN || Number(r) > 16 || Number(p) > 4) return false
   const expected = Buffer.from(hash, 'base64')
   const actual = await derive(key, Buffer.from(salt, 'base64'), expected.length, Number(ln), Number(r), Number(p))

@@ -1,6 +1,9 @@
+import { pbkdf2Sync } from 'node:crypto'
+import { hashSync } from 'bcryptjs'
 import { pino } from 'pino'
 import t from 'tap'
 import { Auth } from '../src/auth.ts'
+import { keyOfPassword } from '../src/credentials.ts'
 import { ProtocolError } from '../src/errors.ts'
 import { matchesHash } from '../src/key-hash.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
@@ -51,6 +54,51 @@ t.test('a hash of less cost than is set is replaced at a log-in', async (t) => {
   t.equal((await stricter.authorize()).statusCode, 200)
   t.match((await store.getUser('ann'))?.key, /^\$scrypt\$ln=15,/)
   t.equal((await stricter.authorize()).statusCode, 200)
+})
+
+const secret = keyOfPassword('secret')
+const imported = {
+  KoInsight: hashSync(secret, 4),
+  'crosspoint-sync': `pbkdf2$10000$salt$${pbkdf2Sync(secret, 'salt', 10_000, 32, 'sha256').toString('hex')}`,
+}
+
+for (const [server, hash] of Object.entries(imported)) {
+  t.test(`a hash of ${server} logs in its owner only, and is replaced by ours`, async (t) => {
+    const store = new MemoryStore()
+    const reader = new Reader(build(t, { store }))
+    await store.createUser({ username: 'ann', key: hash })
+    t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
+    const headers = { 'x-auth-user': 'ann', 'x-auth-key': hash }
+    t.equal((await reader.app.inject({ url: '/users/auth', headers })).statusCode, 401, 'the hash is no key')
+    t.equal((await store.getUser('ann'))?.key, hash)
+    t.equal((await reader.authorize()).statusCode, 200)
+    t.match((await store.getUser('ann'))?.key, /^\$scrypt\$ln=14,/)
+    t.equal((await reader.authorize()).statusCode, 200)
+    t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
+  })
+
+  t.test(`a hash of ${server} logs in and stays where hashes are not made`, async (t) => {
+    const store = new MemoryStore()
+    const reader = new Reader(build(t, { store, auth: { ...options, hashKeys: false } }))
+    await store.createUser({ username: 'ann', key: hash })
+    t.equal((await reader.authorize()).statusCode, 200)
+    t.equal((await store.getUser('ann'))?.key, hash)
+    t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
+  })
+}
+
+t.test('who registers with a key that looks like a hash logs in with that key', async (t) => {
+  for (const hashKeys of [true, false]) {
+    const app = build(t, { auth: { ...options, hashKeys } })
+    for (const [server, key] of Object.entries(imported)) {
+      const body = { username: server, password: key }
+      t.equal((await app.inject({ method: 'POST', url: '/users/create', body })).statusCode, 201)
+      const log = (as: string) =>
+        app.inject({ url: '/users/auth', headers: { 'x-auth-user': server, 'x-auth-key': as } })
+      t.equal((await log(key)).statusCode, 200)
+      t.equal((await log(secret)).statusCode, 401)
+    }
+  }
 })
 
 t.test('the hash is no key', async (t) => {

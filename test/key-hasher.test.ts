@@ -17,9 +17,23 @@ t.test('a key is stored as a hash of the cost that is set', async (t) => {
 t.test('or as it is, unless it would be taken for a hash', async (t) => {
   const hasher = new KeyHasher({ ...options, hashKeys: false })
   t.equal(await hasher.hash('K'), 'K')
-  const forged = '$scrypt$ln=20,r=8,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA'
-  t.match(await hasher.hash(forged), /^\$scrypt\$ln=14,/)
+  for (const forged of [
+    '$scrypt$ln=20,r=8,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA',
+    '$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW',
+    'pbkdf2$1$salt$00',
+  ]) {
+    const hash = await hasher.hash(forged)
+    t.match(hash, /^\$scrypt\$ln=14,/)
+    t.ok(await hasher.matches(forged, hash))
+  }
   t.notOk(hasher.isWeak('plain'))
+})
+
+t.test('what another server made of a key is weak, unless hashes are to stay as they are', async (t) => {
+  for (const foreign of ['$2b$12$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW', 'pbkdf2$10000$salt$00']) {
+    t.ok(new KeyHasher(options).isWeak(foreign))
+    t.notOk(new KeyHasher({ ...options, hashKeys: false }).isWeak(foreign))
+  }
 })
 
 t.test('a flood is refused before it waits too long; who waits gets an answer', async (t) => {

@@ -3,7 +3,7 @@ import type { Progress } from '../protocol.ts'
 /** A credential as it is stored. */
 export interface User {
   username: string
-  /** A PHC string (`$scrypt$…`), or the plain x-auth-key as Python kss wrote it. @see STORAGE.md §1 */
+  /** A PHC string (`$scrypt$…`), a hash of another server, or the plain x-auth-key as Python kss wrote it. @see STORAGE.md §1 */
   key: string
   /** There when an operator locked the account: its credentials are refused. */
   disabled?: true
