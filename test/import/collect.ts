@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { ImportedUser, Source } from '../../src/import/source.ts'
+import { SourceError, type ImportedUser, type Source } from '../../src/import/source.ts'
 
 /** All that a source gives. */
 export async function collect(source: Source): Promise<{ users: ImportedUser[]; problems: string[] }> {
@@ -23,4 +23,14 @@ export async function write(t: Test, data: unknown, name = `${randomBytes(4).toS
   const path = join(dir, name)
   await writeFile(path, typeof data === 'string' || data instanceof Uint8Array ? data : JSON.stringify(data))
   return path
+}
+
+/** The line that says why there is nothing to read at all. */
+export async function failure(source: Source): Promise<string> {
+  const error: unknown = await collect(source).then(
+    () => new Error('the source gave something'),
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof SourceError) || error.message.includes('\n')) throw error
+  return error.message
 }

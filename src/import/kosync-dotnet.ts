@@ -1,0 +1,119 @@
+import { keyOfPassword } from '../credentials.ts'
+import { SourceError, type Problem, type Source } from './source.ts'
+import { readTime } from './time.ts'
+import { toUser, type Row } from './to-user.ts'
+
+/** Of the account that may see all others: `admin` unless its operator changed that. */
+export interface Admin {
+  username: string
+  password: string
+}
+
+type Fetch = (path: string) => Promise<Record<string, unknown>[]>
+
+/**
+ * Reads a running kosync-dotnet by its management API, which gives no keys.
+ * @see https://github.com/jberlyn/kosync-dotnet#management-api
+ */
+export async function* readKosyncDotnet(url: string, admin: Admin, timeoutMs: number = 10_000): Source {
+  const fetchList = createFetch(url, admin, timeoutMs)
+  for (const { username } of await fetchList('manage/users')) {
+    if (typeof username === 'string') {
+      const rows = await readRows(fetchList, username)
+      yield* 'problem' in rows ? [rows] : toUser({ username }, rows, 0)
+    } else yield { problem: 'a user without a name' }
+  }
+}
+
+/** The others come all the same when one user's documents do not. */
+async function readRows(fetchList: Fetch, username: string): Promise<Row[] | Problem> {
+  try {
+    const records = await fetchList(`manage/users/documents?username=${encodeURIComponent(username)}`)
+    return records.map((record) => ({ fields: toFields(record) }))
+  } catch (error) {
+    return { problem: `user ${JSON.stringify(username)}: ${(error as SourceError).message}` }
+  }
+}
+
+function toFields({
+  documenthash,
+  document,
+  progress,
+  percentage,
+  device,
+  deviceid,
+  timestamp,
+}: Record<string, unknown>) {
+  return {
+    document: documenthash ?? document,
+    progress,
+    percentage,
+    device,
+    device_id: deviceid,
+    timestamp: readTime(timestamp),
+  }
+}
+
+function createFetch(url: string, { username, password }: Admin, timeoutMs: number): Fetch {
+  // The bytes of a header are what fetch takes for latin1.
+  const headers = { 'x-auth-user': Buffer.from(username).toString('latin1'), 'x-auth-key': keyOfPassword(password) }
+  const base = parseBase(url)
+  return async (path) => {
+    let text: string
+    try {
+      const signal = AbortSignal.timeout(timeoutMs)
+      const response = await fetch(new URL(path, base), { headers, redirect: 'manual', signal })
+      refuse(response, base)
+      text = await response.text()
+    } catch (error) {
+      if (error instanceof SourceError) throw error
+      throw new SourceError(`${base.href} cannot be read: ${reason(error)}`, { cause: error })
+    }
+    return parseList(text, base)
+  }
+}
+
+/** Ends in a slash, so that a path is under it. */
+function parseBase(url: string): URL {
+  const base = URL.canParse(url) ? new URL(url) : undefined
+  if (!base || !['http:', 'https:'].includes(base.protocol) || base.username || base.password) {
+    throw new SourceError('This is not the address of a kosync-dotnet. Write it as http://localhost:8080')
+  }
+  base.search = base.hash = ''
+  if (!base.pathname.endsWith('/')) base.pathname += '/'
+  return base
+}
+
+function refuse({ status, headers, ok }: Response, { href }: URL): void {
+  if (ok) return
+  if (status === 401) throw new SourceError(`${href} refuses the name or the password of its administrator`)
+  if (status === 404) throw new SourceError(`${href} has no management API; is it a kosync-dotnet?`)
+  const target = headers.get('location')
+  if (target === null) throw new SourceError(`${href} answers with the status ${status}`)
+  throw new SourceError(`${href} redirects to ${JSON.stringify(target)}; give the address that needs no redirect`)
+}
+
+/** The objects, with their names in lower case and without underscores: releases and forks differ in that. */
+function parseList(text: string, { href }: URL): Record<string, unknown>[] {
+  let list: unknown
+  try {
+    list = JSON.parse(text)
+  } catch {
+    // Checked with what is JSON but no list.
+  }
+  if (!Array.isArray(list)) throw new SourceError(`${href} does not answer with a list; is it a kosync-dotnet?`)
+  return list.map((record: unknown) => {
+    const entries = Object.entries(record ?? {}).map(([name, value]) => [foldCase(name), value])
+    return Object.fromEntries(entries) as Record<string, unknown>
+  })
+}
+
+function foldCase(name: string): string {
+  return name.replaceAll('_', '').toLowerCase()
+}
+
+/** `fetch failed` has what happened as its cause. */
+function reason(error: unknown): string {
+  const { message, cause } = error as Error & { cause?: { code?: string } }
+  return (cause?.code ?? message).replaceAll('\n', ' ')
+}

@@ -1,0 +1,19 @@
+import { createRequire } from 'node:module'
+import { SourceError } from './source.ts'
+
+const { resolve } = createRequire(import.meta.url)
+
+/**
+ * Loads a package that only one importer needs, so kss comes without it. Throws SourceError when it is not there, and
+ * asks for the version that package.json has as an optional peer: npx refuses others.
+ */
+export async function importOptional<T>(name: string, version: string): Promise<T> {
+  try {
+    resolve(name)
+  } catch (cause) {
+    const wanted = `${name}@${version}`
+    const line = `This import needs the package ${name}, which is not installed.`
+    throw new SourceError(`${line} Try: npm i -g ${wanted}, or: npx -p kss-server -p ${wanted} kss import …`, { cause })
+  }
+  return (await import(name)) as T
+}

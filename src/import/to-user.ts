@@ -1,0 +1,80 @@
+import { trimBlanks } from '../credentials.ts'
+import { push, registration, type Progress } from '../protocol.ts'
+import { toProgress } from '../store/progress-file.ts'
+import type { ImportedDocument, ImportedUser, Problem } from './source.ts'
+
+/** An account as another server names it; nothing of it is checked yet. */
+export interface Account {
+  username: unknown
+  /** Undefined when the other server does not tell. */
+  key?: unknown
+  /** What a key of that server looks like: anything else could let the wrong one in. */
+  keyPattern?: RegExp
+}
+
+/** A record as another server has it, with the names of the wire, and what its user called the document. */
+export interface Row {
+  fields: Record<string, unknown>
+  title?: string | undefined
+}
+
+/** The user with its rows by document, after what of it could not come. `rowTime` is that of a row without one. */
+export function* toUser(account: Account, rows: Iterable<Row>, rowTime: number): Generator<ImportedUser | Problem> {
+  const { username } = account
+  const where = `user ${JSON.stringify(username)}`
+  if (!isUsername(username)) {
+    yield { problem: `${where}: cannot be a user name here` }
+    return
+  }
+  const documents = new Map<string, ImportedDocument>()
+  for (const row of rows) {
+    const problem = add(documents, row, rowTime, where)
+    if (problem !== undefined) yield { problem }
+  }
+  const key = readKey(account)
+  if (account.key !== undefined && key === undefined) yield { problem: `${where}: the key cannot be used here` }
+  yield { username, ...(key !== undefined && { key }), documents: [...documents.values()] }
+}
+
+/** Returns what is wrong with the row, and leaves it out. */
+function add(
+  documents: Map<string, ImportedDocument>,
+  { fields, title }: Row,
+  rowTime: number,
+  where: string,
+): string | undefined {
+  const named = `${where}, document ${JSON.stringify(fields['document'])}`
+  let row: Progress
+  try {
+    row = toProgress(fields, named, rowTime)
+  } catch (error) {
+    return (error as Error).message
+  }
+  if (!isDocument(row.document)) return `${named}: cannot be a document here`
+  if (![row.progress, row.device, row.device_id ?? ''].every(isText)) return `${named}: is not valid Unicode`
+  const known = documents.get(row.document)
+  if (known) known.rows.push(row)
+  else documents.set(row.document, { rows: [row], ...(title !== undefined && { title }) })
+  return undefined
+}
+
+function readKey({ key, keyPattern }: Account): string | undefined {
+  return isKey(key) && (keyPattern?.test(key) ?? true) ? key : undefined
+}
+
+type Check = (value: unknown) => value is string
+
+/** What a schema of the wire accepts; a pair of surrogates is one character, as it is to JSON Schema. */
+function fits({ pattern, maxLength }: { pattern: string; maxLength?: number }): Check {
+  const regexes = [new RegExp(pattern, 'u'), new RegExp(`^.{0,${maxLength ?? ''}}$`, 'su')]
+  return (value): value is string => typeof value === 'string' && regexes.every((regex) => regex.test(value))
+}
+
+const isWireName = fits(registration.properties.username)
+const isKey = fits(registration.properties.password)
+const isDocument = fits(push.properties.document)
+const isText = fits(push.properties.progress)
+
+function isUsername(value: unknown): value is string {
+  return isWireName(value) && trimBlanks(value) === value
+}
