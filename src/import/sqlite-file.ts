@@ -1,0 +1,88 @@
+import { chmod, constants, copyFile, mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hasCode, unlessAbsent } from '../store/error-code.ts'
+import { importOptional } from './optional-package.ts'
+import { SourceError } from './source.ts'
+
+export type Columns = Record<string, unknown>
+
+/** What Node's own SQLite and the package have in common. */
+export interface Database {
+  prepare: (sql: string) => { all: (...values: number[]) => Columns[] }
+  exec: (sql: string) => void
+  close: () => void
+}
+
+type Open = new (path: string) => Database
+
+/** SQLite of Node 22.13 and newer, without the warning that it is experimental; undefined on an older Node. */
+export function builtinSqlite(): Open | undefined {
+  const emitWarning = process.emitWarning.bind(process)
+  /* c8 ignore next -- called only where Node has SQLite, and only while it is an experiment */
+  process.emitWarning = () => {}
+  try {
+    const sqlite: { DatabaseSync?: Open } = { ...process.getBuiltinModule('node:sqlite') }
+    return sqlite.DatabaseSync
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/**
+ * Opens a copy of the file and of what belongs to it, since reading alone may write: SQLite repairs after a crash, and
+ * makes files next to one with a write-ahead log. `time` is when the file was written, in seconds since 1970. Null
+ * instead of Node's SQLite takes the package. Throws SourceError.
+ */
+export async function openSqlite(file: string, builtin: Open | null | undefined = builtinSqlite()) {
+  const Sqlite = builtin ?? (await importPackage()).default.Database
+  const folder = await mkdtemp(join(tmpdir(), 'kss-import-'))
+  let database: Database | undefined
+  const close = async (): Promise<void> => {
+    database?.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    const time = await copyWhole(file, join(folder, 'copy'))
+    database = new Sqlite(join(folder, 'copy'))
+    // The package can read a write-ahead log only when it is alone with it.
+    database.exec('pragma locking_mode = exclusive')
+    database.exec('select count(*) from sqlite_schema')
+    return { database, time, close }
+  } catch (error) {
+    await close()
+    if (error instanceof SourceError) throw error
+    const reason = hasCode(error, 'ENOENT') ? 'is not there' : `cannot be read as SQLite: ${(error as Error).message}`
+    throw new SourceError(`${file} ${reason}`, { cause: error })
+  }
+}
+
+async function importPackage(): Promise<{ default: { Database: Open } }> {
+  return await importOptional('node-sqlite3-wasm', '0.8')
+}
+
+/** Copies the database, its write-ahead log and its journal; throws SourceError when they change meanwhile. */
+async function copyWhole(file: string, copy: string): Promise<number> {
+  const before = await timesOf(file)
+  for (const suffix of suffixes) {
+    try {
+      await copyFile(file + suffix, copy + suffix, constants.COPYFILE_FICLONE)
+      // The mode is copied too, and may forbid what SQLite does with the copy.
+      await chmod(copy + suffix, 0o600)
+    } catch (error) {
+      if (suffix === '' || !hasCode(error, 'ENOENT')) throw error
+    }
+  }
+  const after = await timesOf(file)
+  if (String(after) !== String(before)) {
+    throw new SourceError(`${file} is being written to. Stop the server that uses it, and try again`)
+  }
+  return Math.floor(Math.max(...after) / 1000)
+}
+
+const suffixes = ['', '-wal', '-journal']
+
+/** Milliseconds; 0 for a file that is not there. */
+async function timesOf(file: string): Promise<number[]> {
+  return await Promise.all(suffixes.map(async (suffix) => (await unlessAbsent(stat(file + suffix)))?.mtimeMs ?? 0))
+}

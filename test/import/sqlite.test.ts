@@ -1,0 +1,253 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, copyFile, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sqlite from 'node-sqlite3-wasm'
+import t, { type Test } from 'tap'
+import type { Source } from '../../src/import/source.ts'
+import { readCrosspointSync, readKoinsight } from '../../src/import/sqlite.ts'
+import { builtinSqlite, openSqlite } from '../../src/import/sqlite-file.ts'
+import { collect, failure } from './collect.ts'
+
+/** Where the copies are made while they are read. */
+const temp = t.testdir({})
+process.env['TMPDIR'] = temp
+
+/** A database file that holds what the statements make. */
+function create(t: Test, sql: string): string {
+  const file = join(t.testdir({}), 'server.db')
+  const database = new sqlite.Database(file)
+  database.exec(sql)
+  database.close()
+  return file
+}
+
+const koinsightTables = `
+  create table user (id integer primary key, username text, password_hash text, created_at datetime, updated_at datetime);
+  create table progress (id integer primary key, user_id integer, document varchar(255), progress varchar(255),
+    percentage float, device varchar(255), device_id varchar(255), created_at datetime, updated_at datetime);`
+
+const bcrypt = '$2b$12$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'
+const row = { progress: '/body/p[7]', percentage: 0.25, device: 'Kobo', device_id: 'A' }
+
+t.test('reads KoInsight, whose times are milliseconds, seconds or text', async (t) => {
+  const file = create(
+    t,
+    `${koinsightTables}
+    insert into user (id, username, password_hash) values (1, 'ann', '${bcrypt}'), (2, 'Zoë', '${bcrypt}');
+    insert into progress (user_id, document, progress, percentage, device, device_id, created_at, updated_at) values
+      (1, 'dune', '/body/p[7]', 0.25, 'Kobo', 'A', 1, 1743508800123),
+      (1, 'dune', '/body/p[7]', 0.25, 'Kobo', 'B', 1, '2025-04-01 12:00:01'),
+      (1, 'emma', '/body/p[7]', 0.25, 'Kobo', 'A', '2025-04-01T12:00:02.000Z', null),
+      (1, 'odd', 56, 1, 'Kobo', 'A', 1, 1743508803);`,
+  )
+  const first = { rows: [] as object[] }
+  first.rows.push({ document: 'dune', ...row, timestamp: 1_743_508_800 })
+  first.rows.push({ document: 'dune', ...row, device_id: 'B', timestamp: 1_743_508_801 })
+  t.same(await collect(readKoinsight(file)), {
+    users: [
+      {
+        username: 'ann',
+        key: bcrypt,
+        documents: [
+          first,
+          { rows: [{ document: 'emma', ...row, timestamp: 1_743_508_802 }] },
+          { rows: [{ document: 'odd', ...row, progress: '56', percentage: 1, timestamp: 1_743_508_803 }] },
+        ],
+      },
+      { username: 'Zoë', key: bcrypt, documents: [] },
+    ],
+    problems: [],
+  })
+})
+
+t.test('what cannot come of KoInsight is a problem, and the others come', async (t) => {
+  const file = create(
+    t,
+    `${koinsightTables}
+    insert into user (id, username, password_hash) values (1, 'ann', '$argon2id$v=19$x'), (2, 'a:b', '${bcrypt}');
+    insert into progress (user_id, document, progress, percentage, device, device_id) values
+      (1, null, '56', 0.25, 'Kobo', 'A'),
+      (1, 'timeless', '/body/p[7]', 0.25, 'Kobo', 'A'),
+      (9, 'of-nobody', '56', 0.25, 'Kobo', 'A');`,
+  )
+  await utimes(file, 5000, 5000)
+  t.same(await collect(readKoinsight(file)), {
+    users: [{ username: 'ann', documents: [{ rows: [{ document: 'timeless', ...row, timestamp: 5000 }] }] }],
+    problems: [
+      'user "ann", document null: has no document',
+      'user "ann": the key cannot be used here',
+      'user "a:b": cannot be a user name here',
+    ],
+  })
+})
+
+const crosspointTables = `
+  create table users (id integer primary key, username text not null unique, key_hash text not null, created_at integer);
+  create table documents (user_id integer, document text, title text, author text, filesize integer, updated_at integer);
+  create table progress (user_id integer, document text, device_id text, device text not null default '',
+    percentage real, progress text, position text, updated_at integer, primary key (user_id, document, device_id));`
+
+const pbkdf2 = `pbkdf2$10000$00112233445566778899aabbccddeeff$${'0f'.repeat(32)}`
+const annReads = `
+  insert into users (id, username, key_hash) values (1, 'ann', '${pbkdf2}'), (2, 'bob', 'plain');
+  insert into progress values
+    (1, 'dune', 'A', 'Kobo', 0.25, '/body/p[7]', '{"spine":5}', 2000),
+    (1, 'dune', 'B', 'X4', 0.25, '/body/p[7]', null, 1000),
+    (1, 'emma', 'A', 'Kobo', 0.25, '/body/p[7]', null, 3000);`
+
+t.test('reads the first release of crosspoint-sync', async (t) => {
+  const file = create(t, crosspointTables + annReads)
+  const dune = [
+    { document: 'dune', ...row, device: 'X4', device_id: 'B', timestamp: 1000 },
+    { document: 'dune', ...row, timestamp: 2000 },
+  ]
+  const emma = { document: 'emma', ...row, timestamp: 3000 }
+  t.same(await collect(readCrosspointSync(file)), {
+    users: [
+      { username: 'ann', key: pbkdf2, documents: [{ rows: dune }, { rows: [emma] }] },
+      { username: 'bob', documents: [] },
+    ],
+    problems: ['user "bob": the key cannot be used here'],
+  })
+})
+
+t.test('reads what newer ones of crosspoint-sync know of a book, and its other ids', async (t) => {
+  const file = create(
+    t,
+    `${crosspointTables} ${annReads}
+    alter table documents add column filename text;
+    alter table documents add column meta_manual integer not null default 0;
+    create table document_aliases (user_id integer, alias text, document text, created_at integer);
+    insert into documents (user_id, document, title, author, filename, meta_manual) values
+      (1, 'dune', 'Dune', 'Frank Herbert', 'dune.epub', 1), (1, 'emma', 'Emma', null, null, 0),
+      (2, 'emma', 'Another', null, null, 1), (1, 'unread', 'Unread', null, null, 1);
+    insert into document_aliases values (1, 'other-dune', 'dune', 1), (1, 'gone', 'not-there', 1), (2, 'x', 'dune', 1);`,
+  )
+  const { users } = await collect(readCrosspointSync(file))
+  const metadata = { filename: 'dune.epub', title: 'Dune', authors: 'Frank Herbert' }
+  const dune = (document: string) => ({
+    title: 'Dune',
+    rows: [
+      { document, ...row, device: 'X4', device_id: 'B', timestamp: 1000, metadata },
+      { document, ...row, timestamp: 2000, metadata },
+    ],
+  })
+  const emma = { document: 'emma', ...row, timestamp: 3000, metadata: { title: 'Emma' } }
+  t.same(users[0]?.documents, [dune('dune'), { rows: [emma] }, dune('other-dune')])
+})
+
+const builtin = builtinSqlite()
+const kinds = { 'the package': null, ...(builtin && { 'Node itself': builtin }) }
+
+for (const [kind, Sqlite] of Object.entries(kinds)) {
+  t.test(`SQLite of ${kind} reads a file, and leaves it as it was`, async (t) => {
+    const file = create(t, "create table t (n, s, b); insert into t values (1, null, x'00ff'), (2.5, 'Zoë', null)")
+    await chmod(file, 0o400)
+    await utimes(file, 5000, 5000.5)
+    const before = await readFile(file)
+    const { database, time, close } = await openSqlite(file, Sqlite)
+    t.equal(time, 5000)
+    t.same(
+      database
+        .prepare('select n, s from t where n > ?')
+        .all(1)
+        .map((columns) => ({ ...columns })),
+      [{ n: 2.5, s: 'Zoë' }],
+    )
+    await close()
+    t.same(await readFile(file), before)
+    t.same(await readdir(join(file, '..')), ['server.db'])
+  })
+
+  t.test(`SQLite of ${kind} reads what is in a write-ahead log only`, async (t) => {
+    const folder = t.testdir({ running: {}, killed: {} })
+    const running = new sqlite.Database(join(folder, 'running', 'server.db'))
+    running.exec(
+      'pragma locking_mode = exclusive; pragma journal_mode = wal; create table t (n); insert into t values (5)',
+    )
+    // As a kill leaves it: nothing has moved from the log to the database.
+    for (const name of ['server.db', 'server.db-wal']) {
+      await copyFile(join(folder, 'running', name), join(folder, 'killed', name))
+    }
+    running.close()
+    const { database, close } = await openSqlite(join(folder, 'killed', 'server.db'), Sqlite)
+    t.equal(database.prepare('select n from t').all()[0]?.['n'], 5)
+    await close()
+    t.same(await readdir(join(folder, 'killed')), ['server.db', 'server.db-wal'])
+  })
+
+  for (const [what, bytes] of [
+    ['text', 'no database at all\n'.repeat(500)],
+    ['half a database', `SQLite format 3\0${'x'.repeat(5000)}`],
+  ] as const) {
+    t.test(`SQLite of ${kind} refuses ${what}, and leaves no copy`, async (t) => {
+      const file = join(t.testdir({}), 'server.db')
+      await writeFile(file, bytes)
+      const line = await failure(rows(file, Sqlite))
+      t.match(line, `${file} cannot be read as SQLite: `)
+      t.match(line, /not a database/)
+      t.same(await readdir(temp), [])
+    })
+  }
+}
+
+async function* rows(file: string, Sqlite: typeof builtin | null): Source {
+  await openSqlite(file, Sqlite)
+  yield { problem: 'it was opened' }
+}
+
+t.test('a file that is not there, and a folder', async (t) => {
+  const folder = t.testdir({})
+  t.equal(await failure(readKoinsight(join(folder, 'not-there'))), `${join(folder, 'not-there')} is not there`)
+  t.match(await failure(readKoinsight(folder)), `${folder} cannot be read as SQLite: `)
+})
+
+t.test('the wrong database is told what the right one has', async (t) => {
+  const file = create(t, koinsightTables)
+  const line = `${file} is not a database of crosspoint-sync, which has the tables users, progress and documents: `
+  t.match(await failure(readCrosspointSync(file)), line)
+  const other = create(t, crosspointTables)
+  t.match(await failure(readKoinsight(other)), /not a database of KoInsight, which has the tables user and progress: /)
+  const empty = create(t, '')
+  t.match(await failure(readKoinsight(empty)), /not a database of KoInsight/)
+})
+
+t.test('a file that a server writes to meanwhile is refused', async (t) => {
+  const file = create(t, 'create table t (n); insert into t values (zeroblob(20000000))')
+  const read = new AbortController()
+  const write = async (lane: number) => {
+    for (let time = 1; !read.signal.aborted; time += 1) await utimes(file, time, time * 10 + lane)
+  }
+  const writers = [write(1), write(2)]
+  const line = await failure(rows(file, null))
+  read.abort()
+  await Promise.all(writers)
+  t.equal(line, `${file} is being written to. Stop the server that uses it, and try again`)
+})
+
+t.test('who has enough leaves no copy', async (t) => {
+  const file = create(
+    t,
+    koinsightTables + `insert into user (username, password_hash) values ('a', '${bcrypt}'), ('b', '${bcrypt}')`,
+  )
+  for await (const item of readKoinsight(file)) {
+    t.match(item, { username: 'a' })
+    break
+  }
+  t.same(await readdir(temp), [])
+})
+
+t.test('Node says nothing of its SQLite, and warns of other things as before', async (t) => {
+  const script = `
+    const { builtinSqlite } = await import('./dist/import/sqlite-file.js')
+    const Sqlite = builtinSqlite()
+    if (Sqlite) new Sqlite(':memory:').close()
+    process.emitWarning('another')`
+  const { stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    cwd: join(import.meta.dirname, '..', '..'),
+  })
+  t.equal(status, 0)
+  t.match(stderr, /another/)
+  t.notMatch(stderr, /SQLite/)
+})
