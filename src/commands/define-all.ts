@@ -3,7 +3,9 @@ import { defineBackup } from './backup.ts'
 import { defineConfig } from './config.ts'
 import { defineDevice } from './device.ts'
 import { defineDoc } from './doc.ts'
+import { defineExport } from './export.ts'
 import { defineHistory } from './history.ts'
+import { defineImport } from './import.ts'
 import { defineInvite, defineRegistration } from './registration.ts'
 import { defineUser } from './user.ts'
 
@@ -17,6 +19,8 @@ export function defineAll(kss: Command): void {
     defineDoc,
     defineHistory,
     defineBackup,
+    defineImport,
+    defineExport,
     defineConfig,
   ]) {
     define(kss)

@@ -1,7 +1,7 @@
-import { trimBlanks } from '../credentials.ts'
-import { push, registration, type Progress } from '../protocol.ts'
+import type { Progress } from '../protocol.ts'
 import { toProgress } from '../store/progress-file.ts'
 import type { ImportedDocument, ImportedUser, Problem } from './source.ts'
+import { isDocument, isKey, isText, isUsername } from './wire-rules.ts'
 
 /** An account as another server names it; nothing of it is checked yet. */
 export interface Account {
@@ -51,7 +51,8 @@ function add(
     return (error as Error).message
   }
   if (!isDocument(row.document)) return `${named}: cannot be a document here`
-  if (![row.progress, row.device, row.device_id ?? ''].every(isText)) return `${named}: is not valid Unicode`
+  if (![row.progress, row.device, row.device_id ?? ''].every((text) => isText(text)))
+    return `${named}: is not valid Unicode`
   const known = documents.get(row.document)
   if (known) known.rows.push(row)
   else documents.set(row.document, { rows: [row], ...(title !== undefined && { title }) })
@@ -60,21 +61,4 @@ function add(
 
 function readKey({ key, keyPattern }: Account): string | undefined {
   return isKey(key) && (keyPattern?.test(key) ?? true) ? key : undefined
-}
-
-type Check = (value: unknown) => value is string
-
-/** What a schema of the wire accepts; a pair of surrogates is one character, as it is to JSON Schema. */
-function fits({ pattern, maxLength }: { pattern: string; maxLength?: number }): Check {
-  const regexes = [new RegExp(pattern, 'u'), new RegExp(`^.{0,${maxLength ?? ''}}$`, 'su')]
-  return (value): value is string => typeof value === 'string' && regexes.every((regex) => regex.test(value))
-}
-
-const isWireName = fits(registration.properties.username)
-const isKey = fits(registration.properties.password)
-const isDocument = fits(push.properties.document)
-const isText = fits(push.properties.progress)
-
-function isUsername(value: unknown): value is string {
-  return isWireName(value) && trimBlanks(value) === value
 }

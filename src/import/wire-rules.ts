@@ -1,12 +1,13 @@
 import { Ajv } from 'ajv'
+import { trimBlanks } from '../credentials.ts'
 import { push, registration } from '../protocol.ts'
 
 const ajv = new Ajv()
 const fitsUsername = ajv.compile<string>(registration.properties.username)
 
 /** Whether a reader can log in by the name: HTTP takes blanks off a header's ends. @see protocol.ts */
-export function isUsername(name: string): boolean {
-  return fitsUsername(name) && !/^ | $/.test(name)
+export function isUsername(name: unknown): name is string {
+  return fitsUsername(name) && trimBlanks(name) === name
 }
 
 /** What the wire takes as x-auth-key. */

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import type { Progress } from '../protocol.ts'
 import { appendLines, makeFolder, replaceFile, syncFolder } from './atomic-file.ts'
-import { unlessAbsent } from './error-code.ts'
+import { hasCode, unlessAbsent } from './error-code.ts'
 import { parseProgress } from './progress-file.ts'
 
 /** Where the history of the record at the path is. @see STORAGE.md §1 */
@@ -106,8 +106,13 @@ export class HistoryFiles {
 }
 
 async function replaceLines(path: string, lines: string[]): Promise<void> {
-  await makeFolder(dirname(path))
-  await replaceFile(path, joinLines(lines))
+  try {
+    await replaceFile(path, joinLines(lines))
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+    await makeFolder(dirname(path))
+    await replaceFile(path, joinLines(lines))
+  }
 }
 
 function joinLines(lines: string[]): string {

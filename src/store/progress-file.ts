@@ -12,7 +12,7 @@ export function parseProgress(text: string, path: string, fileTime: number): Pro
 /** The same of an object; `path` names it in the error. */
 export function toProgress(record: Record<string, unknown>, path: string, fileTime: number): Progress {
   const { document, percentage: part, progress, device, device_id, timestamp, metadata, ...rest } = record
-  const percentage = Number(part ?? 0)
+  const percentage = numberOf(part ?? 0)
   if (typeof document !== 'string') throw new DamagedFile(path, 'has no document')
   if (typeof progress !== 'string') throw new DamagedFile(path, 'has no progress')
   if (!Number.isFinite(percentage)) throw new DamagedFile(path, 'has no percentage')
@@ -32,9 +32,14 @@ export function toProgress(record: Record<string, unknown>, path: string, fileTi
 const firstMilliseconds = 1e11
 
 function seconds(value: unknown): number | undefined {
-  const time = Number(value ?? Number.NaN)
+  const time = numberOf(value ?? Number.NaN)
   if (!Number.isFinite(time)) return undefined
   return Math.floor(time >= firstMilliseconds ? time / 1000 : time)
+}
+
+/** An object could have any valueOf. */
+function numberOf(value: unknown): number {
+  return typeof value === 'object' ? Number.NaN : Number(value)
 }
 
 function isObject(value: unknown): value is object {

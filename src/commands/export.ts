@@ -1,0 +1,118 @@
+import { createWriteStream } from 'node:fs'
+import { basename } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Option, type Command } from 'commander'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { isHash } from '../key-hash.ts'
+import type { Progress } from '../protocol.ts'
+import { backupFiles, streamArchive, writeArchive, type ArchivedFile } from '../store/backup.ts'
+import { readRecords, readRows } from '../store/folder-reader.ts'
+import type { StoredUser } from '../store/user-files.ts'
+import { findUser, listUsers } from './accounts.ts'
+import { examples, stateCommand } from './define.ts'
+import { titleOf } from './documents.ts'
+import { withState, type StateFlags } from './state.ts'
+
+interface ExportFlags extends Omit<StateFlags, 'json'> {
+  all?: boolean
+  format: 'kss' | 'csv' | 'kss-python'
+  output?: string
+}
+
+/** `kss export`. */
+export function defineExport(program: Command): void {
+  stateCommand(program, 'export [user]', 'write all that is known of one account, or of all, with the history')
+    .option('--all', 'all accounts')
+    .addOption(
+      new Option('--format <format>', 'kss: an archive for kss backup restore --merge; csv: for spreadsheets')
+        .choices(['kss', 'csv', 'kss-python'])
+        .default('kss'),
+    )
+    .option('-o, --output <file>', 'where to; default: standard output')
+    .addHelpText('after', examples('kss export alice > alice.tar.gz', 'kss export --all --format csv -o positions.csv'))
+    .action(exportUsers)
+}
+
+async function exportUsers(username: string | undefined, flags: ExportFlags): Promise<void> {
+  if ((username === undefined) !== (flags.all ?? false)) {
+    throw new CommandError('Say one account, or --all.', exitCodes.usage)
+  }
+  if (flags.format !== 'csv' && flags.output === undefined && process.stdout.isTTY) {
+    throw new CommandError('An archive is nothing for a screen: say where to with -o FILE.', exitCodes.usage)
+  }
+  await withState(flags, async (state) => {
+    const users = username === undefined ? await listUsers(state) : [await findUser(state, username)]
+    await state.store.flush()
+    if (flags.format === 'csv') await writeText(csvOf(users), flags.output)
+    else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(users), flags.output)
+  })
+}
+
+async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
+  const to = output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 })
+  await pipeline(Readable.from(lines), to, { end: output !== undefined })
+}
+
+async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | undefined): Promise<void> {
+  await (output === undefined ? streamArchive(files, process.stdout) : writeArchive(files, output))
+}
+
+function kssFiles(dir: string, users: StoredUser[]): AsyncIterable<ArchivedFile> {
+  const folders = users.map(({ folder }) => basename(folder))
+  return backupFiles(dir, undefined, folders)
+}
+
+/** As Python kss keeps them, under their raw names; those that would lead out of the folder stay here. */
+async function* pythonFiles(users: StoredUser[]): AsyncGenerator<ArchivedFile> {
+  for (const { username, key, folder } of users) {
+    if (isHash(key)) console.error(`${username} must register again there: Python kss cannot read a hashed key.`)
+    const files = new Map<string, object>([['auth', { 'x-auth-user': username, 'x-auth-key': key }]])
+    for (const { record } of await readRecords(folder)) {
+      const { document, progress, percentage, device, device_id, timestamp } = record
+      if (document === 'auth' || !isFileName(document)) console.error(`Left out: ${document}, which is no file name.`)
+      else files.set(document, { document, progress, percentage, device, device_id, timestamp })
+    }
+    if (!isFileName(username)) console.error(`Left out: ${username}, which is no folder name.`)
+    else {
+      for (const [name, content] of files) {
+        const bytes = Buffer.from(JSON.stringify(content))
+        yield { name: `${username}/${name}.json`, bytes, mtime: new Date() }
+      }
+    }
+  }
+}
+
+function isFileName(name: string): boolean {
+  return !/^\.|[/\\\0]/.test(name)
+}
+
+const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']
+
+/** @see RFC 4180 */
+async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
+  yield csvLine(columns)
+  for (const { username, folder } of users) {
+    for (const stored of await readRecords(folder)) {
+      const rows = await readRows(stored)
+      for (const [at, row] of rows.entries()) {
+        yield csvLine([username, ...cellsOf(row, titleOf(stored.record)), at === rows.length - 1 ? 'yes' : 'no'])
+      }
+    }
+  }
+}
+
+function cellsOf(
+  { document, timestamp, percentage, progress, device, device_id = '' }: Progress,
+  title: string,
+): string[] {
+  const date = new Date(timestamp * 1000)
+  const time = Number.isNaN(date.getTime()) ? '' : date.toISOString()
+  return [document, title, time, `${percentage}`, progress, device, device_id]
+}
+
+/** A cell that a spreadsheet would take for a formula gets an apostrophe: devices name themselves. */
+function csvLine(cells: string[]): string {
+  const quoted = cells.map((cell) => `"${(/^[=+@\t\r-]/.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`)
+  return `${quoted.join(',')}\r\n`
+}

@@ -1,0 +1,186 @@
+import { Argument, type Command } from 'commander'
+import pLimit from 'p-limit'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { keyOfPassword } from '../credentials.ts'
+import { SourceError, type ImportedDocument, type ImportedUser, type Source } from '../import/source.ts'
+import { isHash } from '../key-hash.ts'
+import { KeyHasher } from '../key-hasher.ts'
+import type { MergedDocument } from '../store/operations.ts'
+import { examples, stateCommand } from './define.ts'
+import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
+import { randomPassword, readPassword } from './password.ts'
+import type { StateStore } from './state-store.ts'
+import { withState, type StateFlags } from './state.ts'
+import { count, plain, print, progressBar, table } from './terminal.ts'
+
+interface ImportFlags extends StateFlags {
+  dryRun?: boolean
+  user?: string
+  admin?: string
+  passwordStdin?: boolean
+}
+
+/** What came of one user of the other server. */
+interface ImportedAccount extends MergedUser {
+  /** Made up for an account whose key the other server does not tell. */
+  password?: string
+}
+
+/** Users at a time: while one's key is hashed, another's files are written. */
+const usersAtOnce = 4
+
+const kinds = [
+  'kss-python',
+  'kosync-go',
+  'koreader-sync-server',
+  'users-json',
+  'kosync-dotnet',
+  'koinsight',
+  'crosspoint-sync',
+]
+
+/** `kss import`. */
+export function defineImport(program: Command): void {
+  stateCommand(program, 'import', 'take over the accounts and positions of another server')
+    .addArgument(new Argument('<kind>', 'what server it was').choices(kinds))
+    .argument('<source>', 'its folder, file or address')
+    .option('--dry-run', 'only tell what would come')
+    .option('--user <name>', 'this account only')
+    .option('--admin <name>', 'kosync-dotnet: who may read all accounts there')
+    .option('--password-stdin', 'kosync-dotnet: read that one’s password from standard input')
+    .addHelpText('after', '\ndocs/migrate.md has a section for each server.')
+    .addHelpText(
+      'after',
+      examples(
+        'kss import kss-python old --dry-run',
+        'kss import users-json users.json',
+        'kss import kss-python old --user ann',
+      ),
+    )
+    .action(importFrom)
+}
+
+async function importFrom(kind: string, source: string, flags: ImportFlags): Promise<void> {
+  const problems: string[] = []
+  try {
+    const users = await collect(await openSource(kind, source, flags), flags.user, problems)
+    const imported = flags.dryRun ? users.map(countRows) : await importAll(users, flags)
+    for (const problem of problems) console.error(`Not imported: ${plain(problem)}`)
+    print(flags.json, { users: imported, problems }, () => describe(imported, flags.dryRun))
+    if (problems.length > 0) process.exitCode = exitCodes.failure
+  } catch (error) {
+    if (error instanceof SourceError) throw new CommandError(error.message, exitCodes.failure, { cause: error })
+    throw error
+  }
+}
+
+/** Loads what reads the kind, and only that. */
+async function openSource(kind: string, source: string, flags: ImportFlags): Promise<Source> {
+  switch (kind) {
+    case 'kss-python':
+      return (await import('../import/kss-python.ts')).readKssPython(source)
+    case 'kosync-go':
+      return (await import('../import/kosync-go.ts')).readKosyncGo(source)
+    case 'koreader-sync-server':
+      return (await import('../import/koreader-sync-server.ts')).readKoreaderSyncServer(source)
+    case 'users-json':
+      return (await import('../import/users-json.ts')).readUsersJson(source)
+    case 'koinsight':
+      return (await import('../import/sqlite.ts')).readKoinsight(source)
+    case 'crosspoint-sync':
+      return (await import('../import/sqlite.ts')).readCrosspointSync(source)
+    default: {
+      const { readKosyncDotnet } = await import('../import/kosync-dotnet.ts')
+      if (flags.admin === undefined)
+        throw new CommandError('Say who may read all accounts: --admin NAME.', exitCodes.usage)
+      return readKosyncDotnet(source, { username: flags.admin, password: await readPassword(flags) })
+    }
+  }
+}
+
+async function collect(source: Source, only: string | undefined, problems: string[]): Promise<ImportedUser[]> {
+  const users: ImportedUser[] = []
+  for await (const item of source) {
+    if ('problem' in item) problems.push(item.problem)
+    else if (only === undefined || item.username === only) users.push(item)
+  }
+  if (only !== undefined && users.length === 0) problems.push(`${only}: there is no such account`)
+  return users
+}
+
+function countRows({ username, documents }: ImportedUser): ImportedAccount {
+  const rows = documents.reduce((sum, document) => sum + document.rows.length, 0)
+  return { username, isNew: true, documents: documents.length, latest: documents.length, rows }
+}
+
+async function importAll(users: ImportedUser[], flags: ImportFlags): Promise<ImportedAccount[]> {
+  const total = users.reduce((sum, { documents }) => sum + documents.length, 0)
+  const bar = progressBar('document')
+  let done = 0
+  const show = (documents: number): void => {
+    done += documents
+    bar(done, total)
+  }
+  return await withState(
+    flags,
+    async ({ store, config }) => {
+      const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
+      const limit = pLimit(usersAtOnce)
+      return await limit.map(users, (user) => importOne(store, hasher, user, show))
+    },
+    { create: true },
+  )
+}
+
+async function importOne(
+  store: StateStore,
+  hasher: KeyHasher,
+  { username, key, documents }: ImportedUser,
+  show: (documents: number) => void,
+): Promise<ImportedAccount> {
+  const password = key === undefined ? randomPassword() : undefined
+  // Else it would cost a hash for nothing.
+  const isThere = (await store.getUser(username)) !== undefined
+  const stored = isThere ? undefined : await toStored(key ?? keyOfPassword(password!), hasher)
+  const user = { username, key: stored, ...(password !== undefined && { disabled: true as const }) }
+  const merged = await mergeUser(store, user, chunks(documents, show))
+  return { ...merged, ...(password !== undefined && merged.isNew && { password }) }
+}
+
+/** A hash of another server is checked as it is at the first log-in, and replaced then. */
+async function toStored(key: string, hasher: KeyHasher): Promise<string> {
+  return isHash(key) ? key : await hasher.hash(key)
+}
+
+function* chunks(documents: ImportedDocument[], show: (documents: number) => void): Generator<MergedDocument[]> {
+  for (let at = 0; at < documents.length; at += documentsAtOnce) {
+    const some = documents.slice(at, at + documentsAtOnce)
+    yield some.map(({ rows, title }) => {
+      const sorted = rows.toSorted((one, other) => one.timestamp - other.timestamp)
+      return { rows: sorted, ...(title !== undefined && { title }) }
+    })
+    show(some.length)
+  }
+}
+
+function describe(accounts: ImportedAccount[], dryRun: boolean | undefined): string {
+  const documents = count(
+    accounts.reduce((sum, account) => sum + account.documents, 0),
+    'document',
+  )
+  const sum = `${count(accounts.length, 'account')} with ${documents}`
+  if (dryRun) {
+    const rows = accounts.map((account) => [account.username, `${account.documents}`, `${account.rows}`])
+    return `${table(['NAME', 'DOCUMENTS', 'POSITIONS'], rows)}${sum} would come. Nothing was changed.\n`
+  }
+  const rows = accounts.map((account) => {
+    const { username, isNew, latest, rows: added, password } = account
+    const how = isNew ? 'new' : 'was there'
+    return [username, how, `${account.documents}`, `${latest}`, `${added}`, password ? `${password} (disabled)` : '']
+  })
+  const head = ['NAME', 'ACCOUNT', 'DOCUMENTS', 'NEWER THAN HERE', 'CHANGES ADDED', 'PASSWORD']
+  const advice = accounts.some(({ password }) => password !== undefined)
+    ? 'Tell those with a password what it is, then let them in: kss user enable NAME.\n'
+    : ''
+  return `${table(head, rows)}${sum} came.\n${advice}`
+}
