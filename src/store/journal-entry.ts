@@ -62,7 +62,8 @@ export function collectPushes(entries: unknown[]): KeptPushes[] {
 }
 
 /** Not if it would lead out of the state directory: a journal may come from a backup that somebody else made. */
-function isEntry(value: unknown): value is JournalEntry {
+export function isEntry(value: unknown): value is JournalEntry {
+  if (typeof value !== 'object' || value === null) return false
   const { folder, file } = value as JournalEntry
-  return [folder, file ?? folder].every((name) => /^[^./\\][^/\\]*$/.test(name))
+  return [folder, file ?? folder].every((name) => typeof name === 'string' && /^[^./\\][^/\\]*$/.test(name))
 }

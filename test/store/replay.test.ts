@@ -177,6 +177,12 @@ t.test('a journal that somebody doctored does not lead out of the folder', async
   t.same((await readdir(dir, { recursive: true })).toSorted(), ['.journal', 'ann', 'ann/auth.json'])
 })
 
+t.test('a line of the journal that says nothing keeps nobody from a start', async (t) => {
+  const lines = ['null', '5', '{}', '{"folder":5}', '{"folder":"ann","file":5,"push":{}}'].map(journalLine)
+  const { store } = await open(t, leftBy(t, { journal: [lines.join('') + entry(at('1'))] }))
+  t.match(await store.getProgress('ann', 'abc'), at('1'))
+})
+
 t.test('a disk that can not be written is served from the journal, which stays', async (t) => {
   const dir = leftBy(t, { journal: [entry(at('2'))] })
   await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
