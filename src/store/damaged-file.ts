@@ -1,9 +1,12 @@
 /** A file that is there but does not hold what it should. `code` is `DAMAGED_FILE`. */
 export class DamagedFile extends Error {
   readonly code = 'DAMAGED_FILE'
+  /** What is wrong, without the path: "is not JSON". */
+  readonly reason: string
 
   constructor(path: string, reason: string) {
     super(`${path}: ${reason}`)
+    this.reason = reason
   }
 }
 

@@ -27,6 +27,16 @@ export function hasRawFileName(name: string): boolean {
   return !/^\.|[/\\\0]/.test(name) && toFileName(name) !== name
 }
 
+/** The name that toFileName makes this of; undefined when there is none, or only a hash is left of it. */
+export function fromFileName(fileName: string): string | undefined {
+  try {
+    const name = decodeURIComponent(fileName)
+    return toFileName(name) === fileName ? name : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function escapeBytes(name: string, escapeFirst: boolean): string {
   let escaped = ''
   const bytes = Buffer.from(name)

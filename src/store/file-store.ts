@@ -41,6 +41,7 @@ export class FileStore implements Store {
     this.#registration = new RegistrationFile(dir)
     this.#onDamage = options.onDamage
     this.operations = new Operations({
+      dir,
       users: this.#users,
       progress: this.#progress,
       registration: this.#registration,

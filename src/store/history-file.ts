@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import type { Progress } from '../protocol.ts'
 import { appendLines, makeFolder, replaceFile, syncFolder } from './atomic-file.ts'
@@ -67,6 +67,13 @@ export class HistoryFiles {
     await unlessAbsent(syncFolder(dirname(path)))
   }
 
+  /** Counts the lines of the folder's files anew: somebody else changed them. */
+  forget(folder: string): void {
+    for (const path of this.#lengths.keys()) {
+      if (path.startsWith(folder + sep)) this.#lengths.delete(path)
+    }
+  }
+
   /** Resolves to how many lines there are now; 0 where nobody counts. */
   async #append(path: string, lines: string[], known: number | undefined): Promise<number> {
     if (this.#limit > 0) {
@@ -119,7 +126,8 @@ function joinLines(lines: string[]): string {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-async function readLines(path: string): Promise<string[]> {
+/** The lines of a history, whole or not. */
+export async function readLines(path: string): Promise<string[]> {
   const text = (await unlessAbsent(readFile(path, 'utf8'))) ?? ''
   return text.split('\n').filter((line) => line !== '')
 }

@@ -130,7 +130,7 @@ export async function readJournal(dir: string, onDamage: (error: Error) => void)
   for (const name of names) {
     const path = join(dir, name)
     const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
-    const whole = lines.filter((line) => line.startsWith(`${checksum(line.slice(9))} `))
+    const whole = lines.filter(isWhole)
     for (const line of whole) entries.push(JSON.parse(line.slice(9)))
     if (whole.length < lines.length) onDamage(new DamagedFile(path, 'has a line that a crash tore'))
   }
@@ -150,6 +150,11 @@ export async function syncJournal(dir: string): Promise<void> {
       await file.close()
     }
   }
+}
+
+/** Whether the line is as it was written. */
+export function isWhole(line: string): boolean {
+  return line.startsWith(`${checksum(line.slice(9))} `)
 }
 
 function checksum(json: string): string {

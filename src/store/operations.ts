@@ -1,16 +1,22 @@
+import { join } from 'node:path'
 import pLimit from 'p-limit'
 import type { Progress } from '../protocol.ts'
 import { hasCode } from './error-code.ts'
+import type { Finding } from './finding.ts'
 import { readHistory } from './history-file.ts'
 import { keptRows, mergeRows, rowOf } from './rows.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { Located, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './registration-file.ts'
+import { clearFolder, repairFolder, repairTop } from './repair.ts'
+import type { ScanOptions } from './scan-entries.ts'
 import type { Registration } from './store.ts'
 import type { StoredUser, UserFiles } from './user-files.ts'
 
 /** What operations need of the store. */
 export interface OperationsOptions {
+  /** The state directory. */
+  dir: string
   users: UserFiles
   progress: ProgressFiles
   registration: RegistrationFile
@@ -140,6 +146,30 @@ export class Operations {
         merged.rows += rows
       }
       return merged
+    })
+  }
+
+  /**
+   * Mends what is wrong in the user's folder of that name, or with '' at the top of the state directory. Resolves to
+   * what was done and what is left; rejects when something that was pushed there cannot be written all the same.
+   */
+  repair(folder: string, options: ScanOptions = {}): Promise<Finding[]> {
+    const { dir, change } = this.#options
+    return change(() => (folder === '' ? repairTop(dir, options) : this.#repairFolder(folder, options)))
+  }
+
+  async #repairFolder(folder: string, options: ScanOptions): Promise<Finding[]> {
+    const { dir, users, progress, takeFolder, giveName } = this.#options
+    const path = join(dir, folder)
+    // What waits for the folder may wait for just this.
+    const cleared = await clearFolder(dir, folder, options)
+    return await takeFolder(path, async () => {
+      try {
+        return [...cleared, ...(await repairFolder(dir, folder, { ...options, giveName }))]
+      } finally {
+        await progress.forget(path)
+        users.forget()
+      }
     })
   }
 

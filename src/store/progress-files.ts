@@ -30,6 +30,7 @@ export class ProgressFiles {
   readonly #options: ProgressFilesOptions
   readonly #journal: Journal
   readonly #files: FileCache<Progress>
+  readonly #history: HistoryFiles
   readonly #behind: WriteBehind
   readonly #commits: Batcher<Push, Progress | { failure: unknown }>
   /** For a folder that is settled, and stays so meanwhile. */
@@ -39,9 +40,10 @@ export class ProgressFiles {
     this.#options = options
     this.#journal = journal
     this.#files = new FileCache((text, stats, path) => readRecord(text, stats, path, options.onDamage))
-    const history = new HistoryFiles(options.historyLimit ?? 0)
-    this.editor = new RecordEditor(this.#files, history, options.history)
-    this.#behind = new WriteBehind(journal, this.#files, options.history ? history : undefined, options.onDamage)
+    this.#history = new HistoryFiles(options.historyLimit ?? 0)
+    this.editor = new RecordEditor(this.#files, this.#history, options.history)
+    const history = options.history ? this.#history : undefined
+    this.#behind = new WriteBehind(journal, this.#files, history, options.onDamage)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
@@ -95,11 +97,12 @@ export class ProgressFiles {
     return await readHistory(path)
   }
 
-  /** Forgets all of a folder that is gone; resolves when nothing that was pushed so far can come there any more. */
+  /** Forgets all of a folder that is gone, or was changed by others; resolves when nothing that was pushed so far can come there any more. */
   async forget(folder: string): Promise<void> {
     await this.#commits.drained('')
     await this.#behind.forget(folder)
     this.#files.deleteAll(folder + sep)
+    this.#history.forget(folder)
   }
 
   /** Resolves when all that was pushed into the folder is in its files, for good; rejects with why it cannot be. */

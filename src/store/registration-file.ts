@@ -26,7 +26,8 @@ export class RegistrationFile {
   }
 }
 
-function parseRegistration(text: string, _stats: unknown, path: string): Registration {
+/** What the text of the file says; throws DamagedFile. */
+export function parseRegistration(text: string, _stats: unknown, path: string): Registration {
   const { open, until, invited = [] } = parseObject(text, path)
   const isValid =
     ['boolean', 'undefined'].includes(typeof open) &&

@@ -9,7 +9,7 @@ import { toFileName } from './file-name.ts'
 import { listsRawName } from './raw-names.ts'
 import type { Now, User } from './store.ts'
 
-const authFile = 'auth.json'
+export const authFile = 'auth.json'
 
 /** In auth.json while the user gets this name: it counts as soon as the folder is the name's. */
 const nextName = 'x-auth-user-next'
@@ -114,6 +114,11 @@ export class UserFiles {
     return users.filter((user) => user !== undefined)
   }
 
+  /** Looks at the disk again: somebody else changed files. */
+  forget(): void {
+    this.#files.deleteAll('')
+  }
+
   async #write(folder: string, fields: Record<string, unknown>): Promise<void> {
     this.#set(folder, fields, await replaceFile(join(folder, authFile), format(fields)))
   }
@@ -175,7 +180,8 @@ function format(fields: Record<string, unknown>): string {
   return `${JSON.stringify(fields)}\n`
 }
 
-function parseUser(text: string, _stats: unknown, path: string): StoredUser {
+/** The user that the text of an auth.json tells of; throws DamagedFile. */
+export function parseUser(text: string, _stats: unknown, path: string): StoredUser {
   return userOf(parseObject(text, path), path)
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { hasRawFileName, toFileName } from '../../src/store/file-name.ts'
+import { fromFileName, hasRawFileName, toFileName } from '../../src/store/file-name.ts'
 
 for (const [name, fileName] of [
   ['alice', 'alice'],
@@ -45,6 +45,18 @@ const name = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1 }),
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 80 }),
 )
+t.test('a file name tells the name, but for a hash', async (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      if (!text.isWellFormed()) return
+      const fileName = toFileName(text)
+      t.equal(fromFileName(fileName), fileName.startsWith('~') ? undefined : text)
+    }),
+  )
+  for (const none of ['Bob', '%zz', '%ff', '%61lice', '~x', `~${'a'.repeat(64)}`])
+    t.equal(fromFileName(none), undefined)
+})
+
 const hostile = fc.stringMatching(/^[a-cA-C.%/\\~_\-0 ]{1,6}$/)
 const any = fc.oneof(name, hostile).filter((text) => text.isWellFormed())
 
