@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { defineBackup } from './backup.ts'
+import { defineCheck } from './check.ts'
 import { defineConfig } from './config.ts'
 import { defineDevice } from './device.ts'
 import { defineDoc } from './doc.ts'
@@ -19,6 +20,7 @@ export function defineAll(kss: Command): void {
     defineDoc,
     defineHistory,
     defineBackup,
+    defineCheck,
     defineImport,
     defineExport,
     defineConfig,

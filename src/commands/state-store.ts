@@ -25,6 +25,7 @@ const operations = [
   'putTitle',
   'pruneHistory',
   'mergeProgress',
+  'repair',
 ] as const
 
 type Remote<T, Name extends keyof T> = {

@@ -29,6 +29,8 @@ export interface State {
 export interface StateOptions {
   /** Make the directory when it is not there. */
   create?: boolean
+  /** Done before the directory is opened; not where a server has it. */
+  beforeOpen?: (dir: string) => Promise<void>
 }
 
 /** Milliseconds that another command may take. */
@@ -46,14 +48,12 @@ export function loadSettings({ dir, envFile }: StateFlags): Config {
 export async function withState<T>(
   flags: StateFlags,
   work: (state: State) => Promise<T>,
-  { create = false }: StateOptions = {},
+  { create = false, beforeOpen = async () => undefined }: StateOptions = {},
 ): Promise<T> {
   const config = loadSettings(flags)
   const { KSS_DIR: dir } = config
-  if (!create && !(await unlessAbsent(stat(dir)))) {
-    throw new CommandError(`There is no folder ${dir}. Say which one kss uses with --dir.`)
-  }
-  const { store, server, close } = await openStore(config)
+  if (!create) await checkFolder(dir)
+  const { store, server, close } = await openStore(config, beforeOpen)
   try {
     return await work({ dir, config, store, server })
   } catch (error) {
@@ -63,14 +63,20 @@ export async function withState<T>(
   }
 }
 
+/** Throws CommandError when there is no such folder. */
+export async function checkFolder(dir: string): Promise<void> {
+  if (await unlessAbsent(stat(dir))) return
+  throw new CommandError(`There is no folder ${dir}. Say which one kss uses with --dir.`)
+}
+
 type OpenStore = Pick<State, 'store' | 'server'> & { close: () => Promise<void> }
 
-async function openStore(config: Config): Promise<OpenStore> {
+async function openStore(config: Config, beforeOpen: (dir: string) => Promise<void>): Promise<OpenStore> {
   const { KSS_DIR: dir } = config
   const deadline = Date.now() + patience
   for (;;) {
     try {
-      return await openHere(config)
+      return await openHere(config, beforeOpen)
     } catch (error) {
       if (!(error instanceof FolderInUse)) throw error
       const { holder, socket } = error
@@ -82,13 +88,14 @@ async function openStore(config: Config): Promise<OpenStore> {
   }
 }
 
-async function openHere(config: Config): Promise<OpenStore> {
+async function openHere(config: Config, beforeOpen: (dir: string) => Promise<void>): Promise<OpenStore> {
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   const { release } = await lock(dir)
   try {
     // Not before: what a server does for it, a command may ask for that could not do it itself.
     await openStateFolder(dir)
     await prepareFormat(dir, tell)
+    await beforeOpen(dir)
     const store = await FileStore.open({ dir, history, historyLimit, onDamage: tell })
     const close = async (): Promise<void> => {
       await store.close()
@@ -101,7 +108,8 @@ async function openHere(config: Config): Promise<OpenStore> {
   }
 }
 
-async function lock(dir: string): Promise<FolderLock> {
+/** Makes this command the one that has the folder. Throws FolderInUse, or CommandError. */
+export async function lock(dir: string): Promise<FolderLock> {
   const holder = { ...whoAmI(), command: true }
   try {
     return await lockFolder(dir, holder)

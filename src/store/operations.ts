@@ -8,7 +8,6 @@ import { keptRows, mergeRows, rowOf } from './rows.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { Located, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './registration-file.ts'
-import { clearFolder, repairFolder, repairTop } from './repair.ts'
 import type { ScanOptions } from './scan-entries.ts'
 import type { Registration } from './store.ts'
 import type { StoredUser, UserFiles } from './user-files.ts'
@@ -155,12 +154,17 @@ export class Operations {
    */
   repair(folder: string, options: ScanOptions = {}): Promise<Finding[]> {
     const { dir, change } = this.#options
-    return change(() => (folder === '' ? repairTop(dir, options) : this.#repairFolder(folder, options)))
+    return change(async () => {
+      if (folder !== '') return await this.#repairFolder(folder, options)
+      const { repairTop } = await import('./repair.ts')
+      return await repairTop(dir, options)
+    })
   }
 
   async #repairFolder(folder: string, options: ScanOptions): Promise<Finding[]> {
     const { dir, users, progress, takeFolder, giveName } = this.#options
     const path = join(dir, folder)
+    const { clearFolder, repairFolder } = await import('./repair.ts')
     // What waits for the folder may wait for just this.
     const cleared = await clearFolder(dir, folder, options)
     return await takeFolder(path, async () => {

@@ -8,7 +8,7 @@ import { unlessAbsent } from './error-code.ts'
 import { toFileName } from './file-name.ts'
 import { historyPath, parseRow, readHistory, readLines } from './history-file.ts'
 import { keepCopy } from './keep-copy.ts'
-import { mergeRows, rowOf } from './merge-rows.ts'
+import { mergeRows, rowOf } from './rows.ts'
 
 /** Sets aside a record that cannot be read; the newest good line of its history takes its place. */
 export async function replaceRecord(path: string): Promise<void> {
