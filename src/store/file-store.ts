@@ -154,7 +154,15 @@ export class FileStore implements Store {
     return user && this.#progress.get(user.folder, document)
   }
 
-  async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
+  putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
+    return this.#put(username, pushed, false)
+  }
+
+  addProgress(username: string, record: Progress): Promise<Progress | undefined> {
+    return this.#put(username, record, true)
+  }
+
+  async #put(username: string, pushed: Progress, onlyIfNone: boolean): Promise<Progress | undefined> {
     const given = this.#given
     let key: string | undefined
     for (;;) {
@@ -165,7 +173,8 @@ export class FileStore implements Store {
       const taken = this.#taken.get(user.folder)
       const located = taken ? await taken : await this.#progress.locateForPush(user.folder, pushed.document)
       // Else the folder may be another user's by now, or somebody works in it.
-      if (located && takings === this.#takings && now === this.#given) return await this.#progress.put(located, pushed)
+      if (located && takings === this.#takings && now === this.#given)
+        return await this.#progress.put(located, pushed, onlyIfNone)
     }
   }
 

@@ -26,7 +26,8 @@ export class MemoryStore implements Store {
   async replaceKey(username: string, current: string, key: string): Promise<boolean> {
     const account = this.#accounts.get(username)
     if (account?.user.key !== current) return false
-    account.user = { ...account.user, key }
+    const { adopted: _before, ...user } = account.user
+    account.user = { ...user, key }
     return true
   }
 
@@ -64,6 +65,10 @@ export class MemoryStore implements Store {
     account.records.set(pushed.document, record)
     if (!isRepeat(previous, pushed)) account.history.push({ ...pushed, timestamp: record.timestamp })
     return record
+  }
+
+  async addProgress(username: string, record: Progress): Promise<Progress | undefined> {
+    return this.#accounts.get(username)?.records.get(record.document) ?? (await this.putProgress(username, record))
   }
 
   async listHistory(username: string, document: string): Promise<Progress[]> {

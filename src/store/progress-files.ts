@@ -23,6 +23,8 @@ export interface ProgressFilesOptions {
 
 interface Push extends Located {
   pushed: Progress
+  /** Then a record that is there stays. */
+  onlyIfNone: boolean
 }
 
 /** <user>/<document>.json and <user>/history/<document>.jsonl, and the journal before them. @see STORAGE.md §1, §3 */
@@ -61,8 +63,8 @@ export class ProgressFiles {
   }
 
   /** Takes its turn at once; resolves to the record as it is stored now. */
-  async put(located: Located, pushed: Progress): Promise<Progress> {
-    const stored = await this.#commits.add('', { ...located, pushed })
+  async put(located: Located, pushed: Progress, onlyIfNone = false): Promise<Progress> {
+    const stored = await this.#commits.add('', { ...located, pushed, onlyIfNone })
     if ('failure' in stored) throw stored.failure
     return stored
   }
@@ -166,7 +168,7 @@ export class ProgressFiles {
     const results: (Progress | { failure: unknown })[] = []
     const added: (() => void)[] = []
     let entries = ''
-    for (const { pushed, ...located } of pushes) {
+    for (const { pushed, onlyIfNone, ...located } of pushes) {
       const { key, path, foreign } = located
       const waiting = this.#behind.get(key)
       if (waiting?.failure !== undefined) {
@@ -175,6 +177,10 @@ export class ProgressFiles {
         continue
       }
       const newest = records.get(key) ?? this.#newest(located, pushed.document)
+      if (onlyIfNone && newest) {
+        results.push(newest)
+        continue
+      }
       const record = nextProgress(newest, pushed)
       const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
       const isRow = !isRepeat(newest, pushed)

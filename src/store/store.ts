@@ -7,6 +7,8 @@ export interface User {
   key: string
   /** There when an operator locked the account: its credentials are refused. */
   disabled?: true
+  /** There when the upstream vouched for the key that the account still has. */
+  adopted?: true
 }
 
 /** Who may sign up, as an operator said while the server ran. */
@@ -33,7 +35,7 @@ export interface Store {
   /** False when the name is taken; of two at once exactly one wins. An invitation of the name is used up. */
   createUser(user: User): Promise<boolean>
 
-  /** Replaces the key, only if it still is `current`. False when it is not, or the user is gone. */
+  /** Replaces the key, only if it still is `current`, and ends `adopted`. False when it is not, or the user is gone. */
   replaceKey(username: string, current: string, key: string): Promise<boolean>
 
   /** Removes the credential, every record and the history. False when there is no such user. */
@@ -50,6 +52,12 @@ export interface Store {
 
   /** Stores what nextProgress makes of the push and resolves to it; undefined when the user is gone. */
   putProgress(username: string, pushed: Progress): Promise<Progress | undefined>
+
+  /**
+   * Stores the record as it is where there is none; resolves to the one that is stored then, which a push may have been
+   * faster with; undefined when the user is gone.
+   */
+  addProgress(username: string, record: Progress): Promise<Progress | undefined>
 
   /** Every change of the position, oldest first, as pushed: a push that only repeats it is none. */
   listHistory(username: string, document: string): Promise<Progress[]>

@@ -45,10 +45,11 @@ export class UserFiles {
   }
 
   /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
-  async create({ username, key, disabled }: User): Promise<boolean> {
+  async create({ username, key, disabled, adopted }: User): Promise<boolean> {
     const folder = this.folderOf(username)
     const temp = tempPath(this.#dir)
-    const fields = { 'x-auth-user': username, 'x-auth-key': key, ...(disabled && { disabled }) }
+    const said = { ...(disabled && { disabled }), ...(adopted && { adopted }) }
+    const fields = { 'x-auth-user': username, 'x-auth-key': key, ...said }
     try {
       await mkdir(temp, { mode: 0o700 })
       const stats = await replaceFile(join(temp, authFile), format(fields))
@@ -68,7 +69,8 @@ export class UserFiles {
   async replaceKey(username: string, current: string, key: string): Promise<boolean> {
     const found = await this.find(username)
     if (found?.key !== current) return false
-    await this.#write(found.folder, { ...found.fields, 'x-auth-key': key })
+    const { adopted: _ofTheKey, ...fields } = found.fields
+    await this.#write(found.folder, { ...fields, 'x-auth-key': key })
     return true
   }
 
@@ -189,8 +191,9 @@ function userOf(all: Record<string, unknown>, path: string): StoredUser {
   const folder = dirname(path)
   const { [nextName]: next, ...fields } = all
   if (typeof next === 'string' && toFileName(next) === basename(folder)) fields['x-auth-user'] = next
-  const { 'x-auth-user': username, 'x-auth-key': key, disabled } = fields
+  const { 'x-auth-user': username, 'x-auth-key': key, disabled, adopted } = fields
   if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
   if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
-  return { username, key, folder, fields, ...(disabled === true && { disabled }) }
+  const user = { username, key, folder, fields }
+  return { ...user, ...(disabled === true && { disabled }), ...(adopted === true && { adopted }) }
 }

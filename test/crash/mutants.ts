@@ -79,10 +79,10 @@ export const mutants: Record<string, Mutant> = {
   },
   'acknowledges a new key before it is written': {
     file: 'store/user-files.js',
-    text: "await this.#write(found.folder, { ...found.fields, 'x-auth-key': key });",
-    bug: `const fields = { ...found.fields, 'x-auth-key': key };
-      this.#set(found.folder, fields, statSync(join(found.folder, authFile)));
-      setTimeout(() => void this.#write(found.folder, fields).catch(() => undefined), 400);`,
+    text: "await this.#write(found.folder, { ...fields, 'x-auth-key': key });",
+    bug: `const next = { ...fields, 'x-auth-key': key };
+      this.#set(found.folder, next, statSync(join(found.folder, authFile)));
+      setTimeout(() => void this.#write(found.folder, next).catch(() => undefined), 400);`,
     loads: [[250, 400]],
     stopEvery: Infinity,
     symptom: /^log-in of /,

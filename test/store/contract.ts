@@ -124,8 +124,39 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     },
   )
 
+  t.test('a user is adopted until the key changes', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: 'K', adopted: true })
+    t.match(await store.getUser('ann'), { username: 'ann', key: 'K', adopted: true })
+    await store.replaceKey('ann', 'K', 'L')
+    t.notOk((await store.getUser('ann'))?.adopted)
+  })
+
+  t.test('a record is added where there is none, with its own time, and is a row of the history', async (t) => {
+    const store = await open(t)
+    await store.createUser({ username: 'ann', key: 'K' })
+    t.same(await store.addProgress('ann', pushed), pushed)
+    t.same(await store.getProgress('ann', 'abc'), pushed)
+    t.same(await store.addProgress('ann', { ...pushed, progress: '57', timestamp: 2000 }), pushed)
+    t.same(await store.getProgress('ann', 'abc'), pushed)
+    t.same(await store.listHistory('ann', 'abc'), [pushed])
+    t.match(await store.putProgress('ann', { ...pushed, progress: '58' }), { progress: '58' })
+  })
+
+  for (const order of ['before', 'after'] as const) {
+    t.test(`of a push and a record that is added right ${order} it the push is stored`, async (t) => {
+      const store = await open(t)
+      await store.createUser({ username: 'ann', key: 'K' })
+      const push = (): Promise<unknown> => store.putProgress('ann', { ...pushed, progress: 'pushed', timestamp: 2000 })
+      const add = (): Promise<unknown> => store.addProgress('ann', pushed)
+      await Promise.all(order === 'before' ? [add(), push()] : [push(), add()])
+      t.match(await store.getProgress('ann', 'abc'), { progress: 'pushed', timestamp: 2000 })
+    })
+  }
+
   t.test('nobody has positions without an account', async (t) => {
     const store = await open(t)
+    t.equal(await store.addProgress('ann', pushed), undefined)
     t.equal(await store.putProgress('ann', pushed), undefined)
     t.equal(await store.getProgress('ann', 'abc'), undefined)
     t.same(await store.listUsers(), [])
