@@ -20,6 +20,7 @@ import { addOtherMethods, allowAnyOrigin } from './routes/other-methods.ts'
 import { syncs } from './routes/syncs.ts'
 import { users } from './routes/users.ts'
 import type { Store } from './store/store.ts'
+import type { Upstream } from './upstream.ts'
 
 export interface AppOptions {
   store: Store
@@ -30,7 +31,9 @@ export interface AppOptions {
   basePath?: string
   disableRegistration?: boolean
   /** What guards the accounts; as the settings are by default, but without limits, if left out. */
-  auth?: AuthOptions
+  auth?: Omit<AuthOptions, 'upstream'>
+  /** Another server, whose users and positions move here. */
+  upstream?: Upstream | undefined
   /** How many connections one address may have open; 0 for any number. */
   connectionsPerAddress?: number
   /** Addresses (IP or CIDR) whose X-Forwarded-For is believed. */
@@ -107,12 +110,12 @@ function warnOnceOfProxy(logger: FastifyBaseLogger, trustedProxies: string[]): (
 }
 
 const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
-  const { store, logger, disableRegistration = false, now = Date.now } = options
-  const auth = new Auth(store, logger, options.auth ?? defaultAuth)
+  const { store, logger, upstream, disableRegistration = false, now = Date.now } = options
+  const auth = new Auth(store, logger, { ...(options.auth ?? defaultAuth), upstream })
   app.addHook('onRequest', allowAnyOrigin)
   app.register(healthcheck)
   app.register(users, { store, auth, disableRegistration, now })
-  app.register(syncs, { store, auth, now })
+  app.register(syncs, { store, auth, upstream, now })
   addOtherMethods(app, '/healthcheck', ['GET', 'HEAD'])
   addOtherMethods(app, '/users/create', ['POST'])
   addOtherMethods(app, '/users/auth', ['GET', 'HEAD'])

@@ -1,4 +1,3 @@
-import { hash as digest, randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { readCredentials, type Credentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
@@ -7,6 +6,8 @@ import { KeyHasher, type KeyHasherOptions } from './key-hasher.ts'
 import { Limits, type LimitOptions } from './limits.ts'
 import type { ErrorName } from './protocol.ts'
 import type { Now, Store, User } from './store/store.ts'
+import type { Upstream } from './upstream.ts'
+import { VerifiedKeys } from './verified-keys.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,17 +16,20 @@ declare module 'fastify' {
   }
 }
 
-/** Milliseconds for which a verified key is remembered. */
-const verifiedMs = 10 * 60_000
-
-export type AuthOptions = KeyHasherOptions & LimitOptions
+export interface AuthOptions extends KeyHasherOptions, LimitOptions {
+  /** Asked about whom the store does not know. */
+  upstream?: Upstream | undefined
+}
 
 type Done = (error?: Error) => void
 
-interface Verified {
+/** A log-in that is to be checked. */
+interface Attempt extends Credentials {
   mac: string
-  /** performance.now() of the end. */
-  until: number
+  address: string
+  whenUnknown: ErrorName
+  /** Milliseconds since the request came. */
+  spentMs: number
 }
 
 /** Who may do what: checks credentials against the store, and makes what the store keeps of a key. */
@@ -33,30 +37,30 @@ export class Auth {
   readonly #store: Store
   readonly #logger: FastifyBaseLogger
   readonly #hasher: KeyHasher
+  readonly #upstream: Upstream | undefined
   readonly #limits: Limits
-  readonly #secret = randomBytes(32).toString('hex')
-  /** As bounded as the store's own cache: a user whose file changed is another object, and has to be verified again. */
-  readonly #verified = new WeakMap<User, Verified>()
+  readonly #verified = new VerifiedKeys()
   readonly #checks = new Map<string, Promise<boolean>>()
 
   constructor(store: Store, logger: FastifyBaseLogger, options: AuthOptions) {
     this.#store = store
     this.#logger = logger
     this.#hasher = new KeyHasher(options)
+    this.#upstream = options.upstream
     this.#limits = new Limits(options)
   }
 
   /** An onRequest hook: sets request.user, or ends in `unauthorized` before the body is read. @see PROTOCOL.md §2 */
-  readonly require = (request: FastifyRequest, _reply: FastifyReply, done: Done): void => {
-    this.#authorize(request, 'unauthorized', done)
+  readonly require = (request: FastifyRequest, reply: FastifyReply, done: Done): void => {
+    this.#authorize(request, reply, 'unauthorized', done)
   }
 
   /**
    * The same for DELETE /users/me, but an account that is not there is `accountNotFound`: a client whose first answer
-   * was lost must see that the account is gone. @see PROTOCOL.md §2
+   * was lost must see that the account is gone. Nobody is adopted for that. @see PROTOCOL.md §2
    */
-  readonly requireForDeletion = (request: FastifyRequest, _reply: FastifyReply, done: Done): void => {
-    this.#authorize(request, 'accountNotFound', done)
+  readonly requireForDeletion = (request: FastifyRequest, reply: FastifyReply, done: Done): void => {
+    this.#authorize(request, reply, 'accountNotFound', done)
   }
 
   /** A new account for who sends the request; false when the name is taken. Throws `tooManyRequests`. */
@@ -82,7 +86,7 @@ export class Auth {
     }
   }
 
-  #authorize(request: FastifyRequest, whenUnknown: ErrorName, done: Done): void {
+  #authorize(request: FastifyRequest, reply: FastifyReply, whenUnknown: ErrorName, done: Done): void {
     const credentials = readCredentials(request.headers)
     if (!credentials) {
       done(new ProtocolError('unauthorized'))
@@ -94,30 +98,23 @@ export class Auth {
       done()
     }
     const user = this.#store.getUser(username)
-    const mac = this.#mac(credentials.key)
+    const mac = this.#verified.mac(credentials.key)
     // The steady state needs no promise.
-    if (!(user instanceof Promise) && user && this.#recall(user, mac)) authorized()
-    else this.#verify(user, credentials, { mac, address: request.ip, whenUnknown }).then(authorized, done)
+    if (!(user instanceof Promise) && user && this.#verified.recall(user, mac)) authorized()
+    else {
+      const attempt = { ...credentials, mac, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
+      this.#verify(user, attempt).then(authorized, done)
+    }
   }
 
-  /** Whether the key is the one that was verified; undefined when none was. */
-  #recall(user: User, mac: string): boolean | undefined {
-    const verified = this.#verified.get(user)
-    if (!verified || verified.until < performance.now()) return undefined
-    return verified.mac === mac
-  }
-
-  async #verify(
-    found: Now<User | undefined>,
-    credentials: Credentials,
-    { mac, address, whenUnknown }: { mac: string; address: string; whenUnknown: ErrorName },
-  ): Promise<void> {
+  async #verify(found: Now<User | undefined>, attempt: Attempt): Promise<void> {
+    const { username, mac, address, whenUnknown } = attempt
     const user = await found
-    if (user && this.#recall(user, mac)) return
-    const check = `${mac} ${address} ${user?.key} ${credentials.username}`
+    if (user && this.#verified.recall(user, mac)) return
+    const check = `${mac} ${address} ${user?.key ?? whenUnknown} ${username}`
     let matches = this.#checks.get(check)
     if (!matches) {
-      matches = this.#count(address, credentials, () => this.#check(user, credentials.key, mac))
+      matches = this.#count(address, username, () => (user ? this.#check(user, attempt) : this.#adopt(attempt)))
       matches = matches.finally(() => this.#checks.delete(check))
       this.#checks.set(check, matches)
     }
@@ -125,7 +122,7 @@ export class Auth {
   }
 
   /** Does the check unless the address had too many that failed; one that could not be made did not fail. */
-  async #count(address: string, { username }: Credentials, check: () => Promise<boolean>): Promise<boolean> {
+  async #count(address: string, username: string, check: () => Promise<boolean>): Promise<boolean> {
     const takeBack = await this.#limits.countLogin(address, username)
     let failed = false
     try {
@@ -137,20 +134,39 @@ export class Auth {
     }
   }
 
-  async #check(user: User | undefined, key: string, mac: string): Promise<boolean> {
-    if (user && this.#recall(user, mac) === false) {
-      // Another key was verified just now.
-      await this.#hasher.pretend()
-      return false
-    }
+  async #check(user: User, { key, mac }: Attempt): Promise<boolean> {
+    const recalled = this.#verified.recall(user, mac)
+    // Another key was verified just now.
+    if (recalled === false) await this.#hasher.pretend()
+    if (recalled !== undefined) return recalled
     // A hash of another server's may be checked in no time, as a plain key is.
-    if (!user || logNOf(user.key) === 0) await this.#hasher.matchNobody(key)
-    if (!user) return false
-    const matches = isHash(user.key) ? await this.#hasher.matches(key, user.key) : this.#mac(user.key) === mac
+    if (logNOf(user.key) === 0) await this.#hasher.matchNobody(key)
+    const matches = isHash(user.key) ? await this.#hasher.matches(key, user.key) : this.#verified.mac(user.key) === mac
     if (!matches || user.disabled) return false
-    this.#verified.set(user, { mac, until: performance.now() + verifiedMs })
+    this.#verified.remember(user, mac)
     if (this.#hasher.isWeak(user.key)) await this.#strengthen(user, key)
     return true
+  }
+
+  /** Whether a user that the store does not know is one of the upstream, and has an account here now. */
+  async #adopt(attempt: Attempt): Promise<boolean> {
+    const { username, key, mac, spentMs } = attempt
+    const asked = attempt.whenUnknown === 'unauthorized' ? this.#upstream?.knows({ username, key }, spentMs) : undefined
+    if (!asked) {
+      await this.#hasher.matchNobody(key)
+      return false
+    }
+    // Together, so that the reader waits for the slower of them only.
+    const [isKnown, hash] = await Promise.all([asked, this.#hasher.hash(key)])
+    if (!isKnown) return false
+    const created = await this.#store.createUser({ username, key: hash, adopted: true })
+    const user = await this.#store.getUser(username)
+    if (created) {
+      this.#logger.info({ user: username }, 'an account came from the upstream')
+      if (user?.key === hash) this.#verified.remember(user, mac)
+    }
+    // Else somebody else has the name since, or it is gone again.
+    return user !== undefined && (await this.#check(user, attempt))
   }
 
   /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */
@@ -161,13 +177,5 @@ export class Auth {
       // A full disk must not lock the owner out; the next log-in tries again.
       this.#logger.error({ err, user: username }, 'could not replace a weak key by its hash')
     }
-  }
-
-  /**
-   * A hash under a key of this process: what the cache holds is worth nothing elsewhere, and how long two of them take
-   * to compare tells nothing of what they were made of.
-   */
-  #mac(key: string): string {
-    return digest('sha256', this.#secret + key)
   }
 }

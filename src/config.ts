@@ -7,6 +7,7 @@ import envSchema from 'env-schema'
 import { closest } from 'fastest-levenshtein'
 import type { FromSchema } from 'json-schema-to-ts'
 import { defaultLogN, maxLogN } from './key-hash.ts'
+import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
 const limit = {
   type: 'integer',
@@ -53,6 +54,7 @@ export const settings = {
       default: '',
       description: 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1',
     },
+    ...upstreamSettings,
     KSS_LOG_LEVEL: {
       type: 'string',
       enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
@@ -74,7 +76,7 @@ type Settings = FromSchema<typeof settings>
 type Name = keyof typeof settings.properties
 
 /** The settings, checked. The keys are the names of the variables. */
-export interface Config extends Required<Omit<Settings, 'KSS_TRUSTED_PROXIES'>> {
+export interface Config extends Omit<Required<Settings>, 'KSS_TRUSTED_PROXIES' | 'KSS_UPSTREAM_USERS'>, UpstreamConfig {
   KSS_TRUSTED_PROXIES: string[]
 }
 
@@ -112,6 +114,7 @@ export function loadConfig(
       KSS_DIR: resolve(checked.KSS_DIR),
       KSS_BASE_PATH: checked.KSS_BASE_PATH.replace(/\/$/, '').replace(/^(?=[^/])/, '/'),
       KSS_TRUSTED_PROXIES: proxies(checked.KSS_TRUSTED_PROXIES),
+      ...readUpstream(checked, (name) => badValue(name, { [name]: checked[name] })),
     },
     warnings,
     sources: {

@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { ConfigError, loadConfig, type Values } from '../src/config.ts'
+import { endOf } from '../src/upstream-settings.ts'
 
 const load = (env: Values, flags: Values = {}, file?: string): ReturnType<typeof loadConfig> =>
   loadConfig(flags, file, env)
@@ -22,6 +23,9 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_REGISTRATIONS_PER_HOUR: 20,
     KSS_CONNECTIONS_PER_ADDRESS: 200,
     KSS_TRUSTED_PROXIES: [],
+    KSS_UPSTREAM: '',
+    KSS_UPSTREAM_UNTIL: '',
+    KSS_UPSTREAM_USERS: [],
     KSS_LOG_LEVEL: 'info',
     KSS_LOG_FORMAT: 'auto',
   })
@@ -79,6 +83,59 @@ for (const [name, value, expected] of [
 ] as const) {
   t.test(`${name}=${value} is one line that says what was expected`, async (t) => {
     t.throws(() => load({ [name]: value }), new ConfigError(`${name} is "${value}": expected ${expected}.`))
+  })
+}
+
+const anAddress = 'an address like https://old.example or https://old.example/kosync'
+const aDate = 'a date like 2030-12-31, or a time like 2030-12-31T18:00Z'
+
+for (const [name, value, expected] of [
+  ['KSS_UPSTREAM', 'old.example', anAddress],
+  ['KSS_UPSTREAM', 'https://', anAddress],
+  ['KSS_UPSTREAM', 'ftp://old.example', anAddress],
+  ['KSS_UPSTREAM', 'https://ann:secret@old.example', anAddress],
+  ['KSS_UPSTREAM', 'https://old.example/?a=b', anAddress],
+  ['KSS_UPSTREAM', 'https://old.example/#a', anAddress],
+  ['KSS_UPSTREAM', 'https://old.example/a b', anAddress],
+  ['KSS_UPSTREAM_UNTIL', 'tomorrow', aDate],
+  ['KSS_UPSTREAM_UNTIL', '2030', aDate],
+  ['KSS_UPSTREAM_UNTIL', '2030-02-30', aDate],
+  ['KSS_UPSTREAM_UNTIL', '2030-02-30T18:00Z', aDate],
+  ['KSS_UPSTREAM_UNTIL', '2030-13-01', aDate],
+  ['KSS_UPSTREAM_UNTIL', '2030-12-31T25:00Z', aDate],
+  ['KSS_UPSTREAM_UNTIL', '2030-12-31T18:00', aDate],
+  ['KSS_UPSTREAM_USERS', 'ann,,bob', 'user names, separated by commas, as ann,bob'],
+  ['KSS_UPSTREAM_USERS', 'ann,', 'user names, separated by commas, as ann,bob'],
+] as const) {
+  t.test(`${name}=${value} is one line that says what was expected`, async (t) => {
+    t.throws(() => load({ [name]: value }), new ConfigError(`${name} is "${value}": expected ${expected}.`))
+  })
+}
+
+for (const [value, expected] of [
+  ['https://old.example', 'https://old.example'],
+  ['https://old.example/', 'https://old.example'],
+  ['HTTPS://Old.Example:443/Kosync/', 'https://old.example/Kosync'],
+  ['http://10.0.0.1:7200/a/b', 'http://10.0.0.1:7200/a/b'],
+  ['http://[::1]:8080', 'http://[::1]:8080'],
+] as const) {
+  t.test(`the upstream ${value} is ${expected}`, async (t) => {
+    t.equal(load({ KSS_UPSTREAM: value }).config.KSS_UPSTREAM, expected)
+  })
+}
+
+t.test('the users of the upstream are names', async (t) => {
+  t.same(load({ KSS_UPSTREAM_USERS: 'ann, Жанна 李 ,bob' }).config.KSS_UPSTREAM_USERS, ['ann', 'Жанна 李', 'bob'])
+})
+
+for (const [value, expected] of [
+  ['2030-12-31', Date.UTC(2031, 0, 1)],
+  ['2030-12-31T18:00Z', Date.UTC(2030, 11, 31, 18)],
+  ['2030-12-31T00:30:05+02:00', Date.UTC(2030, 11, 30, 22, 30, 5)],
+] as const) {
+  t.test(`the upstream is asked until ${value}`, async (t) => {
+    const { KSS_UPSTREAM_UNTIL } = load({ KSS_UPSTREAM_UNTIL: value }).config
+    t.equal(endOf(KSS_UPSTREAM_UNTIL), expected)
   })
 }
 

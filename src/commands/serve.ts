@@ -1,17 +1,18 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { createApp } from '../app.ts'
+import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
-import { createLogger } from '../log.ts'
+import { createLogger, type Log } from '../log.ts'
 import { isRegistrationOpen } from '../registration.ts'
-import { FileStore, type FileStoreOptions } from '../store/file-store.ts'
+import { FileStore } from '../store/file-store.ts'
 import { removeTemps } from '../store/remove-temps.ts'
 import type { FolderLock } from '../store/folder-lock.ts'
 import { announce } from './announce.ts'
 import { lockStateFolder, openStateFolder } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { callStore } from './state-store.ts'
+import { openUpstream } from './upstream.ts'
 
 export interface RunningServer {
   /** Stops taking connections, finishes what is in flight, and gives the folder free. */
@@ -26,42 +27,22 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const { KSS_DIR: dir, KSS_HOST: host } = config
   await openStateFolder(dir)
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
-  const { logger, logRequest, flush } = await createLogger(config)
+  const log = await createLogger(config)
+  const { logger } = log
   for (const warning of warnings) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
-  await orRelease(lock, prepareFormat(dir, onDamage))
-  const { KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
-  const store = await orRelease(lock, openStore({ dir, history, historyLimit, onDamage }))
-  const call = callStore(store)
-  let stopping = false
-  lock.answer(async (method, args) => {
-    if (stopping) throw new Error('the server is stopping: try again')
-    return await call(method, args)
-  })
+  const store = await openStore(config, lock, onDamage)
+  const stopAnswering = answerCalls(lock, store)
   const isOpen = await startRegistration(store, config.KSS_DISABLE_REGISTRATION, onDamage)
-  const app = createApp({
-    store,
-    logger,
-    logRequest,
-    basePath: config.KSS_BASE_PATH,
-    disableRegistration: config.KSS_DISABLE_REGISTRATION,
-    auth: {
-      hashKeys: config.KSS_HASH_KEYS,
-      scryptCost: config.KSS_SCRYPT_COST,
-      loginFailuresPerMinute: config.KSS_LOGIN_FAILURES_PER_MINUTE,
-      registrationsPerHour: config.KSS_REGISTRATIONS_PER_HOUR,
-    },
-    connectionsPerAddress: config.KSS_CONNECTIONS_PER_ADDRESS,
-    trustedProxies: config.KSS_TRUSTED_PROXIES,
-  })
+  const app = createApp({ ...optionsOf(config, log), store, upstream: await openUpstream(config, store, logger) })
   const close = async (): Promise<void> => {
     try {
       await app.close()
-      stopping = true
+      stopAnswering()
       await store.close()
     } finally {
       await lock.release()
-      flush()
+      log.flush()
     }
   }
   try {
@@ -75,6 +56,36 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   return { close }
+}
+
+function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions, 'store'> {
+  return {
+    logger,
+    logRequest,
+    basePath: config.KSS_BASE_PATH,
+    disableRegistration: config.KSS_DISABLE_REGISTRATION,
+    auth: {
+      hashKeys: config.KSS_HASH_KEYS,
+      scryptCost: config.KSS_SCRYPT_COST,
+      loginFailuresPerMinute: config.KSS_LOGIN_FAILURES_PER_MINUTE,
+      registrationsPerHour: config.KSS_REGISTRATIONS_PER_HOUR,
+    },
+    connectionsPerAddress: config.KSS_CONNECTIONS_PER_ADDRESS,
+    trustedProxies: config.KSS_TRUSTED_PROXIES,
+  }
+}
+
+/** Does what commands ask for, until the returned function is called. */
+function answerCalls(lock: FolderLock, store: FileStore): () => void {
+  const call = callStore(store)
+  let stopping = false
+  lock.answer(async (method, args) => {
+    if (stopping) throw new Error('the server is stopping: try again')
+    return await call(method, args)
+  })
+  return () => {
+    stopping = true
+  }
 }
 
 /** Whether it is open. What `kss registration open` said does not outlive a start that says it is closed. */
@@ -92,22 +103,17 @@ async function startRegistration(
   }
 }
 
-async function orRelease<T>(lock: FolderLock, work: Promise<T>): Promise<T> {
+/** Without the journal nobody knows what was acknowledged: then there is no start. */
+async function openStore(config: Config, lock: FolderLock, onDamage: (error: unknown) => void): Promise<FileStore> {
+  const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   try {
-    return await work
+    await prepareFormat(dir, onDamage)
+    return await FileStore.open({ dir, history, historyLimit, onDamage })
   } catch (error) {
     await lock.release()
-    throw error
-  }
-}
-
-/** Without the journal nobody knows what was acknowledged: then there is no start. */
-async function openStore(options: FileStoreOptions): Promise<FileStore> {
-  try {
-    return await FileStore.open(options)
-  } catch (error) {
+    if (error instanceof CommandError) throw error
     const { message } = error as Error
-    throw new CommandError(`Cannot read the journal in ${options.dir}: ${message}. Mend that, then start kss again.`)
+    throw new CommandError(`Cannot read the journal in ${dir}: ${message}. Mend that, then start kss again.`)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Auth } from '../auth.ts'
+import { readCredentials } from '../credentials.ts'
 import { ProtocolError } from '../errors.ts'
 import {
   documentParams,
@@ -11,17 +12,20 @@ import {
   type Progress,
   type Push,
 } from '../protocol.ts'
-import type { Store } from '../store/store.ts'
+import type { Now, Store } from '../store/store.ts'
+import type { Upstream } from '../upstream.ts'
 
 export interface SyncsOptions {
   store: Store
   auth: Auth
+  /** Asked for documents that the store has no record of. */
+  upstream?: Upstream | undefined
   /** Milliseconds since 1970. */
   now: () => number
 }
 
 /** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
-export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, now }) => {
+export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, upstream, now }) => {
   app.put<{ Body: Push }>(
     '/syncs/progress',
     { onRequest: auth.require, schema: { body: push, response: { 200: pushReply } } },
@@ -38,13 +42,24 @@ export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth
     '/syncs/progress/*',
     { onRequest: auth.require, schema: { params: documentParams, response: { 200: progressReply } } },
     (request, reply) => {
-      const record = store.getProgress(request.user, request.params['*'])
-      if (record instanceof Promise) return record.then(wireText)
+      const document = request.params['*']
+      const record = store.getProgress(request.user, document)
+      if (!record || record instanceof Promise) {
+        const ask = (): Missing =>
+          upstream?.fetchProgress(readCredentials(request.headers)!, document, reply.elapsedTime)
+        return textOrElse(record, ask)
+      }
       // Not returned: Fastify would listen for the end of a reply that it was given back.
       reply.send(wireText(record))
       return undefined
     },
   )
+}
+
+type Missing = Promise<Progress | undefined> | undefined
+
+async function textOrElse(record: Now<Progress | undefined>, ask: () => Missing): Promise<string> {
+  return wireText((await record) ?? (await ask()))
 }
 
 const wireTexts = new WeakMap<Progress, string>()

@@ -1,0 +1,135 @@
+import { hash as digest, randomBytes } from 'node:crypto'
+import { Ajv } from 'ajv'
+import type { FastifyBaseLogger } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import type { Credentials } from '../credentials.ts'
+import { ProtocolError } from '../errors.ts'
+import { registration, type Progress } from '../protocol.ts'
+import type { Store, User } from '../store/store.ts'
+import type { Upstream } from '../upstream.ts'
+import { readForeignRecord } from './foreign-record.ts'
+import { Questions, type QuestionsOptions } from './questions.ts'
+
+export interface OldServerOptions extends QuestionsOptions {
+  store: Store
+  logger: FastifyBaseLogger
+  /** Milliseconds since 1970 from which it is not asked any more. */
+  until?: number
+  /** Those it is asked about; none for everybody. */
+  usernames?: string[]
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+/** Milliseconds for which it counts that the upstream refused a log-in, or failed at a document. */
+const rememberedMs = 60_000
+
+/** Seconds. */
+const retryAfter = 5
+
+/** Ids that are one part of a path as they are, whatever a server or proxy decodes; KOReader's are 32 hex digits. */
+const plainId = /^(?!\.+$)[\w.~-]{1,255}$/
+
+const isRegistration = new Ajv().compile(registration)
+
+/** The server whose users, and their positions, move here as readers ask for them. */
+export class OldServer implements Upstream {
+  readonly #options: OldServerOptions
+  readonly #questions: Questions
+  readonly #usernames: Set<string>
+  /** Bounded by memory only; what is forgotten is asked again. */
+  readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: rememberedMs })
+  readonly #asking = new Map<string, Promise<boolean>>()
+  /** Documents that were asked for, and users whose key was refused there. A failure counts for a minute only. */
+  readonly #asked = new LRUCache<string, 'done' | 'failed'>({ max: 20_000 })
+  readonly #fetching = new Map<string, Promise<Progress | undefined>>()
+  readonly #secret = randomBytes(32).toString('hex')
+
+  constructor(options: OldServerOptions) {
+    this.#options = options
+    this.#questions = new Questions(options)
+    this.#usernames = new Set(options.usernames)
+  }
+
+  knows(credentials: Credentials, spentMs: number): Promise<boolean> | undefined {
+    const { username, key } = credentials
+    const covers = this.#usernames.size === 0 || this.#usernames.has(username)
+    // As strict as a registration: what can be no account here is not asked about, and can break out of no header.
+    if (this.#hasEnded() || !covers || !isRegistration({ username, password: key })) return undefined
+    const id = this.#id(username, key)
+    if (this.#refused.has(id)) return undefined
+    return once(this.#asking, id, async () => {
+      const isKnown = await this.#questions.authorize(credentials, spentMs)
+      if (!isKnown) this.#refused.set(id, true)
+      return isKnown
+    })
+  }
+
+  async fetchProgress(credentials: Credentials, document: string, spentMs: number): Promise<Progress | undefined> {
+    const { username } = credentials
+    if (this.#hasEnded() || !plainId.test(document)) return undefined
+    const user = await this.#options.store.getUser(username)
+    // The key of somebody who signed up here is none of the upstream's business, unless the operator named them.
+    if (!user || !(user.adopted || this.#usernames.has(username))) return undefined
+    const [account, id] = [this.#id(username, user.key), this.#id(username, user.key, document)]
+    const before = this.#asked.get(account) ?? this.#asked.get(id)
+    if (before === 'done') return undefined
+    if (before === 'failed') throw new ProtocolError('unavailable', retryAfter)
+    return await once(this.#fetching, id, async () => {
+      const found = await this.#find(credentials, document, spentMs, id)
+      const kept = typeof found === 'object' ? await this.#keep(user, document, found) : undefined
+      // From now on nothing is asked with a key that was refused.
+      this.#asked.set(found === 'refused' ? account : id, 'done')
+      return kept
+    })
+  }
+
+  #hasEnded(): boolean {
+    const { until = Number.POSITIVE_INFINITY, now = Date.now } = this.#options
+    return now() >= until
+  }
+
+  async #find(
+    credentials: Credentials,
+    document: string,
+    spentMs: number,
+    id: string,
+  ): Promise<object | 'refused' | 'nothing'> {
+    try {
+      return await this.#questions.getProgress(credentials, document, spentMs)
+    } catch (error) {
+      this.#asked.set(id, 'failed', { ttl: rememberedMs })
+      throw error
+    }
+  }
+
+  /** Stores what was found unless a reader pushed meanwhile, and gives what is stored then. */
+  async #keep({ username, key }: User, document: string, found: object): Promise<Progress | undefined> {
+    const { store, logger, now = Date.now } = this.#options
+    const record = readForeignRecord(found, document, Math.floor(now() / 1000))
+    if (!record) {
+      this.#questions.warn(`has a position of ${document} that no reader could have pushed`)
+      return undefined
+    }
+    // Deleted meanwhile, and the name perhaps somebody else's.
+    if ((await store.getUser(username))?.key !== key) return undefined
+    const kept = await store.addProgress(username, record)
+    logger.info({ user: username, document }, 'a position came from the upstream')
+    return kept
+  }
+
+  /** A cache that holds it holds nothing of a key. */
+  #id(...parts: string[]): string {
+    return digest('sha256', this.#secret + JSON.stringify(parts))
+  }
+}
+
+/** What is under way for the id, or else the work. */
+function once<T>(running: Map<string, Promise<T>>, id: string, work: () => Promise<T>): Promise<T> {
+  let result = running.get(id)
+  if (!result) {
+    result = work().finally(() => running.delete(id))
+    running.set(id, result)
+  }
+  return result
+}
