@@ -37,7 +37,7 @@ export function checkName(username: string): void {
 export async function readUserRecords(state: State, username: string): Promise<StoredRecord[]> {
   const { folder } = await findUser(state, username)
   await state.store.flush()
-  return await readRecords(folder)
+  return readRecords(folder)
 }
 
 /** All users, in the order of their names. */

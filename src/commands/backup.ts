@@ -107,7 +107,7 @@ async function listUnreadable(dir: string, users: StoredUser[]): Promise<string[
 
 /** The documents of a user with their rows, some at a time. */
 export async function* readDocuments({ folder }: StoredUser): AsyncGenerator<MergedDocument[]> {
-  const records = await readRecords(folder)
+  const records = readRecords(folder)
   for (let at = 0; at < records.length; at += documentsAtOnce) {
     const some = records.slice(at, at + documentsAtOnce)
     yield await Promise.all(

@@ -108,7 +108,7 @@ async function identify(files: string[], flags: StateFlags & { user?: string }):
     const users = flags.user === undefined ? await listUsers(state) : [await findUser(state, flags.user)]
     await state.store.flush()
     for (const { username, folder } of users) {
-      for (const { record } of await readRecords(folder)) {
+      for (const { record } of readRecords(folder)) {
         const owners = books.filter(({ binary, filename }) => [binary, filename].includes(record.document))
         for (const { positions } of owners) positions.push({ username, record })
       }

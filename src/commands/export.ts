@@ -68,7 +68,7 @@ async function* pythonFiles(users: StoredUser[]): AsyncGenerator<ArchivedFile> {
   for (const { username, key, folder } of users) {
     if (isHash(key)) console.error(`${username} must register again there: Python kss cannot read a hashed key.`)
     const files = new Map<string, object>([['auth', { 'x-auth-user': username, 'x-auth-key': key }]])
-    for (const { record } of await readRecords(folder)) {
+    for (const { record } of readRecords(folder)) {
       const { document, progress, percentage, device, device_id, timestamp } = record
       if (document === 'auth' || !isFileName(document)) console.error(`Left out: ${document}, which is no file name.`)
       else files.set(document, { document, progress, percentage, device, device_id, timestamp })
@@ -93,7 +93,7 @@ const columns = ['username', 'document', 'title', 'time', 'percentage', 'progres
 async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
   yield csvLine(columns)
   for (const { username, folder } of users) {
-    for (const stored of await readRecords(folder)) {
+    for (const stored of readRecords(folder)) {
       const rows = await readRows(stored)
       for (const [at, row] of rows.entries()) {
         yield csvLine([username, ...cellsOf(row, titleOf(stored.record)), at === rows.length - 1 ? 'yes' : 'no'])

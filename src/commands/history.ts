@@ -127,7 +127,7 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
     const show = progressBar('user')
     let rows = 0
     for (const [at, user] of users.entries()) {
-      for (const stored of await readRecords(user.folder)) {
+      for (const stored of readRecords(user.folder)) {
         const all = await readRows(stored)
         if (keptRows(all, keep, since).length === all.length) continue
         rows += await state.store.pruneHistory(user.username, stored.record.document, keep, since)

@@ -121,7 +121,7 @@ async function list(flags: StateFlags): Promise<void> {
 
 /** Reads what the user's folder holds. */
 export async function summarize({ username, disabled, folder }: StoredUser): Promise<UserSummary> {
-  const records = (await readRecords(folder)).map(({ record }) => record)
+  const records = readRecords(folder).map(({ record }) => record)
   const times = records.map(({ timestamp }) => timestamp)
   return {
     username,
@@ -129,7 +129,7 @@ export async function summarize({ username, disabled, folder }: StoredUser): Pro
     documents: records.length,
     devices: new Set(records.map(({ device, device_id }) => device_id ?? device)).size,
     last_sync: times.length > 0 ? times.reduce((one, other) => Math.max(one, other)) : null,
-    bytes: await sizeOf(folder),
+    bytes: sizeOf(folder),
   }
 }
 

@@ -1,12 +1,12 @@
-import { createWriteStream } from 'node:fs'
-import { open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { createWriteStream, readFileSync, statSync } from 'node:fs'
+import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { createTarPacker, type TarPackController } from 'modern-tar'
 import { renameFile, syncFolder, tempPath, tempPrefix } from './atomic-file.ts'
-import { unlessAbsent } from './error-code.ts'
+import { ifPresent, unlessAbsent } from './error-code.ts'
 import { format } from './format.ts'
 
 /** The first file of an archive. */
@@ -81,10 +81,12 @@ export async function* backupFiles(
 async function* filesOf(folder: string, prefix: string): AsyncGenerator<ArchivedFile> {
   const entries = (await unlessAbsent(readdir(folder, { withFileTypes: true }))) ?? []
   for (const { name } of entries.filter((entry) => entry.isFile() && !entry.name.startsWith(tempPrefix))) {
-    const path = join(folder, name)
-    const [bytes, stats] = [await unlessAbsent(readFile(path)), await unlessAbsent(stat(path))]
-    // Else it went meanwhile.
-    if (bytes && stats) yield { name: prefix + name, bytes, mtime: stats.mtime }
+    // Nobody else waits in this process, and through the thread pool it takes ten times as long.
+    const file = ifPresent(() => {
+      const path = join(folder, name)
+      return { name: prefix + name, bytes: readFileSync(path), mtime: statSync(path).mtime }
+    })
+    if (file) yield file
   }
   for (const { name } of entries.filter((entry) => entry.isDirectory())) {
     yield* filesOf(join(folder, name), `${prefix}${name}/`)

@@ -12,3 +12,13 @@ export async function unlessAbsent<T>(result: Promise<T>): Promise<T | undefined
     throw error
   }
 }
+
+/** The same of a call that does not wait. */
+export function ifPresent<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}

@@ -1,11 +1,12 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import pLimit from 'p-limit'
 import type { Progress } from '../protocol.ts'
 import { DamagedFile } from './damaged-file.ts'
-import { unlessAbsent } from './error-code.ts'
+import { ifPresent } from './error-code.ts'
 import { readHistory } from './history-file.ts'
 import { parseProgress } from './progress-file.ts'
+
+// For commands: nobody else waits in their process, and through the thread pool it takes several times as long.
 
 /** A record as its file holds it. */
 export interface StoredRecord {
@@ -13,17 +14,10 @@ export interface StoredRecord {
   record: Progress
 }
 
-/** Files that are read at a time. */
-const readers = 16
-
 /** The records of a user's folder, without those that cannot be read: `kss check` tells of them. */
-export async function readRecords(folder: string): Promise<StoredRecord[]> {
-  const names = ((await unlessAbsent(readdir(folder))) ?? []).filter((name) => /^[^.].*\.json$/.test(name))
-  const limit = pLimit(readers)
-  const records = await Promise.all(
-    names.filter((name) => name !== 'auth.json').map((name) => limit(() => readOne(join(folder, name)))),
-  )
-  return records.filter((record) => record !== undefined)
+export function readRecords(folder: string): StoredRecord[] {
+  const names = (ifPresent(() => readdirSync(folder)) ?? []).filter((name) => /^[^.].*\.json$/.test(name))
+  return names.filter((name) => name !== 'auth.json').flatMap((name) => readOne(join(folder, name)) ?? [])
 }
 
 /** The rows of the record's history, oldest first; the record alone when it has none. */
@@ -33,19 +27,20 @@ export async function readRows({ path, record }: StoredRecord): Promise<Progress
 }
 
 /** How many bytes the files of a folder hold. */
-export async function sizeOf(folder: string): Promise<number> {
-  const entries = (await unlessAbsent(readdir(folder, { withFileTypes: true, recursive: true }))) ?? []
-  const limit = pLimit(readers)
-  const files = entries.filter((entry) => entry.isFile())
-  const sizes = files.map(({ parentPath, name }) => limit(() => unlessAbsent(stat(join(parentPath, name)))))
-  return (await Promise.all(sizes)).reduce((sum, stats) => sum + (stats?.size ?? 0), 0)
+export function sizeOf(folder: string): number {
+  const entries = ifPresent(() => readdirSync(folder, { withFileTypes: true, recursive: true })) ?? []
+  const sizes = entries.map((entry) => {
+    return entry.isFile() ? ifPresent(() => statSync(join(entry.parentPath, entry.name)).size) : 0
+  })
+  return sizes.reduce<number>((sum, size = 0) => sum + size, 0)
 }
 
-async function readOne(path: string): Promise<StoredRecord | undefined> {
+function readOne(path: string): StoredRecord | undefined {
   try {
-    const [text, stats] = [await unlessAbsent(readFile(path, 'utf8')), await unlessAbsent(stat(path))]
-    if (text === undefined || !stats) return undefined
-    return { path, record: parseProgress(text, path, Math.floor(stats.mtimeMs / 1000)) }
+    return ifPresent(() => {
+      const text = readFileSync(path, 'utf8')
+      return { path, record: parseProgress(text, path, Math.floor(statSync(path).mtimeMs / 1000)) }
+    })
   } catch (error) {
     if (error instanceof DamagedFile) return undefined
     throw error

@@ -1,10 +1,11 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import type { Progress } from '../protocol.ts'
+import { isRepeat, type Progress } from '../protocol.ts'
 import { appendLines, makeFolder, replaceFile, syncFolder } from './atomic-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
 import { parseProgress } from './progress-file.ts'
+import { rowOf } from './rows.ts'
 
 /** Where the history of the record at the path is. @see STORAGE.md §1 */
 export function historyPath(recordPath: string): string {
@@ -18,9 +19,9 @@ export async function readHistory(recordPath: string): Promise<Progress[]> {
 }
 
 /** A line of a history; undefined when it is not whole. */
-export function parseRow(line: string, path: string): Progress | undefined {
+export function parseRow(line: string, path: string, fileTime = 0): Progress | undefined {
   try {
-    return parseProgress(line, path, 0)
+    return parseProgress(line, path, fileTime)
   } catch {
     return undefined
   }
@@ -45,8 +46,8 @@ export class HistoryFiles {
     const path = historyPath(recordPath)
     const known = this.#lengths.get(path)
     this.#lengths.delete(path)
-    const length = await (unsure ? this.#merge(path, lines) : this.#append(path, lines, known))
-    if (length > 0) this.#lengths.set(path, length)
+    const length = await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known))
+    this.#lengths.set(path, length)
   }
 
   /** Puts the rows in the place of all that is there, durably. */
@@ -74,19 +75,20 @@ export class HistoryFiles {
     }
   }
 
-  /** Resolves to how many lines there are now; 0 where nobody counts. */
-  async #append(path: string, lines: string[], known: number | undefined): Promise<number> {
-    if (this.#limit > 0) {
-      const length = (known ?? (await readLines(path)).length) + lines.length
-      if (length > this.#limit + this.#slack) return await this.#replace(path, [...(await readLines(path)), ...lines])
-      await appendLines(path, joinLines(lines))
-      return length
+  /** Resolves to how many lines there are now; `known` is how many there were, if somebody counted. */
+  async #append(recordPath: string, lines: string[], known: number | undefined): Promise<number> {
+    const path = historyPath(recordPath)
+    const length = known ?? (await readLines(path)).length
+    const added = length > 0 ? lines : [...(await readEarlier(recordPath, lines)), ...lines]
+    if (this.#limit > 0 && length + added.length > this.#limit + this.#slack) {
+      return await this.#replace(path, [...(await readLines(path)), ...added])
     }
-    await appendLines(path, joinLines(lines))
-    return 0
+    await appendLines(path, joinLines(added))
+    return length + added.length
   }
 
-  async #merge(path: string, lines: string[]): Promise<number> {
+  async #merge(recordPath: string, lines: string[]): Promise<number> {
+    const path = historyPath(recordPath)
     const before = await readLines(path)
     const ours = new Map<string, number>()
     for (const line of lines) ours.set(line, (ours.get(line) ?? 0) + 1)
@@ -96,6 +98,7 @@ export class HistoryFiles {
       else if (parseRow(line, path)) break
       before.pop()
     }
+    if (before.length === 0) before.push(...(await readEarlier(recordPath, lines)))
     // Anew even if it has them all: what a failed flush left in the memory of the system may never come to the disk.
     return await this.#replace(path, [...before, ...lines])
   }
@@ -110,6 +113,16 @@ export class HistoryFiles {
   get #slack(): number {
     return this.#limit < 100 ? 0 : this.#limit / 10
   }
+}
+
+/** What a history begins with: the record that an older kss, or an import, left without one. */
+async function readEarlier(recordPath: string, lines: string[]): Promise<string[]> {
+  const [text, stats] = [await unlessAbsent(readFile(recordPath, 'utf8')), await unlessAbsent(stat(recordPath))]
+  const record = parseRow(text ?? '', recordPath, Math.floor((stats?.mtimeMs ?? 0) / 1000))
+  const rows = lines.map((line) => parseRow(line, recordPath))
+  // Not if it is one of the rows, or another document's.
+  const isEarlier = record && rows.every((row) => row?.document === record.document && !isRepeat(record, row))
+  return isEarlier ? [JSON.stringify(rowOf(record))] : []
 }
 
 async function replaceLines(path: string, lines: string[]): Promise<void> {

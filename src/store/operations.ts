@@ -181,15 +181,18 @@ export class Operations {
     const located = await this.#options.progress.locate(folder, added[0]!.document)
     const { path, record } = located
     const history = await readHistory(path)
-    const rows = mergeRows([...history, ...(record ? [rowOf(record)] : [])], added.map(rowOf))
+    const before = mergeRows(history, record ? [rowOf(record)] : [])
+    const rows = mergeRows(before, added.map(rowOf))
     const newest = added.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
     const latest = !record || newest.timestamp > record.timestamp
     const { device_id: _ofItsPush, ...kept } = record ?? {}
     const next = latest ? { ...kept, ...newest } : record
     const named = title !== undefined && next.title === undefined ? { ...next, title } : next
-    if (JSON.stringify(rows) !== JSON.stringify(history) || named !== record)
-      await this.#editor.replace(located, named, rows)
-    return { latest: Number(latest), rows: Math.max(rows.length - history.length, 0) }
+    const isChanged = JSON.stringify(rows) !== JSON.stringify(before)
+    // One row is the record itself: the first push makes a history of it.
+    const written = history.length === 0 && rows.length === 1 ? undefined : rows
+    if (isChanged || named !== record) await this.#editor.replace(located, named, written)
+    return { latest: Number(latest), rows: Math.max(rows.length - before.length, 0) }
   }
 
   /** Undefined when there is no such record. */

@@ -53,8 +53,8 @@ export const mutants: Record<string, Mutant> = {
   },
   'replays lines that are in the history': {
     file: 'store/history-file.js',
-    text: 'await (unsure ? this.#merge(path, lines) : this.#append(path, lines, known));',
-    bug: 'await this.#append(path, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
+    text: 'await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known));',
+    bug: 'await this.#append(recordPath, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
     loads: [[620, 800]],
     stopEvery: 2,
     symptom: /^history .* is there twice$/,

@@ -123,7 +123,12 @@ t.test('a folder of Python kss works as it is', async (t) => {
 
   await put(store, 'Alice', { ...pushed, document: 'AbC' })
   t.match(await readJson(dir, 'Alice', 'AbC.json'), { percentage: 0.5, extra: 1 })
-  t.equal((await store.listHistory('Alice', 'AbC')).length, 1)
+  const history = await store.listHistory('Alice', 'AbC')
+  t.same(
+    history.map(({ progress }) => progress),
+    ['12', pushed.progress],
+    'the position of before is the first row',
+  )
   t.equal(await store.replaceKey('Alice', 'plain', 'K'), true)
   t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
   t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { HistoryFiles, readHistory } from '../../src/store/history-file.ts'
@@ -75,3 +75,24 @@ t.test('a long history may be a tenth over its limit, so that not each push writ
   await files.add(record, lines.slice(110), false)
   t.equal(await read(), lines.slice(11).join('\n') + '\n')
 })
+
+const earlier = line('0')
+
+for (const [what, record, unsure, expected] of [
+  ['an earlier position', earlier, false, [earlier, a, b]],
+  ['an earlier position, after a crash', earlier, true, [earlier, a, b]],
+  ['a position without a time', '{"document":"abc","progress":"0","timestamp":null}', false, undefined],
+  ['one of the lines', b, true, [a, b]],
+  ['no JSON', '{', false, [a, b]],
+  ['the position of another document', earlier.replace('abc', 'xyz'), false, [a, b]],
+  ['no record', undefined, false, [a, b]],
+] as const) {
+  t.test(`a history begins with what the record was before, and there is ${what}`, async (t) => {
+    const { record: path, read } = await withHistory(t)
+    if (record !== undefined) await writeFile(path, record)
+    await new HistoryFiles(0).add(path, [a, b], unsure)
+    if (expected) t.equal(await read(), `${expected.join('\n')}\n`)
+    else
+      t.match((await readHistory(path))[0], { progress: '0', timestamp: Math.floor((await stat(path)).mtimeMs / 1000) })
+  })
+}

@@ -179,6 +179,16 @@ t.test('rows of one second are merged once, in their order', async (t) => {
   }
 })
 
+t.test('a single position is merged without a history, and is in it once there is another', async (t) => {
+  const { dir, store } = await openWithAnn(t, 0)
+  await store.operations.mergeProgress('ann', [{ rows: [at(1)] }])
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
+  t.same(await store.operations.mergeProgress('ann', [{ rows: [at(1)] }]), { documents: 1, latest: 0, rows: 0 })
+  await store.putProgress('ann', at(2))
+  await store.putProgress('ann', at(3))
+  t.same(await store.listHistory('ann', 'abc'), [at(1), at(2), at(3)])
+})
+
 t.test('without a history none is merged', async (t) => {
   const { dir, store } = await open(t, t.testdir({}), { history: false })
   await store.createUser({ username: 'ann', key: 'K' })
