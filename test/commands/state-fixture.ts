@@ -9,6 +9,7 @@ import { serve } from '../../src/commands/serve.ts'
 import { loadConfig } from '../../src/config.ts'
 import { keyOfPassword } from '../../src/credentials.ts'
 import type { Progress } from '../../src/protocol.ts'
+import { markFormat } from '../../src/store/format.ts'
 import { FileStore } from '../../src/store/file-store.ts'
 
 /** The MD5 of the file name `minimal-v3plus2.epub`. */
@@ -50,6 +51,7 @@ export async function stateFolder(t: Test, more?: (store: FileStore) => Promise<
   await store.operations.putTitle('alice', dune, 'Dune')
   await more?.(store)
   await store.close()
+  await markFormat(dir)
   return dir
 }
 

@@ -21,7 +21,8 @@ const names = [
   '~',
   '%',
 ]
-const hardNames = [
+/** Users and documents that a careless file name would mix up, or lose. */
+export const hardNames = [
   ...names,
   'nul\0byte',
   'x'.repeat(300),

@@ -1,0 +1,383 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { unpackTar } from 'modern-tar'
+import t, { type Test } from 'tap'
+import type { Progress } from '../../src/protocol.ts'
+import type { FileStore } from '../../src/store/file-store.ts'
+import { hardNames, pushed } from '../store/contract.ts'
+import { snapshot, writeEntries, type Entry } from './archives.ts'
+import { kss } from './kss.ts'
+import { run, runJson } from './run.ts'
+import { copyOf, dune, folder, now, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
+
+const at = (number: number, timestamp: number, more: Partial<Progress> = {}): Progress => ({
+  ...pushed,
+  progress: `${number}`,
+  timestamp,
+  ...more,
+})
+
+const auth = (username: string): string => JSON.stringify({ 'x-auth-user': username, 'x-auth-key': 'K' })
+
+/** Makes a backup, and resolves to its path. */
+async function backUp(t: Test, dir: string): Promise<string> {
+  return (await runJson<{ path: string }>(dir, 'backup', 'create', join(await folder(t), 'kss.tar.gz'))).path
+}
+
+/** All that a store says of these users and documents. */
+async function contentOf(store: FileStore, usernames: string[], documents: string[]): Promise<unknown> {
+  const users = usernames.map(async (username) => {
+    const user = await store.getUser(username)
+    const each = documents.map(async (document) => {
+      return [await store.getProgress(username, document), await store.listHistory(username, document)]
+    })
+    return [username, user?.key, user?.disabled, await Promise.all(each)]
+  })
+  return await Promise.all(users)
+}
+
+t.test('a restored folder has all names, histories, titles and locks, also those of Python kss', async (t) => {
+  const documents = [...hardNames, dune, 'My Book']
+  const dir = await stateFolder(t, async (store) => {
+    for (const [number, name] of hardNames.entries()) {
+      await store.createUser({ username: name, key: `key of ${name}` })
+      await store.putProgress('ann', at(number, 1000, { document: name, metadata: { title: name } }))
+      await store.putProgress('ann', at(number + 1, 2000, { document: name, device_id: 'A' }))
+      await store.putProgress(name, at(number, 3000, { document: 'con' }))
+    }
+    await store.operations.putTitle('ann', '李', 'A title')
+    await store.operations.setDisabled('Ann', true)
+  })
+  await mkdir(join(dir, 'Old Friend'))
+  await writeFile(join(dir, 'Old Friend', 'auth.json'), auth('Old Friend'))
+  await writeFile(join(dir, 'Old Friend', 'My Book.json'), JSON.stringify(at(5, 900, { document: 'My Book' })))
+  const usernames = [...hardNames, 'alice', 'Old Friend']
+
+  const before = await openStore(dir)
+  const expected = await contentOf(before, usernames, documents)
+  await before.close()
+  const archive = await backUp(t, dir)
+  const target = join(await folder(t), 'new')
+  const restored = await run(target, 'backup', 'restore', archive)
+  t.match(restored, { code: 0, stderr: '' })
+  t.match(restored.stdout, new RegExp(`\n${usernames.length} accounts restored\\.\n$`))
+  const after = await openStore(target)
+  t.same((await after.listUsers()).toSorted(), usernames.toSorted())
+  // Python kss wrote no history: the record is its first row.
+  const history = await after.listHistory('Old Friend', 'My Book')
+  t.same(history, [at(5, 900, { document: 'My Book' })])
+  await after.operations.pruneHistory('Old Friend', 'My Book', 1, 0)
+  const content = (await contentOf(after, usernames, documents)) as [string, ...unknown[]][]
+  const withoutOld = (all: unknown): unknown => (all as [string][]).filter(([name]) => name !== 'Old Friend')
+  t.same(withoutOld(content), withoutOld(expected))
+  await after.close()
+  t.equal((await stat(archive)).mode & 0o777, 0o600)
+  t.equal((await stat(target)).mode & 0o777, 0o700)
+  t.notOk(
+    (await readdir(target)).some((name) => name.startsWith('.tmp-')),
+    'nothing is left over',
+  )
+})
+
+t.test('what was pushed a moment ago is in the backup, and the backup has a manifest first', async (t) => {
+  const dir = await stateFolder(t)
+  const server = await serveHere(t, dir)
+  const headers = { 'x-auth-user': 'alice', 'x-auth-key': (await openedKey(dir)) ?? '' }
+  const body = JSON.stringify({ document: 'new', percentage: 0.5, progress: '7', device: 'Kobo' })
+  t.equal((await fetch(`${server.url}/syncs/progress`, { method: 'PUT', headers, body })).status, 200)
+  const archive = await backUp(t, dir)
+  const entries = await unpackTar(gunzipSync(await readFile(archive)))
+  const names = entries.map(({ header }) => header.name)
+  t.equal(names[0], 'kss-backup.json')
+  t.match(JSON.parse(String(Buffer.from(entries[0]?.data ?? []))), { format: 1, created: /^\d{4}-.*Z$/ })
+  t.same(
+    names.slice(1).toSorted(),
+    [
+      `alice/${dune}.json`,
+      'alice/auth.json',
+      `alice/history/${dune}.jsonl`,
+      'alice/history/new.jsonl',
+      'alice/new.json',
+    ].toSorted(),
+  )
+  t.ok(entries.every(({ header }) => header.mode === 0o600))
+})
+
+async function openedKey(dir: string): Promise<string | undefined> {
+  const text = await readFile(join(dir, 'alice', 'auth.json'), 'utf8')
+  return (JSON.parse(text) as Record<string, string>)['x-auth-key']
+}
+
+t.test(
+  'a merge keeps accounts and titles, lets the newest position win, and adds the rest to the history',
+  async (t) => {
+    const here = await stateFolder(t, async (store) => {
+      await store.putProgress('alice', at(2, 2000))
+      await store.putProgress('alice', at(9, 9000, { document: 'newer here' }))
+    })
+    const other = await copyOf(t, here)
+    const store = await openStore(other)
+    await store.replaceKey('alice', (await store.getUser('alice'))?.key ?? '', 'another key')
+    await store.putProgress('alice', at(3, 3000))
+    await store.putProgress('alice', at(10, 10_000, { document: 'only there' }))
+    await store.operations.putTitle('alice', dune, 'another title')
+    await store.createUser({ username: 'bob', key: 'B', disabled: true })
+    await store.close()
+    const archive = await backUp(t, other)
+    const local = await openStore(here)
+    const key = (await local.getUser('alice'))?.key
+    await local.putProgress('alice', at(4, 4000, { document: 'newer here', progress: 'x' }))
+    await local.close()
+
+    for (const [latest, rows] of [
+      ['2', '2'],
+      ['0', '0'],
+    ] as const) {
+      const { code, stdout } = await run(here, 'backup', 'restore', '--merge', archive)
+      t.equal(code, 0)
+      t.match(stdout, /^NAME +ACCOUNT +DOCUMENTS +NEWER THAN HERE +CHANGES ADDED\n/)
+      t.match(stdout, new RegExp(`^alice +was there +4 +${latest} +${rows}$`, 'm'))
+      t.match(stdout, new RegExp(`^bob +${latest === '2' ? 'new' : 'was there'} +0 +0 +0$`, 'm'))
+      t.match(stdout, /\n2 accounts restored\.\n$/)
+    }
+    const merged = await openStore(here)
+    t.match(await merged.getUser('alice'), { key })
+    t.match(await merged.getUser('bob'), { key: 'B', disabled: true })
+    t.match(await merged.getProgress('alice', dune), { title: 'Dune', percentage: 0.03 })
+    t.same(await merged.listHistory('alice', dune), places)
+    t.match(await merged.getProgress('alice', 'abc'), { progress: '3' })
+    t.match(await merged.getProgress('alice', 'only there'), { progress: '10' })
+    t.match(await merged.getProgress('alice', 'newer here'), { progress: 'x' })
+    await merged.close()
+  },
+)
+
+t.test('a folder with accounts takes no backup without --merge, also of a running server', async (t) => {
+  const dir = await stateFolder(t)
+  const archive = await backUp(t, dir)
+  const message = `The folder ${dir} has accounts. --merge adds to them; or name an empty one with --dir.\n`
+  t.match(await run(dir, 'backup', 'restore', archive), { code: 1, stderr: message })
+  const server = await serveHere(t, dir)
+  t.match(await run(dir, 'backup', 'restore', archive), { code: 1, stderr: message })
+  t.match(await run(dir, 'backup', 'restore', '--merge', archive), { code: 0 })
+  await server.close()
+})
+
+t.test('an archive of tar of the folder of a server that was killed has what is only in the journal', async (t) => {
+  const dir = await folder(t)
+  const store = await openStore(dir)
+  await store.createUser({ username: 'ann', key: 'K' })
+  for (let number = 1; number <= 20; number++) await store.putProgress('ann', at(number, 1000))
+  const archive = join(await folder(t), 'plain.tgz')
+  execFileSync('tar', ['-czf', archive, '--exclude=.lock-*', '-C', dir, '.'])
+  await store.close()
+  const target = await folder(t)
+  t.match(await run(target, 'backup', 'restore', archive), { code: 0, stderr: '' })
+  const restored = await openStore(target)
+  t.match(await restored.getProgress('ann', 'abc'), { progress: '20' })
+  const numbers = (await restored.listHistory('ann', 'abc')).map(({ progress }) => progress)
+  t.same(
+    numbers,
+    Array.from({ length: 20 }, (_, at) => `${at + 1}`),
+  )
+  await restored.close()
+})
+
+const manifest = (format: unknown): Entry => ['kss-backup.json', JSON.stringify({ format, created: 'then' })]
+const ann: Entry = ['ann/auth.json', auth('ann')]
+const record: Entry = ['ann/abc.json', JSON.stringify(pushed)]
+
+t.test('what is no backup is told, and changes nothing', async (t) => {
+  const parent = await folder(t)
+  const dir = join(parent, 'state')
+  await mkdir(dir)
+  const archive = join(parent, 'kss.tar.gz')
+  await writeEntries(archive, [manifest(1), ann, record, ['ann/big.json', 'x'.repeat(1e6)]])
+  const good = await readFile(archive)
+  const tar = gunzipSync(good)
+  const flipped = Buffer.from(good)
+  flipped[good.length - 6]! ^= 0xff
+  const damaged = /^Cannot restore .*: it is no gzipped tar, or it is damaged \(.+\)\. Nothing was changed\.\n$/
+  const none = /^Cannot restore .*: there are no accounts in it\. Nothing was changed\.\n$/
+  const cases: [string, Buffer | Entry[], RegExp][] = [
+    ['an empty file', Buffer.alloc(0), damaged],
+    ['a text', Buffer.from('{"x-auth-user":"ann"}'), damaged],
+    ['a tar that is not compressed', tar, damaged],
+    ['another thing that is compressed', gzipSync('hello'.repeat(1000)), damaged],
+    ['half of one', good.subarray(0, good.length / 2), damaged],
+    ['one without its end', good.subarray(0, good.length - 4), damaged],
+    ['one with another checksum', flipped, damaged],
+    ['half of a tar', gzipSync(tar.subarray(0, 5000)), damaged],
+    [
+      'a tar with a damaged header',
+      gzipSync(Buffer.concat([tar.subarray(0, 1), tar.subarray(2), Buffer.of(0)])),
+      damaged,
+    ],
+    ['a manifest that is no JSON', [['kss-backup.json', '{'], ann], damaged],
+    ['a manifest of nothing', [['kss-backup.json', 'null'], ann], damaged],
+    ['a newer one', [manifest(2), ann], /: a newer kss made it: install that one\. Nothing was changed\.\n$/],
+    ['nothing', [], none],
+    ['a manifest alone', [manifest(1)], none],
+    [
+      'another tar',
+      [
+        ['README', 'x'],
+        ['a/b/c/d', 'x'],
+      ],
+      none,
+    ],
+    [
+      'names that lead outside',
+      [
+        ['../x', 'x'],
+        ['/etc/x', 'x'],
+        ['ann/../../x', 'x'],
+        ['ann/history/../../../x', 'x'],
+      ],
+      none,
+    ],
+    [
+      'names of the journal that lead outside',
+      [
+        ['.journal/../../x', 'x'],
+        ['.journal/../x.log', 'x'],
+        ['.journal/x', 'x'],
+      ],
+      none,
+    ],
+    [
+      'names with backslashes',
+      [
+        ['ann\\..\\..\\x', 'x'],
+        ['ann/..\\..\\x', 'x'],
+      ],
+      none,
+    ],
+    [
+      'hidden names',
+      [
+        ['.registration.json', '{}'],
+        ['.format', '{"format":9}'],
+        ['.x/y', 'x'],
+        ['ann/.y', 'x'],
+      ],
+      none,
+    ],
+    [
+      'links',
+      [
+        ['ann', '', { type: 'symlink', linkname: parent }],
+        ['ann/l', '', { type: 'link', linkname: '../../x' }],
+      ],
+      none,
+    ],
+  ]
+  const path = join(parent, 'bad.tar.gz')
+  for (const [name, content, message] of cases) {
+    await (Buffer.isBuffer(content) ? writeFile(path, content) : writeEntries(path, content))
+    await run(dir, 'user', 'list')
+    const before = await snapshot(parent)
+    const ended = await run(dir, 'backup', 'restore', path)
+    t.equal(ended.code, 1, name)
+    t.match(ended.stderr, message, name)
+    t.same(await changed(before, parent), [], name)
+  }
+})
+
+/** What differs, but for the journal, which every command begins anew. */
+async function changed(before: Record<string, string>, dir: string): Promise<string[]> {
+  const after = await snapshot(dir)
+  const paths = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+  return paths.filter((path) => before[path] !== after[path] && !path.includes('.journal'))
+}
+
+t.test('a link among the accounts leads nowhere', async (t) => {
+  const outside = await folder(t)
+  const archive = join(await folder(t), 'evil.tar.gz')
+  const link: Entry = ['ann', '', { type: 'symlink', linkname: outside }]
+  await writeEntries(archive, [link, ann, ['ann/history', '', { type: 'symlink', linkname: outside }], record])
+  const dir = await folder(t)
+  t.match(await run(dir, 'backup', 'restore', archive), { code: 0 })
+  t.same(await readdir(outside), [])
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
+})
+
+t.test('a name that is a file and a folder is one line', async (t) => {
+  const archive = join(await folder(t), 'odd.tar.gz')
+  await writeEntries(archive, [ann, ['ann/history', 'x'], ['ann/history/abc.jsonl', 'x']])
+  const dir = await folder(t)
+  t.match(await run(dir, 'backup', 'restore', archive), { code: 1, stderr: /^It failed: (EEXIST|ENOTDIR).*\n$/ })
+  t.notOk((await readdir(dir)).some((name) => name.startsWith('.tmp-')))
+})
+
+t.test('an archive that is not there is one line', async (t) => {
+  t.match(await run(await folder(t), 'backup', 'restore', '/none.tar.gz'), {
+    code: 1,
+    stderr: "It failed: ENOENT: no such file or directory, open '/none.tar.gz'\n",
+  })
+})
+
+t.test('what cannot be read in an archive is told, the rest is restored, and the exit code is 1', async (t) => {
+  const archive = join(await folder(t), 'part.tar.gz')
+  await writeEntries(archive, [ann, record, ['bob/auth.json', '{'], ['.journal/0000000001.log', 'x\n']])
+  const dir = await folder(t)
+  const ended = await run(dir, 'backup', 'restore', archive)
+  t.equal(ended.code, 1)
+  t.match(ended.stderr, /^Not restored: bob: its auth\.json cannot be read$/m)
+  t.match(ended.stdout, /^ann +new +1 +1 +1$/m)
+  t.match(await runJson(dir, 'doc', 'list', 'ann'), [pushed])
+})
+
+t.test('a folder that is not there keeps a backup from being made, and nothing is left over', async (t) => {
+  const dir = await stateFolder(t)
+  const before = await snapshot(dir)
+  const ended = await run(dir, 'backup', 'create', join(dir, 'none', 'kss.tar.gz'))
+  t.match(ended, { code: 1, stderr: /^It failed: ENOENT: no such file or directory, open '.*'\n$/ })
+  t.same(await changed(before, dir), [])
+  const target = join(dir, 'alice')
+  t.match(await run(dir, 'backup', 'create', target), { code: 1, stderr: /^It failed: (EISDIR|ENOTEMPTY|EEXIST).*\n$/ })
+  t.same(
+    (await readdir(dirname(target))).filter((name) => name.startsWith('.tmp-')),
+    [],
+  )
+})
+
+t.test('a backup to standard output is the same archive', async (t) => {
+  const dir = await stateFolder(t)
+  const path = join(await folder(t), 'kss.tar.gz')
+  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
+  const bytes = execFileSync(process.execPath, [launcher, 'backup', 'create', '-', '--dir', dir])
+  await writeFile(path, bytes)
+  const target = await folder(t)
+  t.match(await run(target, 'backup', 'restore', path), { code: 0, stdout: /\n1 account restored\.\n$/ })
+  t.match(await runJson(target, 'doc', 'list', 'alice'), [{ document: dune, title: 'Dune' }])
+})
+
+t.test('backups are listed by their age, those of the data folder or of another one', async (t) => {
+  const dir = await stateFolder(t)
+  const nothing = 'There is no backup. kss backup create makes one.\n'
+  t.match(await run(dir, 'backup', 'list'), { code: 0, stdout: nothing })
+  t.match(await run(dir, 'backup', 'list', join(dir, 'none')), { code: 0, stdout: nothing })
+  const { path, ...rest } = await runJson<{ path: string }>(dir, 'backup', 'create')
+  t.same(rest, {})
+  t.match(path, new RegExp(`^${dir}/\\.backups/kss-\\d{4}-\\d\\d-\\d\\dT[\\d-]{8}\\.tar\\.gz$`))
+  t.equal((await stat(join(dir, '.backups'))).mode & 0o777, 0o700)
+  const { size } = await stat(path)
+  t.match(await runJson(dir, 'backup', 'list'), [{ path, bytes: size, created: Number }])
+  const nas = await folder(t)
+  for (const [name, age] of [
+    ['b.tgz', 1],
+    ['a.tar.gz', 2],
+    ['.hidden.tar.gz', 3],
+    ['other.zip', 4],
+  ] as const) {
+    await writeFile(join(nas, name), 'x')
+    await utimes(join(nas, name), now - age, now - age)
+  }
+  const { stdout } = await run(dir, 'backup', 'list', nas)
+  t.match(stdout, /^MADE +SIZE +FILE\n.*1B +.*\/a\.tar\.gz\n.*1B +.*\/b\.tgz\n$/)
+  const { stdout: said } = await run(dir, 'backup', 'create', join(nas, 'c.tgz'))
+  t.equal(said, `The backup is in ${join(nas, 'c.tgz')}\n`)
+})

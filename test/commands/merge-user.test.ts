@@ -1,0 +1,29 @@
+import t from 'tap'
+import { mergeUser } from '../../src/commands/merge-user.ts'
+import { localStore } from '../../src/commands/state-store.ts'
+import { pushed } from '../store/contract.ts'
+import { folder, openStore } from './state-fixture.ts'
+
+t.test('a user who is removed while documents come is told', async (t) => {
+  const store = await openStore(await folder(t))
+  t.teardown(() => store.close())
+  const documents = async function* (): AsyncGenerator<{ rows: [typeof pushed] }[]> {
+    yield [{ rows: [pushed] }]
+    await store.deleteUser('ann')
+    yield [{ rows: [pushed] }]
+  }
+  await t.rejects(mergeUser(localStore(store), { username: 'ann', key: 'K' }, documents()), {
+    message: 'ann was removed meanwhile. Nothing more came of theirs.',
+  })
+})
+
+t.test('without a key no user is made', async (t) => {
+  const store = await openStore(await folder(t))
+  t.teardown(() => store.close())
+  await store.createUser({ username: 'ann', key: 'K' })
+  const merged = { isNew: false, documents: 1, latest: 1, rows: 1 }
+  t.same(await mergeUser(localStore(store), { username: 'ann', key: undefined }, [[{ rows: [pushed] }]]), {
+    username: 'ann',
+    ...merged,
+  })
+})
