@@ -121,16 +121,17 @@ export class ProgressFiles {
     return this.#locate(cacheKey(folder, document), folder, document)
   }
 
-  /** Writes all that waits to the files. False when something could not be written: it is still in the journal. */
+  /** Writes all that was pushed so far to the files. False when something could not be: it is still in the journal. */
   async flush(): Promise<boolean> {
     await this.#commits.settled()
     return await this.#behind.flush()
   }
 
+  /** Whether nothing is left in the journal alone. */
   async close(): Promise<boolean> {
-    const written = await this.flush()
+    await this.flush()
     this.#behind.stop()
-    return written
+    return this.isWritten
   }
 
   /** One file that cannot be read must not keep the server from its start: what was pushed is known from the journal. */

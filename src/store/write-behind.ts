@@ -94,11 +94,11 @@ export class WriteBehind {
     }
   }
 
-  /** Writes all that waits now. Whether nothing is left: what fails is told to `onDamage` and tried again. */
+  /** Writes all that waits now. Whether it could, whatever is pushed meanwhile: what fails is told, and tried again. */
   async flush(): Promise<boolean> {
     await this.#round
     if (!this.isEmpty) await this.#start()
-    return this.isEmpty
+    return this.isEmpty || this.#failure === undefined
   }
 
   /** Ends the further tries. */

@@ -329,3 +329,26 @@ t.test('temps of a crash are removed, those of now are not', async (t) => {
   await removeTemps(dir, Date.now() - 30_000)
   t.same((await readdir(dir, { recursive: true })).toSorted(), ['.lock-x', 'ann', 'ann/.tmp-new', 'ann/auth.json'])
 })
+
+t.test('what was pushed before a flush is in its files after it, while pushes go on', async (t) => {
+  const dir = t.testdir({})
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => t.fail(String(error)) })
+  t.teardown(() => store.close())
+  await store.createUser({ username: 'ann', key: 'K' })
+  const over = new AbortController()
+  let acknowledged = 0
+  const pushing = (async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      await store.putProgress('ann', { ...pushed, progress: `${acknowledged + 1}` })
+      acknowledged += 1
+    }
+  })()
+  for (let round = 0; round < 10; round++) {
+    const before = acknowledged
+    t.equal(await store.flush(), true)
+    const { progress } = JSON.parse(await readFile(join(dir, 'ann', 'abc.json'), 'utf8').catch(() => '{"progress":0}'))
+    t.ok(Number(progress) >= before)
+  }
+  over.abort()
+  await pushing
+})
