@@ -1,8 +1,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { basename, resolve, sep } from 'node:path'
 import { stdout } from 'node:process'
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
+import { isRepeat, type Progress } from '../protocol.ts'
 import { tempPath } from '../store/atomic-file.ts'
 import { backupFolder, listBackups } from '../store/backup-files.ts'
 import { backupFiles, streamArchive, writeArchive } from '../store/backup.ts'
@@ -79,7 +80,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   try {
     await unpackBackup(resolve(file), temp)
     // It brings in what the journal of an archive of tar holds.
-    const onDamage = (error: unknown): unknown => problems.push((error as Error).message)
+    const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
     const from = await FileStore.open({ dir: temp, history: true, onDamage })
     await from.close()
     const users = await new UserFiles(temp).listStored()
@@ -87,7 +88,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     const show = progressBar('user')
     const merged: MergedUser[] = []
     for (const user of users) {
-      merged.push(await mergeUser(store, user, readDocuments(user)))
+      merged.push(await mergeUser(store, user, readDocuments(user, onDamage)))
       show(merged.length, users.length)
     }
     return merged
@@ -106,17 +107,25 @@ async function listUnreadable(dir: string, users: StoredUser[]): Promise<string[
 }
 
 /** The documents of a user with their rows, some at a time. */
-export async function* readDocuments({ folder }: StoredUser): AsyncGenerator<MergedDocument[]> {
-  const records = readRecords(folder)
+export function* readDocuments(
+  { folder }: StoredUser,
+  onDamage: (error: unknown) => void,
+): Generator<MergedDocument[]> {
+  const records = readRecords(folder, onDamage)
   for (let at = 0; at < records.length; at += documentsAtOnce) {
     const some = records.slice(at, at + documentsAtOnce)
-    yield await Promise.all(
-      some.map(async (stored) => {
-        const { title, ...record } = stored.record
-        return { rows: [...(await readRows(stored)), record], ...(title !== undefined && { title }) }
-      }),
-    )
+    yield some.map((stored) => {
+      const { title, ...record } = stored.record
+      return { rows: withRecord(readRows(stored), record), ...(title !== undefined && { title }) }
+    })
   }
+}
+
+/** The rows and the record behind them, unless they went on from it while the archive was made. */
+function withRecord(rows: Progress[], record: Progress): Progress[] {
+  const next = rows[rows.findLastIndex((row) => isRepeat(row, record)) + 1]
+  const wentOn = next !== undefined && next !== rows[0] && next.timestamp >= record.timestamp
+  return wentOn ? rows : [...rows, record]
 }
 
 function describe(users: MergedUser[]): string {

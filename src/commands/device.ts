@@ -32,7 +32,7 @@ async function list(username: string, flags: StateFlags): Promise<void> {
     const pushes: Progress[] = []
     for (const stored of await readUserRecords(state, username)) {
       // The record: its time may be newer than that of its last change.
-      pushes.push(...(await readRows(stored)))
+      pushes.push(...readRows(stored))
       if (pushes.at(-1)?.timestamp !== stored.record.timestamp) pushes.push(stored.record)
     }
     return collectDevices(pushes)

@@ -57,7 +57,7 @@ function rowOf(record: Progress): string[] {
 async function show(username: string, asked: string, flags: StateFlags & { all?: boolean }): Promise<void> {
   const { record, rows } = await withState(flags, async (state) => {
     const found = await findDocument(state, username, asked)
-    return { ...found, rows: await readRows(found) }
+    return { ...found, rows: readRows(found) }
   })
   print(flags.json, { ...record, history: rows }, () => {
     const hidden = flags.all ? 0 : Math.max(rows.length - shownRows, 0)
@@ -76,7 +76,7 @@ function chartLine({ timestamp, device, percentage }: Progress, at: number): str
 async function rm(username: string, asked: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
   const { record } = await withState(flags, async (state) => {
     const found = await findDocument(state, username, asked)
-    const rows = await readRows(found)
+    const rows = readRows(found)
     const what = `${plain(nameOf(found.record))} of ${username}`
     await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
     await state.store.deleteProgress(username, found.record.document)

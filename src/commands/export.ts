@@ -94,7 +94,7 @@ async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
   yield csvLine(columns)
   for (const { username, folder } of users) {
     for (const stored of readRecords(folder)) {
-      const rows = await readRows(stored)
+      const rows = readRows(stored)
       for (const [at, row] of rows.entries()) {
         yield csvLine([username, ...cellsOf(row, titleOf(stored.record)), at === rows.length - 1 ? 'yes' : 'no'])
       }

@@ -68,7 +68,7 @@ async function restore(
   const restored = await withState(flags, async (state) => {
     const found = await findDocument(state, username, asked)
     const { record } = found
-    const row = chooseRow(await readRows(found), number, flags)
+    const row = chooseRow(readRows(found), number, flags)
     if (!row)
       throw new CommandError(
         `${nameOf(record)} of ${username} has no such earlier position. kss doc show tells what it has.`,
@@ -128,7 +128,7 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
     let rows = 0
     for (const [at, user] of users.entries()) {
       for (const stored of readRecords(user.folder)) {
-        const all = await readRows(stored)
+        const all = readRows(stored)
         if (keptRows(all, keep, since).length === all.length) continue
         rows += await state.store.pruneHistory(user.username, stored.record.document, keep, since)
       }

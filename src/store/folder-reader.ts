@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
 import { DamagedFile } from './damaged-file.ts'
 import { ifPresent } from './error-code.ts'
-import { readHistory } from './history-file.ts'
+import { historyPath, parseRow } from './history-file.ts'
 import { parseProgress } from './progress-file.ts'
 
 // For commands: nobody else waits in their process, and through the thread pool it takes several times as long.
@@ -14,15 +14,18 @@ export interface StoredRecord {
   record: Progress
 }
 
-/** The records of a user's folder, without those that cannot be read: `kss check` tells of them. */
-export function readRecords(folder: string): StoredRecord[] {
+/**
+ * The records of a user's folder. For one that cannot be read, which is told, the newest row of its history stands in,
+ * as in the server; without a row it is left out.
+ */
+export function readRecords(folder: string, onDamage: (error: unknown) => void = () => undefined): StoredRecord[] {
   const names = (ifPresent(() => readdirSync(folder)) ?? []).filter((name) => /^[^.].*\.json$/.test(name))
-  return names.filter((name) => name !== 'auth.json').flatMap((name) => readOne(join(folder, name)) ?? [])
+  return names.filter((name) => name !== 'auth.json').flatMap((name) => readOne(join(folder, name), onDamage) ?? [])
 }
 
 /** The rows of the record's history, oldest first; the record alone when it has none. */
-export async function readRows({ path, record }: StoredRecord): Promise<Progress[]> {
-  const rows = await readHistory(path)
+export function readRows({ path, record }: StoredRecord): Progress[] {
+  const rows = readHistoryOf(path)
   return rows.length > 0 ? rows : [record]
 }
 
@@ -35,14 +38,22 @@ export function sizeOf(folder: string): number {
   return sizes.reduce<number>((sum, size = 0) => sum + size, 0)
 }
 
-function readOne(path: string): StoredRecord | undefined {
+function readOne(path: string, onDamage: (error: unknown) => void): StoredRecord | undefined {
   try {
     return ifPresent(() => {
       const text = readFileSync(path, 'utf8')
       return { path, record: parseProgress(text, path, Math.floor(statSync(path).mtimeMs / 1000)) }
     })
   } catch (error) {
-    if (error instanceof DamagedFile) return undefined
-    throw error
+    if (!(error instanceof DamagedFile)) throw error
+    onDamage(error)
+    const record = readHistoryOf(path).at(-1)
+    return record && { path, record }
   }
+}
+
+function readHistoryOf(recordPath: string): Progress[] {
+  const path = historyPath(recordPath)
+  const text = ifPresent(() => readFileSync(path, 'utf8')) ?? ''
+  return text.split('\n').flatMap((line) => parseRow(line, path) ?? [])
 }

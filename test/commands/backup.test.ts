@@ -330,6 +330,44 @@ t.test('what cannot be read in an archive is told, the rest is restored, and the
   t.match(await runJson(dir, 'doc', 'list', 'ann'), [pushed])
 })
 
+t.test('a damaged record in an archive is told, and the newest row of its history takes its place', async (t) => {
+  const archive = join(await folder(t), 'part.tar.gz')
+  const rows = [at(1, 1000), at(2, 2000)].map((row) => `${JSON.stringify(row)}\n`)
+  await writeEntries(archive, [
+    ann,
+    ['ann/abc.json', '{'],
+    ['ann/history/abc.jsonl', rows.join('')],
+    ['ann/x.json', ''],
+  ])
+  const dir = await folder(t)
+  const ended = await run(dir, 'backup', 'restore', archive)
+  t.equal(ended.code, 1)
+  const lines = ended.stderr.trim().split('\n').toSorted()
+  t.same(lines, ['Not restored: ann/abc.json: is not JSON', 'Not restored: ann/x.json: is not JSON'])
+  t.match(await runJson(dir, 'doc', 'show', 'ann', 'abc'), { progress: '2', history: [{}, { progress: '2' }] })
+})
+
+for (const [name, record, rows, expected] of [
+  ['went on since', at(1, 1000), [at(1, 1000), at(2, 1000), at(3, 1001)], ['1', '2', '3']],
+  ['does not have it', at(4, 1002), [at(1, 1000), at(2, 1000)], ['1', '2', '4']],
+  ['ends with it', at(2, 1009), [at(1, 1000), at(2, 1000)], ['1', '2']],
+  ['went back to it', at(1, 1005), [at(1, 1000), at(2, 1001), at(1, 1005)], ['1', '2', '1']],
+] as const) {
+  t.test(`a record whose history ${name} is restored as its last change`, async (t) => {
+    const archive = join(await folder(t), 'one.tar.gz')
+    const history = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+    await writeEntries(archive, [ann, ['ann/abc.json', JSON.stringify(record)], ['ann/history/abc.jsonl', history]])
+    const dir = await folder(t)
+    t.match(await run(dir, 'backup', 'restore', archive), { code: 0 })
+    const shown = await runJson<Progress & { history: Progress[] }>(dir, 'doc', 'show', 'ann', 'abc')
+    t.same(
+      shown.history.map(({ progress }) => progress),
+      expected,
+    )
+    t.equal(shown.progress, expected.at(-1))
+  })
+}
+
 t.test('a folder that is not there keeps a backup from being made, and nothing is left over', async (t) => {
   const dir = await stateFolder(t)
   const before = await snapshot(dir)
