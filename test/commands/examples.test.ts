@@ -54,6 +54,9 @@ async function workFolder(t: Test, backup: string): Promise<string> {
   await writeFile(join(work, 'bin', 'kss'), `#!/bin/sh\nexec "${process.execPath}" "${launcher}" "$@"\n`)
   await chmod(join(work, 'bin', 'kss'), 0o755)
   await writeFile(join(work, 'Dune.epub'), 'Arrakis')
+  await mkdir(join(work, 'old', 'ann'), { recursive: true })
+  await writeFile(join(work, 'old', 'ann', 'auth.json'), '{"x-auth-user":"ann","x-auth-key":"K"}')
+  await writeFile(join(work, 'users.json'), '{"ann":{"userkey":"5ebe2294ecd0e0f08eab7690d2a6ee69"}}')
   await cp(backup, join(work, 'kss.tar.gz'))
   return work
 }
