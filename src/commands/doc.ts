@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import { CommandError } from '../command-error.ts'
 import type { Progress } from '../protocol.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import { findUser, listUsers, readUserRecords } from './accounts.ts'
@@ -101,9 +102,7 @@ interface Identified extends BookIds {
 }
 
 async function identify(files: string[], flags: StateFlags & { user?: string }): Promise<void> {
-  const books = await Promise.all(
-    files.map(async (file): Promise<Identified> => ({ ...(await hashBook(file)), positions: [] })),
-  )
+  const books = await Promise.all(files.map(readBook))
   await withState(flags, async (state) => {
     const users = flags.user === undefined ? await listUsers(state) : [await findUser(state, flags.user)]
     await state.store.flush()
@@ -115,6 +114,14 @@ async function identify(files: string[], flags: StateFlags & { user?: string }):
     }
   })
   print(flags.json, books, () => books.map(describeBook).join('\n'))
+}
+
+async function readBook(file: string): Promise<Identified> {
+  try {
+    return { ...(await hashBook(file)), positions: [] }
+  } catch (error) {
+    throw new CommandError(`Cannot read ${file}: ${(error as Error).message}`)
+  }
 }
 
 function describeBook({ positions, ...ids }: Identified): string {

@@ -3,6 +3,7 @@ import type { Progress } from '../protocol.ts'
 import type { StoredRecord } from '../store/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import type { State } from './state.ts'
+import { plain } from './terminal.ts'
 
 /** What a document is called: by the operator, or by its reader; empty when nobody said. */
 export function titleOf({ title, metadata }: Progress): string {
@@ -28,7 +29,7 @@ export async function findDocument(state: State, username: string, asked: string
   if (found.length === 0) {
     throw new CommandError(`${username} has no document ${asked}. kss doc list ${username} shows what is there.`)
   }
-  const names = found.map(({ record }) => nameOf(record)).join(', ')
+  const names = found.map(({ record }) => plain(nameOf(record))).join(', ')
   throw new CommandError(`${asked} may be one of ${found.length} documents: ${names}. Say more of the id.`)
 }
 

@@ -71,7 +71,7 @@ async function restore(
     const row = chooseRow(readRows(found), number, flags)
     if (!row)
       throw new CommandError(
-        `${nameOf(record)} of ${username} has no such earlier position. kss doc show tells what it has.`,
+        `${plain(nameOf(record))} of ${username} has no such earlier position. kss doc show tells what it has.`,
       )
     const timestamp = freshTime(record)
     const { document, progress, percentage } = row

@@ -1,0 +1,158 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { Progress } from '../../src/protocol.ts'
+import { pushed } from '../store/contract.ts'
+import { run, runJson } from './run.ts'
+import { dune, folder, now, places, serveHere, stateFolder } from './state-fixture.ts'
+
+/** alice's folder with more books: by metadata, by a file name, without a name, and with an evil one. */
+function library(t: Test): Promise<string> {
+  return stateFolder(t, async (store) => {
+    const put = (document: string, more: Partial<Progress>): Promise<unknown> =>
+      store.putProgress('alice', { ...pushed, document, ...more })
+    await put('aaaa1111', { percentage: 0.9, metadata: { title: 'Emma', filename: 'e.epub' } })
+    await put('aaaa2222', { percentage: 0.8, metadata: { filename: 'emma.epub' } })
+    await put('cccc3333', { percentage: 2, device: '\u001b[31mred\u202eder\u0007', timestamp: now })
+    await put('dddd4444', { percentage: 0.1, metadata: { title: 'Emma' } })
+    await store.createUser({ username: 'bob', key: 'K' })
+  })
+}
+
+const documentsOf = (records: Progress[]): string[] => records.map(({ document }) => document)
+
+t.test('books are listed by their last push, or by how far they are', async (t) => {
+  const dir = await library(t)
+  const recent = documentsOf(await runJson(dir, 'doc', 'list', 'alice'))
+  t.same(recent.slice(0, 2), ['cccc3333', dune])
+  const far = documentsOf(await runJson(dir, 'doc', 'list', 'alice', '--sort', 'percentage'))
+  t.same(far, ['cccc3333', 'aaaa1111', 'aaaa2222', 'dddd4444', dune])
+  const { stdout } = await run(dir, 'doc', 'list', 'alice')
+  t.match(stdout, /^TITLE +DOCUMENT +AT +DEVICE +LAST SYNC\n/)
+  t.match(stdout, new RegExp(`^Dune +${dune} +3\\.0 % +Kobo +\\d{4}-`, 'm'))
+  t.match(stdout, /^emma\.epub +aaaa2222 +80\.0 % +kpw +1970-/m)
+  t.match(await run(dir, 'doc', 'list', 'bob'), { stdout: 'bob has no documents yet.\n' })
+  t.match(await run(dir, 'doc', 'list', 'alice', '--sort', 'name'), { code: 2, stderr: /Allowed choices are recent/ })
+})
+
+t.test('control characters of a reader never reach the terminal', async (t) => {
+  const dir = await library(t)
+  for (const args of [
+    ['doc', 'list', 'alice'],
+    ['doc', 'show', 'alice', 'cccc'],
+    ['device', 'list', 'alice'],
+  ]) {
+    const { stdout } = await run(dir, ...args)
+    t.match(stdout, '\ufffd[31mred\ufffdder\ufffd')
+    t.notMatch(stdout, /[\u0000-\u0009\u000b-\u001f\u202e]/)
+  }
+})
+
+t.test('control characters of a title reach no error message either', async (t) => {
+  const metadata = { title: 'Em\u001bma' }
+  const dir = await stateFolder(t, async (store) => {
+    for (const document of ['aaaa1', 'aaaa2']) await store.putProgress('alice', { ...pushed, document, metadata })
+  })
+  for (const args of [
+    ['doc', 'show', 'alice', 'aaaa'],
+    ['history', 'restore', 'alice', 'aaaa1'],
+    ['doc', 'rm', 'alice', 'aaaa1'],
+  ]) {
+    t.match((await run(dir, ...args)).stderr, /Em\ufffdma/)
+  }
+})
+
+t.test('a book is shown with how its position changed, the last changes unless all are asked for', async (t) => {
+  const dir = await stateFolder(t, async (store) => {
+    for (let number = 1; number <= 40; number++) {
+      await store.putProgress('alice', { ...pushed, progress: `${number}`, percentage: number / 40, timestamp: number })
+    }
+  })
+  const { stdout } = await run(dir, 'doc', 'show', 'alice', 'DUNE')
+  t.match(stdout, new RegExp(`^Dune \\(${dune}\\)\n# +TIME +DEVICE +AT\n1 +.* Phone +10\\.0 % +███\n2 `))
+  t.match(await runJson(dir, 'doc', 'show', 'alice', dune), { document: dune, title: 'Dune', history: places })
+  const last = (await run(dir, 'doc', 'show', 'alice', 'abc')).stdout.split('\n')
+  t.equal(last[0], 'abc')
+  t.equal(last[1], '10 earlier changes: --all shows them.')
+  t.match(last[3], /^11 /)
+  t.match(last.at(-2), /^40 .* 100\.0 % +█{30}$/)
+  t.match((await run(dir, 'doc', 'show', 'alice', 'abc', '--all')).stdout.split('\n')[2], /^1 /)
+})
+
+t.test('a document is meant by its id, by the beginning of it, or by its title', async (t) => {
+  const dir = await library(t)
+  for (const [asked, document] of [
+    [dune, dune],
+    ['35322', dune],
+    ['dune', dune],
+    ['EMMA.EPUB', 'aaaa2222'],
+    ['aaaa1', 'aaaa1111'],
+    ['dddd4444', 'dddd4444'],
+  ] as const) {
+    t.match(await runJson(dir, 'doc', 'show', 'alice', asked), { document }, asked)
+  }
+  const none = (asked: string): string => `alice has no document ${asked}. kss doc list alice shows what is there.\n`
+  for (const [asked, stderr] of [
+    ['353', none('353')],
+    ['Solaris', none('Solaris')],
+    ['Emma', /^Emma may be one of 2 documents: Emma \((aaaa1111|dddd4444)\), Emma \(.*\)\. Say more of the id\.\n$/],
+    ['aaaa', /^aaaa may be one of 2 documents: .*Say more of the id\.\n$/],
+  ] as const) {
+    for (const command of [['show'], ['rm', '--yes']]) {
+      const [name = '', ...flags] = command
+      t.match(await run(dir, 'doc', name, 'alice', asked, ...flags), { code: 1, stderr, stdout: '' }, asked)
+    }
+  }
+  t.match(await run(dir, 'doc', 'show', 'carl', 'Dune'), { code: 1, stderr: /^There is no user carl\./ })
+})
+
+for (const beside of [false, true]) {
+  t.test(`books are named and removed ${beside ? 'beside a running server' : 'without a server'}`, async (t) => {
+    const dir = await library(t)
+    if (beside) await serveHere(t, dir)
+    t.match(await run(dir, 'doc', 'name', 'alice', 'cccc', 'Ulysses\u0007'), {
+      stdout: 'cccc3333 is "Ulysses\ufffd" now.\n',
+    })
+    t.match(await runJson(dir, 'doc', 'show', 'alice', 'ulysses\u0007'), { document: 'cccc3333' })
+    t.match(await run(dir, 'doc', 'name', 'alice', 'cccc', ''), {
+      stdout: 'cccc3333 has no title of its own any more.\n',
+    })
+    const asks =
+      'Remove Dune (35322b7036d0c3298eedde8c30429693) of alice with 4 changes? There is nobody to ask: say --yes.\n'
+    t.match(await run(dir, 'doc', 'rm', 'alice', 'Dune'), { code: 2, stderr: asks })
+    t.match(await run(dir, 'doc', 'rm', 'alice', 'Dune', '--yes'), {
+      code: 0,
+      stdout: `Dune (${dune}) is gone. The next push of a reader begins anew.\n`,
+    })
+    t.equal((await runJson<unknown[]>(dir, 'doc', 'list', 'alice')).length, 4)
+    t.match(await run(dir, 'doc', 'show', 'alice', 'Dune'), { code: 1 })
+  })
+}
+
+t.test('a book file tells which positions are in it', async (t) => {
+  const dir = await stateFolder(t, async (store) => {
+    await store.createUser({ username: 'bob', key: 'K' })
+    await store.putProgress('bob', { ...pushed, document: dune })
+  })
+  const books = await folder(t)
+  const [book, other] = [join(books, 'minimal-v3plus2.epub'), join(books, 'other.epub')]
+  await writeFile(book, 'a book')
+  await writeFile(other, 'another')
+  const { stdout } = await run(dir, 'doc', 'identify', book, other)
+  t.match(
+    stdout,
+    /^USER +DOCUMENT +AT +DEVICE +LAST SYNC\nalice +35322b.* 3\.0 % +Kobo .*\nbob +35322b.* 50\.0 % +kpw /m,
+  )
+  t.match(stdout, /\n\n[^]*other\.epub[^]*\nNo position in it\.\n$/)
+  t.match(await runJson(dir, 'doc', 'identify', '--user', 'bob', book), [
+    { filename: dune, positions: [{ username: 'bob', record: { document: dune } }] },
+  ])
+  t.match(await run(dir, 'doc', 'identify', '--user', 'carl', book), { code: 1, stderr: /^There is no user carl\./ })
+})
+
+t.test('a book file that cannot be read is one line', async (t) => {
+  t.match(await run(await stateFolder(t), 'doc', 'identify', '/none.epub'), {
+    code: 1,
+    stderr: "Cannot read /none.epub: ENOENT: no such file or directory, open '/none.epub'\n",
+  })
+})

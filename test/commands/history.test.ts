@@ -1,0 +1,143 @@
+import t, { type Test } from 'tap'
+import { chooseRow } from '../../src/commands/history.ts'
+import type { Progress } from '../../src/protocol.ts'
+import { pushed } from '../store/contract.ts'
+import { run, runJson } from './run.ts'
+import { copyOf, day, dune, headersOf, now, places, serveHere, stateFolder } from './state-fixture.ts'
+
+/** A local date, as a person types it. */
+const dateOf = (seconds: number): string => new Date(seconds * 1000).toLocaleString('sv-SE').slice(0, 16)
+
+t.test('an earlier position is put back, as it is meant', async (t) => {
+  const full = await stateFolder(t)
+  for (const [args, place] of [
+    [[], 2],
+    [['1'], 0],
+    [['4'], 3],
+    [['--before', 'Kobo'], 2],
+    [['--before', 'KOBO-ID'], 2],
+    [['--before', 'Phone'], 1],
+    [['--at', '2h'], 2],
+    [['--at', '60h'], 0],
+    [['--at', dateOf(now - 2 * day + 120)], 1],
+  ] as const) {
+    const dir = await copyOf(t, full)
+    const { code, stdout } = await run(dir, 'history', 'restore', 'alice', 'Dune', ...args)
+    const { percentage, device, progress } = places[place]!
+    t.equal(code, 0, args.join(' '))
+    const where = `${(percentage * 100).toFixed(1)} %, where ${device} left it on`
+    t.match(
+      stdout,
+      new RegExp(`^Dune \\(${dune}\\) is back at ${where} \\d{4}-.*\\.\nEach reader takes it at its next sync\\.\n$`),
+    )
+    const restored = { percentage, progress, device: 'kss', device_id: 'kss', title: 'Dune' }
+    t.match(await runJson(dir, 'doc', 'show', 'alice', 'Dune'), { ...restored, history: { length: 5 } })
+  }
+})
+
+t.test('every reader takes the position: it is another’s, and newer than all', async (t) => {
+  const ahead = { ...places[3]!, timestamp: now + 600 }
+  const dir = await stateFolder(t, (store) => store.putProgress('alice', { ...ahead, percentage: 0.04 }))
+  const server = await serveHere(t, dir)
+  const ask = async (): Promise<unknown> => {
+    const reply = await fetch(`${server.url}/syncs/progress/${dune}`, { headers: headersOf('alice', 'wonderland') })
+    return await reply.json()
+  }
+  t.match(await ask(), { percentage: 0.04, timestamp: now + 600 })
+  await runJson(dir, 'history', 'restore', 'alice', 'Dune', '3')
+  const { progress, percentage } = places[2]!
+  const position = { document: dune, progress, percentage, device: 'kss', device_id: 'kss' }
+  t.same(await ask(), { ...position, timestamp: now + 601 })
+  await server.close()
+})
+
+t.test('a time that is days ahead counts for nothing', async (t) => {
+  const wrong = { ...places[3]!, percentage: 0.04, timestamp: now + 30 * day }
+  const dir = await stateFolder(t, (store) => store.putProgress('alice', wrong))
+  const { timestamp } = await runJson<Progress>(dir, 'history', 'restore', 'alice', 'Dune', '3')
+  t.ok(timestamp >= now && timestamp < now + day)
+})
+
+t.test('what cannot be restored is one line', async (t) => {
+  const dir = await stateFolder(t, (store) => store.putProgress('alice', { ...pushed, document: 'once' }))
+  const none = (name: string): string =>
+    `${name} of alice has no such earlier position. kss doc show tells what it has.\n`
+  const noTime = (text: string): string =>
+    `"${text}" is no time: say 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.\n`
+  const oneOf = 'Say one of a number, --at and --before.\n'
+  for (const [code, stderr, ...args] of [
+    [1, none(`Dune (${dune})`), 'Dune', '5'],
+    [1, none(`Dune (${dune})`), 'Dune', '--at', '100d'],
+    [1, none(`Dune (${dune})`), 'Dune', '--at', '1999-12-31'],
+    [1, none(`Dune (${dune})`), 'Dune', '--before', 'Kindle'],
+    [1, none('once'), 'once'],
+    [1, none('once'), 'once', '--before', 'kpw'],
+    [2, '"0" is no number: say a whole one over 0.\n', 'Dune', '0'],
+    [2, '"first" is no number: say a whole one over 0.\n', 'Dune', 'first'],
+    [2, noTime('yesterday'), 'Dune', '--at', 'yesterday'],
+    [2, noTime('5'), 'Dune', '--at', '5'],
+    [2, oneOf, 'Dune', '1', '--at', '2h'],
+    [2, oneOf, 'Dune', '--before', 'Kobo', '--at', '2h'],
+    [1, /^alice has no document Solaris\./, 'Solaris'],
+  ] as const) {
+    t.match(await run(dir, 'history', 'restore', 'alice', ...args), { code, stderr, stdout: '' }, args.join(' '))
+  }
+})
+
+t.test('the row before a reader is that of another one, not its own earlier one', (t) => {
+  const by = (device: string, number: number): Progress => ({ ...pushed, device, progress: `${number}` })
+  const rows = [by('A', 1), by('B', 2), by('A', 3), by('B', 4), by('B', 5), by('A', 6)]
+  t.match(chooseRow(rows, undefined, { before: 'B' }), { progress: '3' })
+  t.match(chooseRow(rows, undefined, { before: 'A' }), { progress: '5' })
+  t.end()
+})
+
+/** alice with ten changes of `abc`, a day apart, and bob with five. */
+function long(t: Test): Promise<string> {
+  return stateFolder(t, async (store) => {
+    await store.createUser({ username: 'bob', key: 'K' })
+    for (const [username, changes] of [
+      ['alice', 10],
+      ['bob', 5],
+    ] as const) {
+      for (let ago = changes; ago > 0; ago--) {
+        await store.putProgress(username, { ...pushed, progress: `${ago}`, timestamp: now - ago * day + 60 })
+      }
+    }
+  })
+}
+
+const rowsOf = async (dir: string, username: string): Promise<number> =>
+  (await runJson<{ history: unknown[] }>(dir, 'doc', 'show', username, 'abc')).history.length
+
+for (const beside of [false, true]) {
+  t.test(`histories are shortened ${beside ? 'beside a running server' : 'without a server'}`, async (t) => {
+    const dir = await long(t)
+    if (beside) await serveHere(t, dir)
+    const ofBob = await run(dir, 'history', 'prune', 'bob', '--keep', '3', '--yes')
+    t.match(ofBob, { code: 0, stdout: '2 changes removed.\n' })
+    t.same([await rowsOf(dir, 'alice'), await rowsOf(dir, 'bob')], [10, 3])
+    t.same(await runJson(dir, 'history', 'prune', '--keep-days', '2', '--yes'), { removed: 8 + 1 + 2 })
+    t.same([await rowsOf(dir, 'alice'), await rowsOf(dir, 'bob')], [2, 2])
+    t.match(await run(dir, 'history', 'prune', '--keep', '1', '--keep-days', '2', '--yes'), {
+      stdout: '3 changes removed.\n',
+    })
+    t.match(await run(dir, 'history', 'prune', '--keep', '1', '--yes'), { stdout: '0 changes removed.\n' })
+    t.equal(await rowsOf(dir, 'bob'), 1)
+  })
+}
+
+t.test('shortening asks, and says what stays must be said', async (t) => {
+  const dir = await stateFolder(t)
+  const nobody = 'There is nobody to ask: say --yes.\n'
+  for (const [code, stderr, ...args] of [
+    [2, 'Say what stays: --keep NUMBER, --keep-days DAYS, or both.\n'],
+    [2, `Remove old changes of all accounts for good? ${nobody}`, '--keep', '1'],
+    [2, `Remove old changes of alice for good? ${nobody}`, 'alice', '--keep-days', '1'],
+    [2, '"all" is no number: say a whole one over 0.\n', '--keep', 'all'],
+    [2, '"0" is no number: say a whole one over 0.\n', '--keep-days', '0'],
+    [1, 'There is no user carl. kss user list shows who there is.\n', 'carl', '--keep', '1', '--yes'],
+  ] as const) {
+    t.match(await run(dir, 'history', 'prune', ...args), { code, stderr, stdout: '' }, args.join(' '))
+  }
+})

@@ -1,0 +1,139 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { run, runJson } from './run.ts'
+import { kss } from './kss.ts'
+import { dune, folder, headersOf, places, serveHere, stateFolder, type LocalServer } from './state-fixture.ts'
+
+const logIn = async ({ url }: LocalServer, username: string, password: string): Promise<number> =>
+  (await fetch(`${url}/users/auth`, { headers: headersOf(username, password) })).status
+
+/** Asks again until the answer is that one: a server sees a change of a file within a second. */
+async function becomes(t: Test, ask: () => Promise<number>, status: number, name: string): Promise<void> {
+  const deadline = Date.now() + 10_000
+  let last = await ask()
+  while (last !== status && Date.now() < deadline) {
+    await sleep(50)
+    last = await ask()
+  }
+  t.equal(last, status, name)
+}
+
+for (const beside of [false, true]) {
+  t.test(`accounts are managed ${beside ? 'beside a running server' : 'without a server'}`, async (t) => {
+    const dir = await stateFolder(t)
+    const server = beside ? await serveHere(t, dir, true) : undefined
+    const answers = async (username: string, password: string, status: number): Promise<void> => {
+      const asked = server ?? (await serveHere(t, dir))
+      await becomes(t, () => logIn(asked, username, password), status, `${username} gets ${status}`)
+      if (!server) await asked.close()
+    }
+    const { password } = await runJson<{ password: string }>(dir, 'user', 'add', 'bob', '--random')
+    t.match(password, /^[a-km-z2-9]{12}$/)
+    await answers('bob', password, 200)
+    t.match(await run(dir, 'user', 'disable', 'bob'), {
+      code: 0,
+      stdout: 'bob is disabled: readers get "Unauthorized".\n',
+    })
+    await answers('bob', password, 401)
+    t.match((await run(dir, 'user', 'list')).stdout, /^bob +0 +0 +never +\d+B +disabled$/m)
+    t.match(await run(dir, 'user', 'enable', 'bob'), { code: 0, stdout: 'bob can log in again.\n' })
+    await answers('bob', password, 200)
+    const { stdout } = await run(dir, 'user', 'passwd', 'bob', '--random')
+    const [, other = ''] =
+      /^Password: (\w{12})\nbob has another password\. Log in with it on each reader\.\n$/.exec(stdout) ?? []
+    await answers('bob', other, 200)
+    await answers('bob', password, 401)
+    t.match(await run(dir, 'user', 'rename', 'bob', 'Robert B.'), {
+      code: 0,
+      stdout: 'bob is Robert B. now. Log in so on each reader.\n',
+    })
+    await answers('Robert B.', other, 200)
+    await answers('bob', other, 401)
+    t.match(await run(dir, 'user', 'rm', 'Robert B.', '--yes'), {
+      code: 0,
+      stdout: /^Robert B\. is gone, with 0 documents and \d+B\.\n$/,
+    })
+    await answers('Robert B.', other, 401)
+    t.same(
+      (await readdir(dir)).filter((name) => !name.startsWith('.')),
+      ['alice'],
+    )
+  })
+}
+
+t.test('accounts are listed with what they have', async (t) => {
+  const dir = await stateFolder(t)
+  const last = places.at(-1)
+  t.match(await runJson(dir, 'user', 'list'), [
+    { username: 'alice', disabled: false, documents: 1, devices: 1, last_sync: last?.timestamp, bytes: Number },
+  ])
+  const { stdout } = await run(dir, 'user', 'list')
+  t.match(stdout, /^NAME +DOCUMENTS +DEVICES +LAST SYNC +SIZE\nalice +1 +1 +\d{4}-\d\d-\d\d \d\d:\d\d +[\d.]+K?B\n$/)
+  const empty = await folder(t)
+  t.match(await run(empty, 'user', 'list'), { stdout: 'There is nobody yet. kss user add NAME makes an account.\n' })
+})
+
+t.test('removing asks, and says what goes', async (t) => {
+  const dir = await stateFolder(t)
+  const { code, stderr } = await run(dir, 'user', 'rm', 'alice')
+  t.equal(code, 2)
+  t.match(stderr, /^Remove alice with 1 document and [\d.]+K?B\? There is nobody to ask: say --yes\.\n$/)
+  t.same(await runJson(dir, 'user', 'rm', 'alice', '--yes').then(() => runJson(dir, 'user', 'list')), [])
+})
+
+t.test('the folder is made for the first account', async (t) => {
+  const dir = join(await folder(t), 'a', 'new')
+  t.match(await run(dir, 'user', 'add', 'ann', '--random'), { code: 0, stdout: /\nann can log in now\.\n$/ })
+  t.match(await runJson(dir, 'user', 'list'), [{ username: 'ann', documents: 0 }])
+})
+
+t.test('what cannot be is one line', async (t) => {
+  const dir = await stateFolder(t, (store) => store.createUser({ username: 'bob', key: 'K' }))
+  const noCarl = 'There is no user carl. kss user list shows who there is.\n'
+  const badName = (name: string): string =>
+    `"${name}" can be no user name: no colon, no control character, no blank at an end, 1 to 255 characters.\n`
+  const cases: [number, string, ...string[]][] = [
+    [1, 'The name bob is taken. kss user passwd gives it another password.\n', 'add', 'bob', '--random'],
+    [1, 'The name bob is taken. Nothing was changed.\n', 'rename', 'alice', 'bob'],
+    [1, 'The name alice is taken. Nothing was changed.\n', 'rename', 'alice', 'alice'],
+    ...['', 'a:b', ' a', 'a ', 'a\nb', 'x'.repeat(256), '\ud800'].flatMap((name): [number, string, ...string[]][] => [
+      [2, badName(name), 'add', name, '--random'],
+      [2, badName(name), 'rename', 'alice', name],
+    ]),
+    [1, noCarl, 'passwd', 'carl', '--random'],
+    [1, noCarl, 'rename', 'carl', 'dora'],
+    [1, noCarl, 'disable', 'carl'],
+    [1, noCarl, 'enable', 'carl'],
+    [1, noCarl, 'rm', 'carl', '--yes'],
+    [2, 'Say --password-stdin or --random, not both.\n', 'add', 'carl', '--random', '--password-stdin'],
+    [2, 'There is nobody to ask for the password: say --password-stdin or --random.\n', 'add', 'carl'],
+  ]
+  for (const [code, stderr, ...args] of cases) {
+    t.match(await run(dir, 'user', ...args), { code, stderr, stdout: '' }, `kss user ${args.join(' ')}`)
+  }
+  const server = await serveHere(t, dir)
+  for (const [code, stderr, ...args] of cases) {
+    t.match(await run(dir, 'user', ...args), { code, stderr }, `kss user ${args.join(' ')} beside a server`)
+  }
+  await server.close()
+})
+
+t.test('a password that is changed meanwhile is changed again: the last one wins', async (t) => {
+  const dir = await stateFolder(t)
+  const ended = await Promise.all(
+    Array.from({ length: 3 }, () => kss(t, ['user', 'passwd', 'alice', '--random', '--json', '--dir', dir])),
+  )
+  for (const { code } of ended) t.equal(code, 0)
+  const passwords = ended.map(({ stdout }) => (JSON.parse(stdout) as { password: string }).password)
+  const server = await serveHere(t, dir)
+  const statuses = await Promise.all(passwords.map((password) => logIn(server, 'alice', password)))
+  t.same(statuses.toSorted(), [200, 401, 401])
+})
+
+t.test('a renamed account keeps its books', async (t) => {
+  const dir = await stateFolder(t)
+  t.same(await runJson(dir, 'user', 'rename', 'alice', 'alicia'), { username: 'alicia', before: 'alice' })
+  t.match(await runJson(dir, 'doc', 'show', 'alicia', 'Dune'), { document: dune, history: places })
+})
