@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
-import { ConfigError, loadConfig, type Values } from '../config.ts'
+import { ConfigError, loadConfig, settings, type Config, type Values } from '../config.ts'
 import { examples, serveSettings } from './define.ts'
 import { print, table } from './terminal.ts'
 
@@ -19,9 +19,11 @@ export function defineConfig(program: Command): void {
 export function readConfig({ envFile, ...flags }: Flags): ReturnType<typeof loadConfig> {
   const values: Values = {}
   for (const [flag, value] of Object.entries(flags)) {
-    if (value === '') throw new ConfigError(`error: --${flag} is empty\n(kss help explains the commands)`)
-    // Commander names flags in camelCase: `basePath` is KSS_BASE_PATH.
-    values[`KSS_${flag.replace(/[A-Z]/g, '_$&').toUpperCase()}`] = value
+    // Commander names flags in camelCase: `basePath` is --base-path and KSS_BASE_PATH.
+    const words = flag.split(/(?=[A-Z])/)
+    const typed = words.join('-').toLowerCase()
+    if (value === '') throw new ConfigError(`error: --${typed} is empty\n(kss help explains the commands)`)
+    values[`KSS_${words.join('_').toUpperCase()}`] = value
   }
   return loadConfig(values, envFile === undefined ? undefined : String(envFile))
 }
@@ -34,15 +36,15 @@ function config({ check, json, ...flags }: Flags): void {
     print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')
     return
   }
-  const settings = Object.entries(effective).map(([name, value]) => ({
+  const shown = Object.keys(settings.properties).map((name) => ({
     name,
-    value: value as unknown,
+    value: effective[name as keyof Config] as unknown,
     source: sources[name] ?? 'default',
   }))
-  print(Boolean(json), settings, () =>
+  print(Boolean(json), shown, () =>
     table(
       ['SETTING', 'VALUE', 'FROM'],
-      settings.map(({ name, value, source }) => [name, Array.isArray(value) ? value.join(',') : String(value), source]),
+      shown.map(({ name, value, source }) => [name, Array.isArray(value) ? value.join(',') : String(value), source]),
     ),
   )
 }
