@@ -1,0 +1,105 @@
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import {
+  ask,
+  confirm,
+  count,
+  formatBytes,
+  formatPercentage,
+  formatTime,
+  plain,
+  progressBar,
+  table,
+} from '../../src/commands/terminal.ts'
+import { fakeTerminal } from './fake-terminal.ts'
+
+t.test('columns are as wide as what they hold, also in scripts with wide letters', async (t) => {
+  t.equal(
+    table(
+      ['NAME', 'N', ''],
+      [
+        ['李明', '10', 'x'],
+        ['ann', '9', ''],
+      ],
+    ),
+    'NAME  N\n李明  10  x\nann   9\n',
+  )
+  t.equal(table(['NAME', 'N'], [['short']]), 'NAME   N\nshort\n', 'a row may be short')
+  t.equal(table(['A'], []), 'A\n')
+})
+
+t.test('nothing that steers a terminal is shown', async (t) => {
+  t.equal(
+    plain('a\u001b[2Jb\nc\rd\u0085e\u200ff\u202eg\u2028h\ufeff'),
+    'a\ufffd[2Jb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\ufffdh\ufffd',
+  )
+  t.equal(plain('Fahrenheit 451: ß 李 👍'), 'Fahrenheit 451: ß 李 👍')
+  t.equal(table(['A'], [['x\u001b[31m']]), 'A\nx\ufffd[31m\n')
+})
+
+t.test('numbers are for people', async (t) => {
+  t.equal(formatTime(new Date(2026, 0, 31, 21, 30).getTime() / 1000), '2026-01-31 21:30')
+  t.equal(formatTime(Number.NaN), 'unknown')
+  t.equal(formatTime(1e15), 'unknown')
+  t.equal(formatBytes(0), '0B')
+  t.equal(formatBytes(12_345), '12KB')
+  t.equal(formatPercentage(0.5625), '56.3 %')
+  t.equal(count(1, 'document'), '1 document')
+  t.equal(count(0, 'document'), '0 documents')
+  t.equal(count(12_345, 'document'), '12,345 documents')
+})
+
+for (const answer of ['y', 'Y', 'yes', 'YES']) {
+  t.test(`${answer} is a yes`, async (t) => {
+    const terminal = fakeTerminal([['Go on? [y/N] ', `${answer}\n`]])
+    await t.resolves(confirm('Go on?', undefined, terminal))
+    t.equal(terminal.shown.split('[y/N]').length, 2)
+  })
+}
+
+for (const answer of ['', 'n', 'no', 'yep', 'sure']) {
+  t.test(`"${answer}" is no yes`, async (t) => {
+    const terminal = fakeTerminal([['Go on? [y/N] ', `${answer}\n`]])
+    await t.rejects(confirm('Go on?', false, terminal), { message: 'Nothing was changed.', exitCode: 1 })
+  })
+}
+
+t.test('nobody is asked who said yes, or who is not there', async (t) => {
+  const terminal = fakeTerminal([])
+  await t.resolves(confirm('Go on?', true, terminal))
+  t.equal(terminal.shown, '')
+  const nobody = { stdin: new PassThrough(), stderr: new PassThrough() }
+  const refusal = { message: 'Go on? There is nobody to ask: say --yes.', exitCode: 2 }
+  await t.rejects(confirm('Go on?', undefined, nobody), refusal)
+})
+
+t.test('Ctrl+C at a question changes nothing', async (t) => {
+  const terminal = fakeTerminal([['Go on? ', '\u0003']])
+  await t.rejects(ask({ prompt: 'Go on? ' }, terminal), { message: 'Nothing was changed.', exitCode: 1 })
+})
+
+t.test('what is typed at a silent question is not shown, and the line is ended', async (t) => {
+  const terminal = fakeTerminal([['Password: ', 'secret\n']])
+  t.equal(await ask({ prompt: 'Password: ', silent: true }, terminal), 'secret')
+  t.notMatch(terminal.shown, 'secret')
+  t.match(terminal.shown, /Password: [^]*\n$/)
+})
+
+t.test('the progress is shown on a terminal, not too often, and always at its end', async (t) => {
+  const terminal = fakeTerminal([])
+  let time = 1000
+  t.intercept(performance, 'now', { value: () => (time += 30) })
+  const show = progressBar('user', terminal)
+  for (let done = 1; done <= 10; done++) show(done, 10)
+  const shown = terminal.shown.split('\r').slice(1)
+  t.equal(shown[0], `[###${'.'.repeat(27)}] 1 of 10 users`)
+  t.equal(shown.at(-1), `[${'#'.repeat(30)}] 10 of 10 users\n`)
+  t.equal(shown.length, 4)
+})
+
+t.test('elsewhere there is no progress', async (t) => {
+  const stderr = new PassThrough()
+  progressBar('user', { stderr })(1, 1)
+  t.equal(stderr.read(), null)
+  progressBar('user')(1, 1)
+})
