@@ -81,7 +81,8 @@ async function openStore(config: Config, beforeOpen: (dir: string) => Promise<vo
       if (!(error instanceof FolderInUse)) throw error
       const { holder, socket } = error
       if (!holder) throw new CommandError(`The kss that has the folder ${dir} does not answer.`)
-      if (holder['command'] === undefined) return await openThere(holder, socket)
+      const there = holder['command'] === undefined ? await openThere(holder, socket) : undefined
+      if (there) return there
       if (Date.now() > deadline) throw new CommandError(`Another command works on ${dir}. Try again later.`)
     }
     await sleep(50)
@@ -121,9 +122,10 @@ export async function lock(dir: string): Promise<FolderLock> {
   }
 }
 
-async function openThere(server: Holder, socket: string): Promise<OpenStore> {
-  const channel = await ControlChannel.open(socket)
-  return { store: remoteStore(channel), server, close: async () => channel.close() }
+/** Undefined when the server, which answered a moment ago, does so no more: then the folder is free, or will be. */
+async function openThere(server: Holder, socket: string): Promise<OpenStore | undefined> {
+  const channel = await ControlChannel.open(socket).catch(() => undefined)
+  return channel && { store: remoteStore(channel), server, close: async () => channel.close() }
 }
 
 function tell(error: unknown): void {

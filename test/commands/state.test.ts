@@ -1,0 +1,220 @@
+import { once } from 'node:events'
+import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { callStore } from '../../src/commands/state-store.ts'
+import { lockFolder } from '../../src/store/folder-lock.ts'
+import { kss, serve, start } from './kss.ts'
+import { run, runJson } from './run.ts'
+import { folder, openStore, serveHere, stateFolder } from './state-fixture.ts'
+
+const hasLock = async (dir: string): Promise<boolean> => (await readdir(dir)).some((name) => name.startsWith('.lock-'))
+
+t.test('a folder that is not there is one line', async (t) => {
+  const message = 'There is no folder /none/kss. Say which one kss uses with --dir.\n'
+  for (const args of [
+    ['user', 'list'],
+    ['doc', 'list', 'alice'],
+    ['backup', 'create'],
+  ]) {
+    t.match(await run('/none/kss', ...args), { code: 1, stderr: message, stdout: '' })
+  }
+})
+
+t.test('a folder that is a file is one line', async (t) => {
+  const file = join(await folder(t), 'file')
+  await writeFile(file, '')
+  const stderr = `Cannot write to the folder ${file}: it is a file. Choose another one with --dir.\n`
+  t.match(await run(file, 'user', 'list'), { code: 1, stderr })
+})
+
+t.test('a part of the path that is a file is one line', async (t) => {
+  const file = join(await folder(t), 'file')
+  await writeFile(file, '')
+  const { code, stderr } = await run(join(file, 'kss'), 'user', 'add', 'ann', '--random')
+  t.equal(code, 1)
+  t.match(stderr, /: a part of its path is a file\. Choose another one with --dir\.\n$/)
+})
+
+const isRoot = process.getuid?.() === 0
+
+t.test('root works not in a folder of somebody else', { skip: !isRoot && 'only root can give it away' }, async (t) => {
+  const dir = await stateFolder(t)
+  await chown(dir, 12_345, 12_345)
+  const stderr = `The folder ${dir} belongs to user 12345. Run kss as that user, not as root.\n`
+  t.match(await run(dir, 'user', 'list'), { code: 1, stderr })
+  t.notOk(await hasLock(dir))
+})
+
+const nobody = { uid: 65_534, gid: 65_534, encoding: 'utf8' } as const
+const canBeNobody = isRoot && spawnSync(process.execPath, ['--version'], nobody).status === 0
+const needsNobody = !canBeNobody && 'only root can become the user nobody, who must reach this Node'
+
+t.test('a folder that this user may not write to is one line', { skip: needsNobody }, async (t) => {
+  const dir = await folder(t)
+  await chmod(dir, 0o755)
+  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
+  const { status, stderr } = spawnSync(process.execPath, [launcher, 'user', 'list', '--dir', dir], nobody)
+  t.equal(status, 1)
+  const why = 'it belongs to user 0, and kss runs as 65534'
+  t.equal(stderr.split('\n')[0], `Cannot write to the folder ${dir}: ${why}. Choose another one with --dir.`)
+})
+
+t.test('a server that is stopped does not answer, and that is told', async (t) => {
+  const dir = await stateFolder(t)
+  const server = await serve(t, dir)
+  server.child.kill('SIGSTOP')
+  const stderr = `The kss that has the folder ${dir} does not answer.\n`
+  t.match(await run(dir, 'user', 'list'), { code: 1, stderr })
+  server.child.kill('SIGCONT')
+  t.match(await run(dir, 'user', 'list'), { code: 0, stdout: /^alice /m })
+  t.equal(await server.stop(), 0)
+})
+
+t.test('a server that was killed is in nobody’s way', async (t) => {
+  const dir = await stateFolder(t)
+  const server = await serve(t, dir)
+  await server.stop('SIGKILL')
+  t.ok(await hasLock(dir))
+  t.match(await run(dir, 'user', 'list'), { code: 0, stdout: /^alice /m })
+  t.notOk(await hasLock(dir))
+})
+
+t.test('commands at once wait for each other, beside a server or not', async (t) => {
+  const dir = await stateFolder(t)
+  const names = ['ann', 'bob', 'carl']
+  const ended = await Promise.all(names.map((name) => kss(t, ['user', 'add', name, '--random', '--dir', dir])))
+  for (const { code, stderr } of ended) t.match({ code, stderr }, { code: 0, stderr: '' })
+  t.match(
+    await runJson(dir, 'user', 'list'),
+    ['alice', ...names].map((username) => ({ username })),
+  )
+})
+
+t.test('a command that takes too long keeps others from the folder, which is told', async (t) => {
+  const dir = await stateFolder(t)
+  const { release } = await lockFolder(dir, { pid: 1, command: true })
+  const { now } = Date
+  let hurry = 0
+  t.intercept(Date, 'now', { value: () => now() + (hurry += 1000) })
+  t.match(await run(dir, 'user', 'list'), {
+    code: 1,
+    stderr: `Another command works on ${dir}. Try again later.\n`,
+  })
+  await release()
+})
+
+t.test('a server waits for a command that holds its folder', async (t) => {
+  const dir = await stateFolder(t)
+  const { release } = await lockFolder(dir, { pid: 1, command: true })
+  let started = false
+  const starting = serveHere(t, dir).then((server) => {
+    started = true
+    return server
+  })
+  await sleep(300)
+  t.notOk(started)
+  await release()
+  const { url } = await starting
+  t.equal((await fetch(`${url}/healthcheck`)).status, 200)
+})
+
+t.test('a server does not wait for ever for a command', async (t) => {
+  const dir = await stateFolder(t)
+  const { release } = await lockFolder(dir, { pid: 77, command: true })
+  const { now } = Date
+  let hurry = 0
+  t.intercept(Date, 'now', { value: () => now() + (hurry += 1000) })
+  await t.rejects(serveHere(t, dir), { exitCode: 3, message: /is in use by another kss \(process 77, / })
+  await release()
+})
+
+t.test('a server that ends during a call is told', async (t) => {
+  const dir = await stateFolder(t)
+  const lock = await lockFolder(dir, { pid: 1 })
+  lock.answer(async () => {
+    void lock.release()
+    await new Promise(() => undefined)
+  })
+  t.match(await run(dir, 'user', 'list'), {
+    code: 1,
+    stderr: 'It failed: The kss that serves the folder has ended.\n',
+  })
+})
+
+t.test('a server that ends just before it is asked is in nobody’s way', async (t) => {
+  const dir = await stateFolder(t)
+  const path = join(dir, '.lock-0')
+  const server = createServer((socket) => {
+    socket.end(`${JSON.stringify({ state: 'holding', holder: { pid: 1 } })}\n`)
+    server.close()
+  }).listen(path)
+  await once(server, 'listening')
+  t.match(await run(dir, 'user', 'list'), { code: 0, stdout: /^alice /m, stderr: '' })
+})
+
+t.test('what the server cannot do is told', async (t) => {
+  const dir = await stateFolder(t)
+  const lock = await lockFolder(dir, { pid: 1 })
+  const store = await openStore(await folder(t))
+  t.teardown(() => store.close())
+  lock.answer(async (method, args) => {
+    if (method === 'flush') return true
+    return await callStore(store)(`${method}Anew`, args)
+  })
+  const { code, stderr } = await run(dir, 'registration', 'status')
+  t.equal(code, 1)
+  t.match(stderr, /^It failed: This kss \(version .+\) cannot do getRegistrationAnew\. Stop it, and try again\.\n$/)
+  await lock.release()
+})
+
+t.test('a server that stops says so', async (t) => {
+  const dir = await stateFolder(t)
+  const lock = await lockFolder(dir, { pid: 1 })
+  lock.answer(async () => {
+    throw new Error('the server is stopping: try again')
+  })
+  t.match(await run(dir, 'user', 'list'), { code: 1, stderr: 'It failed: the server is stopping: try again\n' })
+  await lock.release()
+})
+
+t.test('a mistake of ours is no line for a person', async (t) => {
+  const dir = await stateFolder(t)
+  const bug = new TypeError('x is not a function')
+  const { withState } = await import('../../src/commands/state.ts')
+  await t.rejects(
+    withState({ dir }, async () => {
+      throw bug
+    }),
+    bug,
+  )
+  t.notOk(await hasLock(dir))
+})
+
+t.test('a journal that cannot be read is one line, and the folder is free again', async (t) => {
+  const dir = await folder(t)
+  await mkdir(join(dir, '.journal', '0000000001.log'), { recursive: true })
+  t.match(await run(dir, 'user', 'list'), { code: 1, stderr: /^It failed: EISDIR: .*\n$/ })
+  t.notOk(await hasLock(dir))
+})
+
+t.test('what is damaged in the journal is told, and the rest goes on', async (t) => {
+  const dir = await stateFolder(t)
+  await writeFile(join(dir, '.journal', '0000000001.log'), 'x\n{"no":"entry"}\ny\n')
+  const { code, stderr, stdout } = await run(dir, 'user', 'list')
+  t.equal(code, 0)
+  t.match(stderr, /^Damaged: .*0000000001\.log/)
+  t.match(stdout, /^alice /m)
+})
+
+t.test('a signal to a command that waits for an answer leaves no lock', async (t) => {
+  const dir = await stateFolder(t)
+  const child = start(t, ['user', 'add', 'bob', '--random', '--dir', dir], {})
+  child.kill('SIGTERM')
+  await once(child, 'close')
+  t.match(await run(dir, 'user', 'list'), { code: 0 })
+  t.notOk(await hasLock(dir))
+})
