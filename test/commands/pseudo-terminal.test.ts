@@ -1,0 +1,70 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { runJson } from './run.ts'
+import { headersOf, serveHere, stateFolder } from './state-fixture.ts'
+
+const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
+const isUtilLinux = /util-linux/.test(String(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout))
+const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
+
+/** Runs kss on a terminal, with somebody who types each answer when its question is shown. */
+async function type(t: Test, args: string[], dialogue: [string, string][]): Promise<{ code: number; shown: string }> {
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
+  const command = [process.execPath, launcher, ...args].map((word) => `'${word}'`).join(' ')
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: clean, stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const left = [...dialogue]
+  let [shown, unanswered] = ['', '']
+  child.stdout.on('data', (chunk) => {
+    shown += String(chunk)
+    unanswered += String(chunk)
+    const [question, answer] = left[0] ?? ['', '']
+    if (left.length === 0 || !unanswered.includes(question)) return
+    left.shift()
+    unanswered = ''
+    child.stdin.write(answer)
+  })
+  const [code] = (await once(child, 'close')) as [number]
+  return { code, shown: shown.replaceAll('\r\n', '\n') }
+}
+
+t.test('a person at a terminal is asked, and sees no password', { skip }, async (t) => {
+  const dir = await stateFolder(t)
+  const added = await type(
+    t,
+    ['user', 'add', 'bob', '--dir', dir],
+    [
+      ['Password: ', 'correct horse\n'],
+      ['Again: ', 'correct horse\n'],
+    ],
+  )
+  t.equal(added.code, 0)
+  t.match(added.shown, /Password: [^]*Again: [^]*bob can log in now\.\n$/)
+  t.notMatch(added.shown, 'correct')
+  const server = await serveHere(t, dir)
+  const { status } = await fetch(`${server.url}/users/auth`, { headers: headersOf('bob', 'correct horse') })
+  t.equal(status, 200)
+  await server.close()
+
+  const kept = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', 'n\n']])
+  t.equal(kept.code, 1)
+  t.match(kept.shown, /Remove bob with 0 documents and \d+B\? \[y\/N\] [^]*Nothing was changed\.\n$/)
+  const interrupted = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', '\u0003']])
+  t.equal(interrupted.code, 1)
+  t.match(interrupted.shown, /Nothing was changed\.\n$/)
+  t.match(await runJson(dir, 'user', 'list'), [{}, { username: 'bob' }])
+  const removed = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', 'y\n']])
+  t.equal(removed.code, 0)
+  t.match(removed.shown, /bob is gone, with 0 documents and \d+B\.\n$/)
+})
+
+t.test('a terminal shows how far long work has come, and takes no backup', { skip }, async (t) => {
+  const dir = await stateFolder(t)
+  const listed = await type(t, ['user', 'list', '--dir', dir], [])
+  t.equal(listed.code, 0)
+  t.match(listed.shown, /^\r\[#{30}\] 1 of 1 user\nNAME /)
+  const refused = await type(t, ['backup', 'create', '-', '--dir', dir], [])
+  t.same(refused, { code: 2, shown: 'A backup is nothing for a screen: kss backup create - > kss.tar.gz\n' })
+})
