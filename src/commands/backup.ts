@@ -78,7 +78,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   const temp = tempPath(dir)
   await mkdir(temp, { mode: 0o700 })
   try {
-    await unpackBackup(resolve(file), temp)
+    await unpack(file, temp)
     // It brings in what the journal of an archive of tar holds.
     const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
     const from = await FileStore.open({ dir: temp, history: true, onDamage })
@@ -92,11 +92,17 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
       show(merged.length, users.length)
     }
     return merged
+  } finally {
+    await rm(temp, { recursive: true, force: true })
+  }
+}
+
+async function unpack(file: string, folder: string): Promise<void> {
+  try {
+    await unpackBackup(resolve(file), folder)
   } catch (error) {
     if (!(error instanceof BadBackup)) throw error
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
-  } finally {
-    await rm(temp, { recursive: true, force: true })
   }
 }
 

@@ -55,9 +55,9 @@ export async function withState<T>(
   if (!create) await checkFolder(dir)
   const { store, server, close } = await openStore(config, beforeOpen)
   try {
-    return await work({ dir, config, store, server })
-  } catch (error) {
-    throw asCommandError(error)
+    return await work({ dir, config, store, server }).catch((error: unknown) => {
+      throw asCommandError(error)
+    })
   } finally {
     await close()
   }

@@ -63,9 +63,9 @@ export async function ask(
   { stdin: input, stderr: output }: Terminal,
 ): Promise<string> {
   try {
-    return await read({ ...options, input, output })
-  } catch {
-    throw new CommandError('Nothing was changed.')
+    return await read({ ...options, input, output }).catch(() => {
+      throw new CommandError('Nothing was changed.')
+    })
   } finally {
     if (options.silent) output.write('\n')
   }

@@ -171,6 +171,21 @@ t.test('what the server cannot do is told', async (t) => {
   await lock.release()
 })
 
+for (const [method, result, args, stderr] of [
+  ['putProgress', undefined, ['history', 'restore', 'alice', 'Dune'], 'There is no user alice any more.\n'],
+  ['flush', false, ['backup', 'create'], 'Some positions are not in their files yet. Try again; see the log.\n'],
+] as const) {
+  t.test(`what the server answers to ${method} is told: ${stderr.trim()}`, async (t) => {
+    const dir = await stateFolder(t)
+    const store = await openStore(dir)
+    t.teardown(() => store.close())
+    const lock = await lockFolder(dir, { pid: 1 })
+    lock.answer(async (asked, given) => (asked === method ? result : await callStore(store)(asked, given)))
+    t.match(await run(dir, ...args), { code: 1, stderr, stdout: '' })
+    await lock.release()
+  })
+}
+
 t.test('a server that stops says so', async (t) => {
   const dir = await stateFolder(t)
   const lock = await lockFolder(dir, { pid: 1 })

@@ -1,6 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +49,18 @@ t.test('a path that is too long for a socket is locked all the same', async (t) 
   const { release } = await lockFolder(join(dir, 'x'.repeat(150)), { pid: 1 })
   t.same(await holderOf(join(dir, 'x'.repeat(150))), { pid: 1 })
   await release()
+})
+
+t.test('sockets elsewhere are in a folder that is for this user alone', async (t) => {
+  const dir = t.testdir({ ['x'.repeat(150)]: {} })
+  const path = await realpath(join(dir, 'x'.repeat(150)))
+  const substitute = join(tmpdir(), `kss-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`)
+  t.teardown(() => rm(substitute, { recursive: true, force: true }))
+  await mkdir(substitute)
+  await chmod(substitute, 0o755)
+  await t.rejects(lockFolder(path, {}), { message: `${substitute} is not for this user alone: remove it` })
+  await rm(substitute, { recursive: true })
+  await (await lockFolder(path, {})).release()
 })
 
 t.test('a file system without sockets is locked all the same, and one that fails is an error', async (t) => {
