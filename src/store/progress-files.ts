@@ -9,6 +9,7 @@ import type { Journal } from './journal.ts'
 import { listsRawName } from './raw-names.ts'
 import { readRecord } from './read-record.ts'
 import { RecordEditor, type Located } from './record-editor.ts'
+import { rowOf } from './rows.ts'
 import type { Now } from './store.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -92,11 +93,12 @@ export class ProgressFiles {
     return this.#behind.isEmpty
   }
 
-  /** Every change, oldest first. */
+  /** Every change, oldest first; the record alone when there is no history. */
   async listHistory(folder: string, document: string): Promise<Progress[]> {
-    const { path } = await this.#locate(cacheKey(folder, document), folder, document)
+    const { path, record } = await this.#locate(cacheKey(folder, document), folder, document)
     await this.#behind.flush()
-    return await readHistory(path)
+    const rows = await readHistory(path)
+    return rows.length > 0 || !record ? rows : [rowOf(record)]
   }
 
   /** Forgets all of a folder that is gone, or was changed by others; resolves when nothing that was pushed so far can come there any more. */

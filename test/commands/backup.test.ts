@@ -301,7 +301,7 @@ t.test('a link among the accounts leads nowhere', async (t) => {
   const dir = await folder(t)
   t.match(await run(dir, 'backup', 'restore', archive), { code: 0 })
   t.same(await readdir(outside), [])
-  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
 })
 
 t.test('a name that is a file and a folder is one line', async (t) => {

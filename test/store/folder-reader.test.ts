@@ -1,4 +1,4 @@
-import * as fsPromises from 'node:fs/promises'
+import * as fs from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import * as reader from '../../src/store/folder-reader.ts'
@@ -8,11 +8,11 @@ const line = (progress: string): string => `${JSON.stringify({ ...pushed, progre
 
 /** The module on a disk from which files go between their reading and the question how big they are. */
 const vanishing = (t: Test): Promise<typeof reader> => {
-  const stat = async (): Promise<never> => {
+  const statSync = (): never => {
     throw Object.assign(new Error('gone'), { code: 'ENOENT' })
   }
   return t.mockImport<typeof reader>('../../src/store/folder-reader.ts', {
-    'node:fs/promises': { ...fsPromises, stat },
+    'node:fs': { ...fs, statSync },
   })
 }
 
@@ -24,7 +24,7 @@ t.test('records are those of the JSON files but auth.json', async (t) => {
     'x.json.corrupt-1': '',
     history: {},
   })
-  t.same(await reader.readRecords(dir), [{ path: join(dir, 'abc.json'), record: { ...pushed, progress: '1' } }])
+  t.same(reader.readRecords(dir), [{ path: join(dir, 'abc.json'), record: { ...pushed, progress: '1' } }])
 })
 
 t.test('for a damaged record the newest good row of its history stands in, and it is told', async (t) => {
@@ -32,9 +32,12 @@ t.test('for a damaged record the newest good row of its history stands in, and i
   const dir = t.testdir({ 'abc.json': '{', 'def.json': '[]', history })
   const damage: unknown[] = []
   const found = [{ path: join(dir, 'abc.json'), record: { ...pushed, progress: '2' } }]
-  t.same(await reader.readRecords(dir, (error) => damage.push(error)), found)
+  t.same(
+    reader.readRecords(dir, (error) => damage.push(error)),
+    found,
+  )
   t.match(damage, { length: 2, 0: { code: 'DAMAGED_FILE' } })
-  t.same(await reader.readRecords(dir), found)
+  t.same(reader.readRecords(dir), found)
 })
 
 t.test('a record without a history is its only row', async (t) => {
@@ -48,7 +51,7 @@ t.test('a record without a history is its only row', async (t) => {
     ['def', ['1', '2']],
   ] as const) {
     const record = { ...pushed, progress: rows.at(-1) ?? '' }
-    const found = await reader.readRows({ path: join(dir, `${name}.json`), record })
+    const found = reader.readRows({ path: join(dir, `${name}.json`), record })
     t.same(
       found.map(({ progress }) => progress),
       rows,
@@ -58,19 +61,19 @@ t.test('a record without a history is its only row', async (t) => {
 
 t.test('a folder has the size of all its files', async (t) => {
   const dir = t.testdir({ a: '123', history: { b: '4567' }, link: t.fixture('symlink', '/etc/passwd') })
-  t.equal(await reader.sizeOf(dir), 7)
+  t.equal(reader.sizeOf(dir), 7)
 })
 
 t.test('what is gone has no records and no size', async (t) => {
   const none = join(t.testdir({}), 'none')
-  t.same(await reader.readRecords(none), [])
-  t.equal(await reader.sizeOf(none), 0)
+  t.same(reader.readRecords(none), [])
+  t.equal(reader.sizeOf(none), 0)
   const dir = t.testdir({ 'abc.json': line('1') })
   const { readRecords, sizeOf } = await vanishing(t)
-  t.same(await readRecords(dir), [])
-  t.equal(await sizeOf(dir), 0)
+  t.same(readRecords(dir), [])
+  t.equal(sizeOf(dir), 0)
 })
 
 t.test('what cannot be read for another reason rejects', async (t) => {
-  await t.rejects(reader.readRecords(t.testdir({ 'abc.json': {} })), { code: 'EISDIR' })
+  t.throws(() => reader.readRecords(t.testdir({ 'abc.json': {} })), { code: 'EISDIR' })
 })
