@@ -110,19 +110,22 @@ async function askUntil(deadline: number, path: string): Promise<Peer> {
 }
 
 async function ask(path: string): Promise<Peer> {
-  const socket = connect(path)
   try {
-    let answer = ''
-    for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy())) {
-      answer += String(chunk)
-      if (answer.endsWith('\n')) break
-    }
-    return JSON.parse(answer) as Peer
+    return JSON.parse(await readGreeting(connect(path))) as Peer
   } catch (error) {
     return { state: hasCode(error, 'ECONNREFUSED', 'ENOENT') ? 'gone' : 'holding' }
-  } finally {
-    socket.destroy()
   }
+}
+
+/** What comes until the end of a line, or until nothing comes any more. */
+async function readGreeting(socket: Socket): Promise<string> {
+  let greeting = ''
+  // It destroys the socket at its end, too.
+  for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy())) {
+    greeting += String(chunk)
+    if (greeting.endsWith('\n')) break
+  }
+  return greeting
 }
 
 /** Not if its path is too long for a socket, or its file system has none: exFAT, SMB, a folder of the host in a VM. */
