@@ -30,5 +30,5 @@ export async function snapshot(dir: string): Promise<Record<string, string>> {
       : 'no file'
     return [path.slice(dir.length + 1), held] as const
   })
-  return Object.fromEntries((await Promise.all(files)).toSorted())
+  return Object.fromEntries(await Promise.all(files))
 }

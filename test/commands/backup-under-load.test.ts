@@ -92,7 +92,7 @@ t.test(
           t.ok(last >= least && last <= most, `${name}: ${least} <= ${last} <= ${most}`)
           t.same(
             history,
-            Array.from({ length: last }, (_, at) => at + 1),
+            Array.from({ length: last }, (_, index) => index + 1),
             `${name}: its history has no gap`,
           )
         }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
@@ -8,7 +8,6 @@ import type { Progress } from '../../src/protocol.ts'
 import type { FileStore } from '../../src/store/file-store.ts'
 import { hardNames, pushed } from '../store/contract.ts'
 import { snapshot, writeEntries, type Entry } from './archives.ts'
-import { kss } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, dune, folder, now, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
 
@@ -180,21 +179,21 @@ t.test('an archive of tar of the folder of a server that was killed has what is 
   const numbers = (await restored.listHistory('ann', 'abc')).map(({ progress }) => progress)
   t.same(
     numbers,
-    Array.from({ length: 20 }, (_, at) => `${at + 1}`),
+    Array.from({ length: 20 }, (_, index) => `${index + 1}`),
   )
   await restored.close()
 })
 
 const manifest = (format: unknown): Entry => ['kss-backup.json', JSON.stringify({ format, created: 'then' })]
 const ann: Entry = ['ann/auth.json', auth('ann')]
-const record: Entry = ['ann/abc.json', JSON.stringify(pushed)]
+const place: Entry = ['ann/abc.json', JSON.stringify(pushed)]
 
 t.test('what is no backup is told, and changes nothing', async (t) => {
   const parent = await folder(t)
   const dir = join(parent, 'state')
   await mkdir(dir)
   const archive = join(parent, 'kss.tar.gz')
-  await writeEntries(archive, [manifest(1), ann, record, ['ann/big.json', 'x'.repeat(1e6)]])
+  await writeEntries(archive, [manifest(1), ann, place, ['ann/big.json', 'x'.repeat(1e6)]])
   const good = await readFile(archive)
   const tar = gunzipSync(good)
   const flipped = Buffer.from(good)
@@ -297,7 +296,7 @@ t.test('a link among the accounts leads nowhere', async (t) => {
   const outside = await folder(t)
   const archive = join(await folder(t), 'evil.tar.gz')
   const link: Entry = ['ann', '', { type: 'symlink', linkname: outside }]
-  await writeEntries(archive, [link, ann, ['ann/history', '', { type: 'symlink', linkname: outside }], record])
+  await writeEntries(archive, [link, ann, ['ann/history', '', { type: 'symlink', linkname: outside }], place])
   const dir = await folder(t)
   t.match(await run(dir, 'backup', 'restore', archive), { code: 0 })
   t.same(await readdir(outside), [])
@@ -321,7 +320,7 @@ t.test('an archive that is not there is one line', async (t) => {
 
 t.test('what cannot be read in an archive is told, the rest is restored, and the exit code is 1', async (t) => {
   const archive = join(await folder(t), 'part.tar.gz')
-  await writeEntries(archive, [ann, record, ['bob/auth.json', '{'], ['.journal/0000000001.log', 'x\n']])
+  await writeEntries(archive, [ann, place, ['bob/auth.json', '{'], ['.journal/0000000001.log', 'x\n']])
   const dir = await folder(t)
   const ended = await run(dir, 'backup', 'restore', archive)
   t.equal(ended.code, 1)

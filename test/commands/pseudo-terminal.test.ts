@@ -6,7 +6,7 @@ import { runJson } from './run.ts'
 import { headersOf, serveHere, stateFolder } from './state-fixture.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
-const isUtilLinux = /util-linux/.test(String(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout))
+const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '')
 const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
 
 /** Runs kss on a terminal, with somebody who types each answer when its question is shown. */

@@ -14,7 +14,7 @@ export function operatorCommands(write: (text: string) => void): Command {
 /** Runs a command as `kss` does, but in this process: that is quicker. One at a time. */
 export async function run(dir: string, ...args: string[]): Promise<Ended> {
   const ended = { code: 0, stdout: '', stderr: '' }
-  const { write } = process.stdout
+  const write = process.stdout.write.bind(process.stdout)
   const { error: tell } = console
   const program = operatorCommands((text) => (ended.stderr += text))
   for (const name of Object.keys(process.env)) if (name.startsWith('KSS_')) delete process.env[name]

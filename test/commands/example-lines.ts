@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import pLimit from 'p-limit'
+import type { Test } from 'tap'
+import { kss, type Ended } from './kss.ts'
+import { operatorCommands, run, runJson } from './run.ts'
+import { copyOf, folder, serveHere, stateFolder } from './state-fixture.ts'
+
+/** Lines that no test can run as they are. */
+const excluded: Record<string, string> = {
+  'kss serve --port 8080': 'it runs until it is stopped: serve.test.ts',
+  'KSS_DISABLE_REGISTRATION=true kss serve --dir /srv/kss': 'it runs until it is stopped: serve.test.ts',
+  'kss healthcheck https://sync.example/kosync': 'there is no such server: healthcheck.test.ts',
+}
+
+/** Lines that mean a running server. */
+const needsServer = new Set(['kss healthcheck'])
+
+/** Whom the line makes must not be there. */
+const makesAlice = /^kss (user add|invite) alice\b/
+
+const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
+
+/** What the commands say, and those that do something: without commands of their own. */
+function helpOf(command: Command): { name: string; text: string }[] {
+  if (command.commands.length > 0) return command.commands.flatMap((sub) => helpOf(sub))
+  let text = ''
+  command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp()
+  return [{ name: command.name(), text }]
+}
+
+/** Those that bin.ts defines itself, too: it knows all names. */
+async function allHelp(t: Test): Promise<{ name: string; text: string }[]> {
+  const program = operatorCommands(() => undefined)
+  const known = new Set(program.commands.map((command) => command.name()))
+  const { stdout } = await kss(t, ['--help'])
+  const names = [...stdout.matchAll(/^ {2}(\w+).* {2}/gm)].map(([, name = '']) => name)
+  const own = names.filter((name) => !known.has(name) && name !== 'help')
+  const texts = own.map(async (name) => ({ name, text: (await kss(t, [name, '--help'])).stdout }))
+  return [...(await Promise.all(texts)), ...helpOf(program)]
+}
+
+const examplesOf = (text: string): string[] =>
+  [...(text.split('\nExamples:\n')[1] ?? '').matchAll(/^ {2}\$ (.+)$/gm)].map(([, line = '']) => line)
+
+/** What the lines name: books, a backup, and two folders. Resolves to the folder with all of it. */
+async function workFolder(t: Test, backup: string): Promise<string> {
+  const work = await folder(t)
+  for (const name of ['bin', 'nas', 'new']) await mkdir(join(work, name))
+  await writeFile(join(work, 'bin', 'kss'), `#!/bin/sh\nexec "${process.execPath}" "${launcher}" "$@"\n`)
+  await chmod(join(work, 'bin', 'kss'), 0o755)
+  await writeFile(join(work, 'Dune.epub'), 'Arrakis')
+  await mkdir(join(work, 'old', 'ann'), { recursive: true })
+  await writeFile(join(work, 'old', 'ann', 'auth.json'), '{"x-auth-user":"ann","x-auth-key":"K"}')
+  await writeFile(join(work, 'users.json'), '{"ann":{"userkey":"5ebe2294ecd0e0f08eab7690d2a6ee69"}}')
+  await cp(backup, join(work, 'kss.tar.gz'))
+  return work
+}
+
+async function runLine(line: string, work: string, dir: string, port?: number): Promise<Ended> {
+  const inPlace = line.replaceAll('/mnt/nas', join(work, 'nas')).replaceAll('/srv/new', join(work, 'new'))
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
+  const child = spawn('bash', ['-c', `set -o pipefail; ${inPlace}`], {
+    cwd: work,
+    env: {
+      ...clean,
+      PATH: `${join(work, 'bin')}:${process.env['PATH']}`,
+      PASSWORD: 'correct horse',
+      KSS_DIR: dir,
+      ...(port !== undefined && { KSS_HOST: '127.0.0.1', KSS_PORT: `${port}` }),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk) => (ended.stdout += String(chunk)))
+  child.stderr.on('data', (chunk) => (ended.stderr += String(chunk)))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, ...ended }
+}
+
+/** Runs every example of every command, each on a state directory of its own. */
+export async function testExamples(t: Test, beside: boolean): Promise<void> {
+  const all = await allHelp(t)
+  t.ok(all.length > 25)
+  for (const { name, text } of all) t.not(examplesOf(text).length, 0, `kss ${name} has an example`)
+  const lines = all.flatMap(({ text }) => examplesOf(text))
+  for (const line of Object.keys(excluded)) t.ok(lines.includes(line), `${line} is an example still`)
+
+  const full = await stateFolder(t)
+  const withoutAlice = await copyOf(t, full)
+  await run(withoutAlice, 'user', 'rm', 'alice', '--yes')
+  const { path: backup } = await runJson<{ path: string }>(full, 'backup', 'create', join(withoutAlice, 'kss.tar.gz'))
+  const limit = pLimit(2)
+  const tryLine = async (line: string): Promise<[string, Ended]> => {
+    const dir = await copyOf(t, makesAlice.test(line) ? withoutAlice : full)
+    const work = await workFolder(t, backup)
+    const server = beside ? await serveHere(t, dir) : undefined
+    const ended = await runLine(line, work, dir, server?.port)
+    await server?.close()
+    return [line, ended]
+  }
+  const possible = lines.filter((line) => !(line in excluded) && (beside || !needsServer.has(line)))
+  const runs = possible.map((line) => limit(() => tryLine(line)))
+  for (const [line, { code, stdout, stderr }] of await Promise.all(runs)) t.equal(code, 0, line, { stdout, stderr })
+}
