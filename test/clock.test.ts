@@ -4,6 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { FileStore } from '../src/store/file-store.ts'
 import { buildReader, position } from './helper.ts'
+import { removeFoldersLast } from './folders-last.ts'
+
+removeFoldersLast(t)
 
 const today = Date.UTC(2026, 10, 20)
 const year = 365 * 86_400_000

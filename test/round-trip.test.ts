@@ -2,6 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { FileStore } from '../src/store/file-store.ts'
 import { buildReader } from './helper.ts'
+import { removeFoldersLast } from './folders-last.ts'
+
+removeFoldersLast(t)
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }))
 const wellFormed = text.filter((each) => each.isWellFormed())

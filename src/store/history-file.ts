@@ -117,8 +117,10 @@ export class HistoryFiles {
 
 /** What a history begins with: the record that an older kss, or an import, left without one. */
 async function readEarlier(recordPath: string, lines: string[]): Promise<string[]> {
-  const [text, stats] = [await unlessAbsent(readFile(recordPath, 'utf8')), await unlessAbsent(stat(recordPath))]
-  const record = parseRow(text ?? '', recordPath, Math.floor((stats?.mtimeMs ?? 0) / 1000))
+  const text = await unlessAbsent(readFile(recordPath, 'utf8'))
+  if (text === undefined) return []
+  const { mtimeMs } = await stat(recordPath)
+  const record = parseRow(text, recordPath, Math.floor(mtimeMs / 1000))
   const rows = lines.map((line) => parseRow(line, recordPath))
   // Not if it is one of the rows, or another document's.
   const isEarlier = record && rows.every((row) => row?.document === record.document && !isRepeat(record, row))

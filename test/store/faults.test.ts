@@ -6,6 +6,9 @@ import { FileStore } from '../../src/store/file-store.ts'
 import { removeTemps } from '../../src/store/remove-temps.ts'
 import { pushed } from './contract.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
+import { removeFoldersLast } from '../folders-last.ts'
+
+removeFoldersLast(t)
 
 interface Opened {
   dir: string

@@ -6,6 +6,9 @@ import { FileStore } from '../../src/store/file-store.ts'
 import { removeTemps } from '../../src/store/remove-temps.ts'
 import type { Progress } from '../../src/protocol.ts'
 import { pushed, testStore } from './contract.ts'
+import { removeFoldersLast } from '../folders-last.ts'
+
+removeFoldersLast(t)
 
 interface Opened {
   dir: string

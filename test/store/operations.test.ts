@@ -4,6 +4,9 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
 import { FileStore } from '../../src/store/file-store.ts'
 import { pushed } from './contract.ts'
+import { removeFoldersLast } from '../folders-last.ts'
+
+removeFoldersLast(t)
 
 interface Opened {
   dir: string

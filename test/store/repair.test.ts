@@ -9,6 +9,9 @@ import { scanState } from '../../src/store/scan.ts'
 import { pushed } from './contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, readState, record, sorted, type Damage } from './damage.ts'
 import { faultyDisk } from './faulty-disk.ts'
+import { removeFoldersLast } from '../folders-last.ts'
+
+removeFoldersLast(t)
 
 async function open(t: Test, dir: string, options = {}): Promise<FileStore> {
   const store = await FileStore.open({ dir, history: true, onDamage: (error) => t.fail(String(error)), ...options })

@@ -10,6 +10,9 @@ import { scanFolder, scanState, scanTop, type FolderFindings } from '../../src/s
 import { pushed } from './contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, record } from './damage.ts'
 import { faultyDisk } from './faulty-disk.ts'
+import { removeFoldersLast } from '../folders-last.ts'
+
+removeFoldersLast(t)
 
 async function open(t: Test, dir: string): Promise<FileStore> {
   const store = await FileStore.open({ dir, history: true, onDamage: (error) => t.fail(String(error)) })
