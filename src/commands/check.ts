@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { exitCodes } from '../command-error.ts'
@@ -7,7 +8,7 @@ import { repairJournal } from '../store/repair.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../store/scan.ts'
 import { examples, stateCommand } from './define.ts'
 import { checkFolder, loadSettings, lock, withState, type StateFlags } from './state.ts'
-import { count, plain, print } from './terminal.ts'
+import { count, plain, print, progressBar } from './terminal.ts'
 
 /** Milliseconds after which what a running server was just writing is written. */
 const settleMs = 1500
@@ -68,7 +69,12 @@ async function repairAll(flags: StateFlags): Promise<Finding[]> {
 
 /** What is wrong; beside a running server what is so still when all that it was writing is written. */
 async function* scanSettled(dir: string, running: boolean): AsyncGenerator<FolderFindings> {
+  const show = progressBar('folder')
+  const total = (await readdir(dir)).filter((name) => !name.startsWith('.')).length + 1
+  let done = 0
   for await (const { folder, findings } of scanState(dir, { running })) {
+    done = Math.min(done + 1, total)
+    show(done, total)
     if (!running || findings.length === 0) yield { folder, findings }
     else {
       await sleep(settleMs)

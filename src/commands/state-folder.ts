@@ -34,7 +34,7 @@ export async function lockStateFolder(dir: string, disableRegistration: boolean)
     try {
       return await lockFolder(dir, holder)
     } catch (error) {
-      if (!(error instanceof FolderInUse)) throw error
+      if (!(error instanceof FolderInUse)) throw lockError(dir, error)
       const isCommand = error.holder?.['command'] !== undefined
       if (!isCommand || Date.now() > deadline) throw inUse(dir, error)
     }
@@ -45,6 +45,13 @@ export async function lockStateFolder(dir: string, disableRegistration: boolean)
 /** What others are told of this process. */
 export function whoAmI(): Holder {
   return { pid: process.pid, version: readVersion(), since: new Date().toISOString() }
+}
+
+/** Why nobody can say whether the folder is in use. */
+export function lockError(dir: string, error: unknown): CommandError {
+  return new CommandError(`Cannot lock the folder ${dir}: ${(error as Error).message}.`, exitCodes.failure, {
+    cause: error,
+  })
 }
 
 function inUse(dir: string, error: FolderInUse): CommandError {

@@ -17,7 +17,7 @@ export async function prepareFormat(dir: string, tell: (error: unknown) => void)
     if (found !== undefined) await backUp(dir, { what: `before-format-${format}` })
     await markFormat(dir)
   } catch (error) {
-    tell(error)
+    tell(new Error(`Cannot make the backup before format ${format}: ${(error as Error).message}`, { cause: error }))
   }
 }
 

@@ -6,7 +6,7 @@ import { ControlChannel, RemoteError } from '../store/control-channel.ts'
 import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { FolderInUse, lockFolder, type FolderLock, type Holder } from '../store/folder-lock.ts'
-import { openStateFolder, whoAmI } from './state-folder.ts'
+import { lockError, openStateFolder, whoAmI } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { localStore, remoteStore, type StateStore } from './state-store.ts'
 
@@ -118,7 +118,9 @@ export async function lock(dir: string): Promise<FolderLock> {
     if (error instanceof FolderInUse) throw error
     // It is not there, or this user cannot work in it: then this tells why.
     await openStateFolder(dir)
-    return await lockFolder(dir, holder)
+    return await lockFolder(dir, holder).catch((again: unknown) => {
+      throw again instanceof FolderInUse ? again : lockError(dir, again)
+    })
   }
 }
 
@@ -129,7 +131,7 @@ async function openThere(server: Holder, socket: string): Promise<OpenStore | un
 }
 
 function tell(error: unknown): void {
-  console.error(`Damaged: ${(error as Error).message}`)
+  console.error((error as Error).message)
 }
 
 /** What the file system, or the server, says is for a person; anything else is a bug. */

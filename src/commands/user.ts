@@ -101,7 +101,7 @@ async function list(flags: StateFlags): Promise<void> {
     const show = progressBar('user')
     const summaries: UserSummary[] = []
     for (const user of stored) {
-      summaries.push(await summarize(user))
+      summaries.push(summarize(user))
       show(summaries.length, stored.length)
     }
     return summaries
@@ -120,7 +120,7 @@ async function list(flags: StateFlags): Promise<void> {
 }
 
 /** Reads what the user's folder holds. */
-export async function summarize({ username, disabled, folder }: StoredUser): Promise<UserSummary> {
+export function summarize({ username, disabled, folder }: StoredUser): UserSummary {
   const records = readRecords(folder).map(({ record }) => record)
   const times = records.map(({ timestamp }) => timestamp)
   return {
@@ -153,14 +153,14 @@ async function setDisabled(username: string, flags: StateFlags, disabled: boolea
 }
 
 async function rm(username: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
+  // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
   const gone = await withState(flags, async (state) => {
     const user = await findUser(state, username)
     await state.store.flush()
-    const summary = await summarize(user)
-    await confirm(`Remove ${username} with ${sizeLine(summary)}?`, flags.yes)
-    await state.store.deleteUser(username)
-    return summary
+    return summarize(user)
   })
+  await confirm(`Remove ${username} with ${sizeLine(gone)}?`, flags.yes)
+  await withState(flags, ({ store }) => store.deleteUser(username))
   print(flags.json, gone, () => `${username} is gone, with ${sizeLine(gone)}.\n`)
 }
 

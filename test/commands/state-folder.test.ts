@@ -39,5 +39,8 @@ t.test('a folder that can not be made, nor looked at, is one line', async (t) =>
 })
 
 t.test('a folder that goes before it is locked is an error', async (t) => {
-  await t.rejects(lockStateFolder('/none', false), { code: 'ENOENT' })
+  await t.rejects(lockStateFolder('/none', false), {
+    message: /^Cannot lock the folder \/none: ENOENT/,
+    exitCode: 1,
+  })
 })

@@ -50,7 +50,11 @@ t.test('a backup that cannot be made keeps nothing from its start, and is tried 
   const dir = await pythonFolder(t)
   await writeFile(join(dir, '.backups'), 'in the way')
   for (let start = 0; start < 2; start++) {
-    t.match(await run(dir, 'user', 'list'), { code: 0, stdout: /^ann /m, stderr: /^Damaged: ENOTDIR: .*\n$/ })
+    t.match(await run(dir, 'user', 'list'), {
+      code: 0,
+      stdout: /^ann /m,
+      stderr: /^Cannot make the backup before format 1: .*ENOTDIR.*\n$/,
+    })
     t.equal(await formatIn(dir), undefined)
   }
   await rm(join(dir, '.backups'))
