@@ -23,8 +23,16 @@ export function serveCalls(socket: Socket, call: Call): void {
   // On an error who asked has gone: there is nobody to tell.
   const lines = createInterface(socket.on('error', () => undefined)).on('error', () => undefined)
   lines.on('line', (line) => {
-    void turns.take(async () => socket.write(`${JSON.stringify(await answer(line, call))}\n`))
+    void turns.take(async () => socket.write(toLine(await answer(line, call))))
   })
+}
+
+/** One line: Node 24 ends lines at U+2028 and U+2029 too, which JSON leaves as they are. */
+function toLine(value: Request | Reply): string {
+  const json = JSON.stringify(value).replace(/[\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16)}`
+  })
+  return `${json}\n`
 }
 
 async function answer(line: string, call: Call): Promise<Reply> {
@@ -64,8 +72,8 @@ export class ControlChannel {
 
   /** Calls are answered in their order. Rejects with RemoteError, also when the other side ends. */
   async call(method: string, args: unknown[]): Promise<unknown> {
-    this.#socket.write(`${JSON.stringify({ method, args } satisfies Request)}\n`)
-    const { value, done } = await this.#lines.next()
+    this.#socket.write(toLine({ method, args } satisfies Request))
+    const { value, done } = await this.#lines.next().catch(() => ({ value: '', done: true }))
     if (done) throw new RemoteError('The kss that serves the folder has ended.')
     const { result, error } = JSON.parse(value) as Reply
     if (error !== undefined) throw new RemoteError(error)

@@ -143,9 +143,12 @@ async function takesSockets(dir: string): Promise<boolean> {
   }
 }
 
-/** A folder for the folder, among the temporary files of this machine. */
+/** A folder for the folder, among the temporary files of this machine: in one place, whatever TMPDIR a process has. */
 async function substituteFolder(dir: string): Promise<string> {
-  const folder = join(tmpdir(), `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
+  const folder = join(
+    onWindows ? tmpdir() : '/tmp',
+    `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`,
+  )
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const { uid, mode } = await stat(folder)
   // Who may connect to the socket may do all that an operator can.
