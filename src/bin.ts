@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { CommandError, exitCodes } from './command-error.ts'
 import { examples, serveSettings } from './commands/define.ts'
 import { ConfigError } from './config.ts'
+import { plain } from './plain.ts'
 import { readVersion } from './version.ts'
 
 /** Milliseconds until a stop no longer waits for what is in flight. */
@@ -94,7 +95,7 @@ function exitCodeOf(error: unknown): number {
     return exitCodes.usage
   }
   if (error instanceof CommandError) {
-    console.error(error.message)
+    console.error(plain(error.message))
     return error.exitCode
   }
   /* c8 ignore next 3 -- a bug: there is no way to it on purpose */

@@ -49,3 +49,8 @@ t.test('an env file is read', async (t) => {
   const dir = t.testdir({ env: 'KSS_PORT=http\n' })
   t.match(await kss(t, ['serve', '--env-file', `${dir}/env`]), { code: 2, stderr: /^KSS_PORT is "http"/ })
 })
+
+t.test('what a name would do to the terminal is not printed', async (t) => {
+  const ended = await kss(t, ['user', 'disable', '\u001b[31mred\u202e', '--dir', t.testdir({})])
+  t.match(ended, { code: 1, stderr: /^There is no user \ufffd\[31mred\ufffd\. / })
+})

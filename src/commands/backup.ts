@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { basename, resolve, sep } from 'node:path'
 import { stdout } from 'node:process'
 import type { Command } from 'commander'
@@ -7,35 +7,38 @@ import { isRepeat, type Progress } from '../protocol.ts'
 import { tempPath } from '../store/atomic-file.ts'
 import { backupFolder, listBackups } from '../store/backup-files.ts'
 import { backupFiles, streamArchive, writeArchive } from '../store/backup.ts'
+import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
-import type { MergedDocument } from '../store/operations.ts'
+import type { MergedDocument } from '../store/merge-documents.ts'
+import { RegistrationFile } from '../store/registration-file.ts'
 import { BadBackup, unpackBackup } from '../store/unpack-backup.ts'
 import { UserFiles, type StoredUser } from '../store/user-files.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { backUp } from './state-format.ts'
+import type { StateStore } from './state-store.ts'
 import { loadSettings, withState, type State, type StateFlags } from './state.ts'
 import { count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
 
 /** `kss backup create|restore|list`. */
 export function defineBackup(program: Command): void {
   const backup = program.command('backup').description('make, restore and list backups, while the server runs')
-  stateCommand(backup, 'create [file]', 'write all accounts, positions and histories to one file; - is standard output')
+  jsonCommand(backup, 'create [file]', 'write all accounts, positions and histories to one file; - is standard output')
     .addHelpText('after', '\nWithout a file it goes into the folder .backups of the data folder.')
     .addHelpText(
       'after',
       examples('kss backup create', 'kss backup create /mnt/nas/kss.tar.gz', 'kss backup create - > kss.tar.gz'),
     )
     .action(create)
-  stateCommand(backup, 'restore <file>', 'restore a backup into an empty data folder')
+  jsonCommand(backup, 'restore <file>', 'restore a backup into an empty data folder')
     .option('--merge', 'into one that is not: accounts stay, the newest position wins, the rest goes into the history')
     .addHelpText(
       'after',
       examples('kss backup restore kss.tar.gz --dir /srv/new', 'kss backup restore --merge kss.tar.gz'),
     )
     .action(restore)
-  stateCommand(backup, 'list [folder]', 'show the backups of the data folder, or of another one')
+  jsonCommand(backup, 'list [folder]', 'show the backups of the data folder, or of another one')
     .addHelpText('after', examples('kss backup list', 'kss backup list /mnt/nas'))
     .action(list)
 }
@@ -91,10 +94,22 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
       merged.push(await mergeUser(store, user, readDocuments(user, onDamage)))
       show(merged.length, users.length)
     }
+    if (!merge) await restoreRegistration(temp, store).catch(onDamage)
+    // A start, or a check, may have taken it for left over.
+    /* c8 ignore next -- it takes a restore of more than a minute */
+    if (!(await unlessAbsent(stat(temp))))
+      throw new CommandError('The unpacked archive was removed meanwhile. Try again.')
     return merged
   } finally {
     await rm(temp, { recursive: true, force: true })
   }
+}
+
+/** Whom the operator had let in, and that all others were not; not that anybody was. */
+async function restoreRegistration(from: string, store: StateStore): Promise<void> {
+  const { open, invited } = await new RegistrationFile(from).get()
+  if (open === false) await store.setRegistration({ open })
+  for (const username of invited) await store.setInvited(username, true)
 }
 
 async function unpack(file: string, folder: string): Promise<void> {
@@ -144,7 +159,10 @@ function describe(users: MergedUser[]): string {
 }
 
 async function list(folder: string | undefined, flags: StateFlags): Promise<void> {
-  const backups = await listBackups(folder === undefined ? backupFolder(loadSettings(flags).KSS_DIR) : resolve(folder))
+  const from = folder === undefined ? backupFolder(loadSettings(flags).KSS_DIR) : resolve(folder)
+  const backups = await listBackups(from).catch((error: unknown) => {
+    throw new CommandError(`Cannot read the folder ${from}: ${(error as Error).message}`)
+  })
   print(flags.json, backups, () => {
     if (backups.length === 0) return 'There is no backup. kss backup create makes one.\n'
     return table(

@@ -3,19 +3,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { exitCodes } from '../command-error.ts'
 import { foundAgain, type Finding } from '../store/finding.ts'
+import { mayBeUsers } from '../store/folder-names.ts'
 import { FolderInUse } from '../store/folder-lock.ts'
 import { repairJournal } from '../store/repair.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../store/scan.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { checkFolder, loadSettings, lock, withState, type StateFlags } from './state.ts'
-import { count, plain, print, progressBar } from './terminal.ts'
+import { plain } from '../plain.ts'
+import { count, print, progressBar } from './terminal.ts'
 
 /** Milliseconds after which what a running server was just writing is written. */
 const settleMs = 1500
 
 /** `kss check`. */
 export function defineCheck(program: Command): void {
-  stateCommand(program, 'check', 'read every file, and tell what is wrong: exit code 4 when something is damaged')
+  jsonCommand(program, 'check', 'read every file, and tell what is wrong: exit code 4 when something is damaged')
     .option('--repair', 'mend it; what cannot be read is kept under another name')
     .addHelpText('after', examples('kss check', 'kss check --repair', 'kss check --json'))
     .action(check)
@@ -70,14 +72,18 @@ async function repairAll(flags: StateFlags): Promise<Finding[]> {
 /** What is wrong; beside a running server what is so still when all that it was writing is written. */
 async function* scanSettled(dir: string, running: boolean): AsyncGenerator<FolderFindings> {
   const show = progressBar('folder')
-  const total = (await readdir(dir)).filter((name) => !name.startsWith('.')).length + 1
+  const total = (await readdir(dir)).filter(mayBeUsers).length + 1
+  const found: FolderFindings[] = []
   let done = 0
-  for await (const { folder, findings } of scanState(dir, { running })) {
+  for await (const each of scanState(dir, { running })) {
     done = Math.min(done + 1, total)
     show(done, total)
-    if (!running || findings.length === 0) yield { folder, findings }
+    if (each.findings.length > 0) found.push(each)
+  }
+  if (running && found.length > 0) await sleep(settleMs)
+  for (const { folder, findings } of found) {
+    if (!running) yield { folder, findings }
     else {
-      await sleep(settleMs)
       const again = folder === '' ? await scanTop(dir, { running }) : await scanFolder(dir, folder, { running })
       yield { folder, findings: foundAgain(findings, again) }
     }

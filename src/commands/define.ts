@@ -8,7 +8,11 @@ export function stateCommand(program: Command, name: string, description: string
     .description(description)
     .addOption(setting('--dir <folder>', 'KSS_DIR', 'where accounts and positions are kept'))
     .option('--env-file <file>', 'read KSS_* variables from a file')
-    .option('--json', 'print JSON')
+}
+
+/** The same for one that can print JSON for a script. */
+export function jsonCommand(program: Command, name: string, description: string): Command {
+  return stateCommand(program, name, description).option('--json', 'print JSON')
 }
 
 /** The flags of `kss serve`. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Progress } from '../protocol.ts'
 import { readRows } from '../store/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { withState, type StateFlags } from './state.ts'
 import { formatTime, print, table } from './terminal.ts'
 
@@ -22,7 +22,7 @@ export interface Device {
 /** `kss device list`. */
 export function defineDevice(program: Command): void {
   const device = program.command('device').description('show the readers of an account')
-  stateCommand(device, 'list <user>', 'show the readers of an account, from its positions and their history')
+  jsonCommand(device, 'list <user>', 'show the readers of an account, from its positions and their history')
     .addHelpText('after', examples('kss device list alice'))
     .action(list)
 }

@@ -3,11 +3,12 @@ import { CommandError } from '../command-error.ts'
 import type { Progress } from '../protocol.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import { findUser, listUsers, readUserRecords } from './accounts.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { findDocument, nameOf, titleOf } from './documents.ts'
 import { formatBookIds, hashBook, type BookIds } from './hash.ts'
 import { withState, type StateFlags } from './state.ts'
-import { confirm, count, formatPercentage, formatTime, plain, print, table } from './terminal.ts'
+import { plain } from '../plain.ts'
+import { confirm, count, formatPercentage, formatTime, print, table } from './terminal.ts'
 
 /** Rows of a history that are shown unless all are asked for. */
 const shownRows = 30
@@ -15,11 +16,11 @@ const shownRows = 30
 /** `kss doc list|show|rm|name|identify`. */
 export function defineDoc(program: Command): void {
   const doc = program.command('doc').description('show and change positions in books')
-  stateCommand(doc, 'list <user>', 'show the positions of an account')
+  jsonCommand(doc, 'list <user>', 'show the positions of an account')
     .addOption(new Option('--sort <by>', 'the order').choices(['recent', 'percentage']).default('recent'))
     .addHelpText('after', examples('kss doc list alice', 'kss doc list alice --sort percentage'))
     .action(list)
-  stateCommand(
+  jsonCommand(
     doc,
     'show <user> <document>',
     'show how a position changed; the document by its id, a part of it, or its title',
@@ -27,14 +28,14 @@ export function defineDoc(program: Command): void {
     .option('--all', `all changes, not only the last ${shownRows}`)
     .addHelpText('after', examples('kss doc show alice Dune', 'kss doc show alice 35322b --all'))
     .action(show)
-  stateCommand(doc, 'rm <user> <document>', 'remove a position and its history')
+  jsonCommand(doc, 'rm <user> <document>', 'remove a position and its history')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('kss doc rm alice Dune --yes'))
     .action(rm)
-  stateCommand(doc, 'name <user> <document> <title>', 'give a document a title; an empty one takes it away')
+  jsonCommand(doc, 'name <user> <document> <title>', 'give a document a title; an empty one takes it away')
     .addHelpText('after', examples('kss doc name alice 35322b "Dune"'))
     .action(name)
-  stateCommand(doc, 'identify <file...>', 'tell which positions belong to books')
+  jsonCommand(doc, 'identify <file...>', 'tell which positions belong to books')
     .option('--user <user>', 'of this account only')
     .addHelpText('after', examples('kss doc identify Dune.epub', 'kss doc identify --user alice Dune.epub'))
     .action(identify)

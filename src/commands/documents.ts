@@ -3,7 +3,7 @@ import type { Progress } from '../protocol.ts'
 import type { StoredRecord } from '../store/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import type { State } from './state.ts'
-import { plain } from './terminal.ts'
+import { plain } from '../plain.ts'
 
 /** What a document is called: by the operator, or by its reader; empty when nobody said. */
 export function titleOf({ title, metadata }: Progress): string {

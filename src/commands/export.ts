@@ -1,4 +1,3 @@
-import { createWriteStream } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -6,9 +5,10 @@ import { Option, type Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { isHash } from '../key-hash.ts'
 import type { Progress } from '../protocol.ts'
-import { backupFiles, streamArchive, writeArchive, type ArchivedFile } from '../store/backup.ts'
+import { backupFiles, streamArchive, writeArchive, writeWhole, type ArchivedFile } from '../store/backup.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/user-files.ts'
+import { plain } from '../plain.ts'
 import { findUser, listUsers } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
 import { titleOf } from './documents.ts'
@@ -29,29 +29,32 @@ export function defineExport(program: Command): void {
         .choices(['kss', 'csv', 'kss-python'])
         .default('kss'),
     )
-    .option('-o, --output <file>', 'where to; default: standard output')
+    .option('-o, --output <file>', 'where to; - or nothing is standard output')
     .addHelpText('after', examples('kss export alice > alice.tar.gz', 'kss export --all --format csv -o positions.csv'))
     .action(exportUsers)
 }
 
-async function exportUsers(username: string | undefined, flags: ExportFlags): Promise<void> {
+async function exportUsers(username: string | undefined, { output: said, ...flags }: ExportFlags): Promise<void> {
+  const output = said === '-' ? undefined : said
   if ((username === undefined) !== (flags.all ?? false)) {
     throw new CommandError('Say one account, or --all.', exitCodes.usage)
   }
-  if (flags.format !== 'csv' && flags.output === undefined && process.stdout.isTTY) {
+  if (flags.format !== 'csv' && output === undefined && process.stdout.isTTY) {
     throw new CommandError('An archive is nothing for a screen: say where to with -o FILE.', exitCodes.usage)
   }
   await withState(flags, async (state) => {
     const users = username === undefined ? await listUsers(state) : [await findUser(state, username)]
-    await state.store.flush()
-    if (flags.format === 'csv') await writeText(csvOf(users), flags.output)
-    else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(users), flags.output)
+    if (!(await state.store.flush()))
+      throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+    if (flags.format === 'csv') await writeText(csvOf(users), output)
+    else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(users), output)
   })
 }
 
 async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
-  const to = output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 })
-  await pipeline(Readable.from(lines), to, { end: output !== undefined })
+  const source = Readable.from(lines)
+  if (output === undefined) await pipeline(source, process.stdout, { end: false })
+  else await writeWhole(output, (out) => pipeline(source, out))
 }
 
 async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | undefined): Promise<void> {
@@ -66,25 +69,28 @@ function kssFiles(dir: string, users: StoredUser[]): AsyncIterable<ArchivedFile>
 /** As Python kss keeps them, under their raw names; those that would lead out of the folder stay here. */
 async function* pythonFiles(users: StoredUser[]): AsyncGenerator<ArchivedFile> {
   for (const { username, key, folder } of users) {
-    if (isHash(key)) console.error(`${username} must register again there: Python kss cannot read a hashed key.`)
+    if (!isFileName(username)) {
+      console.error(`Left out: ${plain(username)}, which is no folder name.`)
+      continue
+    }
+    if (isHash(key)) console.error(`${plain(username)} must register again there: Python kss cannot read a hashed key.`)
     const files = new Map<string, object>([['auth', { 'x-auth-user': username, 'x-auth-key': key }]])
     for (const { record } of readRecords(folder)) {
       const { document, progress, percentage, device, device_id, timestamp } = record
-      if (document === 'auth' || !isFileName(document)) console.error(`Left out: ${document}, which is no file name.`)
+      if (document === 'auth' || !isFileName(document))
+        console.error(`Left out: ${plain(document)}, which is no file name.`)
       else files.set(document, { document, progress, percentage, device, device_id, timestamp })
     }
-    if (!isFileName(username)) console.error(`Left out: ${username}, which is no folder name.`)
-    else {
-      for (const [name, content] of files) {
-        const bytes = Buffer.from(JSON.stringify(content))
-        yield { name: `${username}/${name}.json`, bytes, mtime: new Date() }
-      }
+    for (const [name, content] of files) {
+      const bytes = Buffer.from(JSON.stringify(content))
+      yield { name: `${username}/${name}.json`, bytes, mtime: new Date() }
     }
   }
 }
 
+/** With `.json` after it a name has 255 bytes at most. */
 function isFileName(name: string): boolean {
-  return !/^\.|[/\\\0]/.test(name)
+  return !/^\.|[/\\\0]/.test(name) && Buffer.byteLength(name) <= 250
 }
 
 const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']

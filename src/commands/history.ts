@@ -4,10 +4,11 @@ import type { Progress } from '../protocol.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import { keptRows } from '../store/rows.ts'
 import { findUser, listUsers } from './accounts.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { findDocument, nameOf } from './documents.ts'
 import { withState, type StateFlags } from './state.ts'
-import { confirm, count, formatPercentage, formatTime, plain, print, progressBar } from './terminal.ts'
+import { plain } from '../plain.ts'
+import { confirm, count, formatPercentage, formatTime, print, progressBar } from './terminal.ts'
 import { parseCount, parseTime } from './time.ts'
 
 interface RestoreFlags extends StateFlags {
@@ -24,7 +25,7 @@ interface PruneFlags extends StateFlags {
 /** `kss history restore|prune`. */
 export function defineHistory(program: Command): void {
   const history = program.command('history').description('undo a wrong sync; shorten the history')
-  stateCommand(
+  jsonCommand(
     history,
     'restore <user> <document> [number]',
     'put an earlier position back, so that every reader takes it',
@@ -44,11 +45,7 @@ export function defineHistory(program: Command): void {
       ),
     )
     .action(restore)
-  stateCommand(
-    history,
-    'prune [user]',
-    'remove old changes of all accounts, or of one; the last one of each book stays',
-  )
+  jsonCommand(history, 'prune [user]', 'remove old changes of all accounts, or of one; the last one of each book stays')
     .option('--keep <number>', 'as many changes of a book stay')
     .option('--keep-days <days>', 'what is younger stays')
     .option('--yes', 'do not ask')

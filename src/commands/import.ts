@@ -5,13 +5,14 @@ import { keyOfPassword } from '../credentials.ts'
 import { SourceError, type ImportedDocument, type ImportedUser, type Source } from '../import/source.ts'
 import { isHash } from '../key-hash.ts'
 import { KeyHasher } from '../key-hasher.ts'
-import type { MergedDocument } from '../store/operations.ts'
-import { examples, stateCommand } from './define.ts'
+import type { MergedDocument } from '../store/merge-documents.ts'
+import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { randomPassword, readPassword } from './password.ts'
 import type { StateStore } from './state-store.ts'
 import { withState, type StateFlags } from './state.ts'
-import { count, plain, print, progressBar, table } from './terminal.ts'
+import { plain } from '../plain.ts'
+import { count, print, progressBar, table } from './terminal.ts'
 
 interface ImportFlags extends StateFlags {
   dryRun?: boolean
@@ -41,7 +42,7 @@ const kinds = [
 
 /** `kss import`. */
 export function defineImport(program: Command): void {
-  stateCommand(program, 'import', 'take over the accounts and positions of another server')
+  jsonCommand(program, 'import', 'take over the accounts and positions of another server')
     .addArgument(new Argument('<kind>', 'what server it was').choices(kinds))
     .argument('<source>', 'its folder, file or address')
     .option('--dry-run', 'only tell what would come')

@@ -1,5 +1,5 @@
 import { CommandError } from '../command-error.ts'
-import type { Merged, MergedDocument } from '../store/operations.ts'
+import type { Merged, MergedDocument } from '../store/merge-documents.ts'
 import type { User } from '../store/store.ts'
 import type { StateStore } from './state-store.ts'
 
@@ -22,10 +22,12 @@ export interface MergeableUser extends Omit<User, 'key'> {
 /** Makes the user, if the name is free, and adds the documents: the newest position of each wins. */
 export async function mergeUser(
   store: StateStore,
-  { username, key, disabled }: MergeableUser,
+  { username, key, disabled, adopted }: MergeableUser,
   documents: AsyncIterable<MergedDocument[]> | Iterable<MergedDocument[]>,
 ): Promise<MergedUser> {
-  const isNew = key !== undefined && (await store.createUser({ username, key, ...(disabled && { disabled }) }))
+  const isNew =
+    key !== undefined &&
+    (await store.createUser({ username, key, ...(disabled && { disabled }), ...(adopted && { adopted }) }))
   const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
   for await (const some of documents) {
     const result = await store.mergeProgress(username, some)

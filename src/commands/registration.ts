@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
 import { isRegistrationOpen } from '../registration.ts'
 import { checkName } from './accounts.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { withState, type State, type StateFlags } from './state.ts'
 import { formatTime, print } from './terminal.ts'
 import { parseDuration } from './time.ts'
@@ -18,21 +18,21 @@ interface Status {
 /** `kss registration open|close|status`. */
 export function defineRegistration(program: Command): void {
   const registration = program.command('registration').description('let people sign up, or not, without a restart')
-  stateCommand(registration, 'open', 'let anybody make an account')
+  jsonCommand(registration, 'open', 'let anybody make an account')
     .option('--for <time>', 'close it again after that time, as 10m, 2h or 1d')
     .addHelpText('after', examples('kss registration open --for 10m', 'kss registration open'))
     .action(open)
-  stateCommand(registration, 'close', 'let nobody make an account but who is invited; a restart does not open it')
+  jsonCommand(registration, 'close', 'let nobody make an account but who is invited; a restart does not open it')
     .addHelpText('after', examples('kss registration close'))
     .action(close)
-  stateCommand(registration, 'status', 'show whether registration is open, and who is invited')
+  jsonCommand(registration, 'status', 'show whether registration is open, and who is invited')
     .addHelpText('after', examples('kss registration status'))
     .action((flags: StateFlags) => change(flags, async () => undefined))
 }
 
 /** `kss invite`. */
 export function defineInvite(program: Command): void {
-  stateCommand(program, 'invite <name>', 'let a name register once, also while registration is closed')
+  jsonCommand(program, 'invite <name>', 'let a name register once, also while registration is closed')
     .option('--cancel', 'take the invitation back')
     .addHelpText('after', examples('kss invite alice', 'kss invite --cancel alice'))
     .action(invite)

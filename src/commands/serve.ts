@@ -80,6 +80,7 @@ function answerCalls(lock: FolderLock, store: FileStore): () => void {
   const call = callStore(store)
   let stopping = false
   lock.answer(async (method, args) => {
+    /* c8 ignore next -- in the milliseconds of a stop */
     if (stopping) throw new Error('the server is stopping: try again')
     return await call(method, args)
   })

@@ -5,6 +5,7 @@ import type { OnFolder } from '../store/backup.ts'
 import { backupFolder, backupName } from '../store/backup-files.ts'
 import { format, markFormat, readFormat } from '../store/format.ts'
 import { DamagedFile } from '../store/damaged-file.ts'
+import { openStateFolder } from './state-folder.ts'
 
 /**
  * Before a state directory that this process has locked is opened. A backup is made before its format changes; what
@@ -29,6 +30,8 @@ export interface BackUpOptions {
 
 /** Makes a backup where nobody said where; resolves to its path. */
 export async function backUp(dir: string, { what, onFolder }: BackUpOptions): Promise<string> {
+  // What root makes there, the owner's kss could not use.
+  await openStateFolder(dir)
   const { backupFiles, writeArchive } = await import('../store/backup.ts')
   const folder = backupFolder(dir)
   await makeFolder(folder)

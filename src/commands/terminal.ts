@@ -1,6 +1,7 @@
 import { read } from 'read'
 import stringWidth from 'string-width'
 import { CommandError, exitCodes } from '../command-error.ts'
+import { plain } from '../plain.ts'
 
 /** Where a person sits, or nobody. */
 export interface Terminal {
@@ -20,11 +21,6 @@ export function table(head: string[], rows: string[][]): string {
   const widths = head.map((_, at) => Math.max(...cells.map((row) => stringWidth(row[at] ?? ''))))
   const pad = (cell: string, at: number): string => cell + ' '.repeat(widths[at]! - stringWidth(cell))
   return cells.map((row) => `${row.map(pad).join('  ').trimEnd()}\n`).join('')
-}
-
-/** The text without control characters and marks that turn the direction of writing. */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd')
 }
 
 /** Local date and time of seconds since 1970. */

@@ -30,8 +30,10 @@ function parseMs(text: string): number | undefined {
   return /^\d+(\.\d+)? *[a-z]+$/i.test(text) && text.length < 20 ? ms(text as StringValue) : undefined
 }
 
-/** A date alone is midnight here, not in Greenwich; the rest as the standard says. */
+/** A date alone is the end of that day here, not in Greenwich, a time without seconds that of the minute. */
 function asLocal(text: string): string {
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text}T00:00`
-  return /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d/.test(text) ? text.replace(' ', 'T') : ''
+  const [, day = '', time = '', rest = ''] = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(.*))?$/.exec(text) ?? []
+  // Date takes February 31 for March 3.
+  if (day === '' || new Date(`${day}T00:00Z`).getUTCDate() !== Number(day.slice(8))) return ''
+  return `${day}T${time || '23:59'}${/^:\d\d/.test(rest) ? rest : `:59${rest}`}`
 }

@@ -3,7 +3,7 @@ import { CommandError } from '../command-error.ts'
 import { readRecords, sizeOf } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/user-files.ts'
 import { checkName, findUser, hashPassword, listUsers } from './accounts.ts'
-import { examples, stateCommand } from './define.ts'
+import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
 import { withState, type StateFlags } from './state.ts'
 import { confirm, count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
@@ -24,28 +24,28 @@ export interface UserSummary {
 /** `kss user add|list|passwd|rename|disable|enable|rm`. */
 export function defineUser(program: Command): void {
   const user = program.command('user').description('manage accounts')
-  withPassword(stateCommand(user, 'add <name>', 'make an account, also while registration is closed'))
+  withPassword(jsonCommand(user, 'add <name>', 'make an account, also while registration is closed'))
     .addHelpText(
       'after',
       examples('kss user add alice --random', 'echo "$PASSWORD" | kss user add bob --password-stdin'),
     )
     .action(add)
-  stateCommand(user, 'list', 'show all accounts')
+  jsonCommand(user, 'list', 'show all accounts')
     .addHelpText('after', examples('kss user list', 'kss user list --json'))
     .action(list)
-  withPassword(stateCommand(user, 'passwd <name>', 'give an account another password'))
+  withPassword(jsonCommand(user, 'passwd <name>', 'give an account another password'))
     .addHelpText('after', examples('kss user passwd alice --random'))
     .action(passwd)
-  stateCommand(user, 'rename <name> <new-name>', 'give an account another name; positions and password stay')
+  jsonCommand(user, 'rename <name> <new-name>', 'give an account another name; positions and password stay')
     .addHelpText('after', examples('kss user rename alice alicia'))
     .action(rename)
-  stateCommand(user, 'disable <name>', 'refuse the log-ins of an account; nothing is removed')
+  jsonCommand(user, 'disable <name>', 'refuse the log-ins of an account; nothing is removed')
     .addHelpText('after', examples('kss user disable alice'))
     .action((name: string, flags: StateFlags) => setDisabled(name, flags, true))
-  stateCommand(user, 'enable <name>', 'take the log-ins of a disabled account again')
+  jsonCommand(user, 'enable <name>', 'take the log-ins of a disabled account again')
     .addHelpText('after', examples('kss user enable alice'))
     .action((name: string, flags: StateFlags) => setDisabled(name, flags, false))
-  stateCommand(user, 'rm <name>', 'remove an account with all its positions and history')
+  jsonCommand(user, 'rm <name>', 'remove an account with all its positions and history')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('kss user rm alice --yes'))
     .action(rm)

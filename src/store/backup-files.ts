@@ -1,10 +1,13 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { unlessAbsent } from './error-code.ts'
+import { hasCode, unlessAbsent } from './error-code.ts'
+
+/** In the state directory. */
+export const backupsName = '.backups'
 
 /** Where backups are when nobody says where. */
 export function backupFolder(dir: string): string {
-  return join(dir, '.backups')
+  return join(dir, backupsName)
 }
 
 /** A name that sorts by time; `what` says what it is for. */
@@ -22,7 +25,11 @@ export interface BackupFile {
 
 /** The archives of a folder, the newest last. */
 export async function listBackups(folder: string): Promise<BackupFile[]> {
-  const names = ((await unlessAbsent(readdir(folder))) ?? []).filter((name) => /^[^.].*\.(tar\.gz|tgz)$/.test(name))
+  const listed = await readdir(folder).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return []
+    throw error
+  })
+  const names = listed.filter((name) => /^[^.].*\.(tar\.gz|tgz)$/.test(name))
   const backups = await Promise.all(
     names.map(async (name) => {
       const path = join(folder, name)

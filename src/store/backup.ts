@@ -1,4 +1,4 @@
-import { createWriteStream, readFileSync, statSync } from 'node:fs'
+import { createWriteStream, readdirSync, readFileSync, statSync } from 'node:fs'
 import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
@@ -7,7 +7,9 @@ import { createGzip } from 'node:zlib'
 import { createTarPacker, type TarPackController } from 'modern-tar'
 import { renameFile, syncFolder, tempPath, tempPrefix } from './atomic-file.ts'
 import { ifPresent, unlessAbsent } from './error-code.ts'
+import { mayBeUsers } from './folder-names.ts'
 import { format } from './format.ts'
+import { registrationName } from './registration-file.ts'
 
 /** The first file of an archive. */
 export const manifestName = 'kss-backup.json'
@@ -28,11 +30,16 @@ export interface ArchivedFile {
 /** Called with how many of the folders are in the archive. */
 export type OnFolder = (done: number, total: number) => void
 
-/** Makes the archive at the path, whole or not at all, durably, and for this user only. */
+/** Makes the archive at the path, as writeWhole does. */
 export async function writeArchive(files: AsyncIterable<ArchivedFile>, path: string): Promise<void> {
+  await writeWhole(path, (out) => streamArchive(files, out))
+}
+
+/** Makes the file at the path, whole or not at all, durably, and for this user only. */
+export async function writeWhole(path: string, write: (out: Writable) => Promise<void>): Promise<void> {
   const temp = tempPath(dirname(path))
   try {
-    await streamArchive(files, createWriteStream(temp, { flags: 'wx', mode: 0o600 }))
+    await write(createWriteStream(temp, { flags: 'wx', mode: 0o600 }))
     const file = await open(temp, 'r+')
     try {
       await file.sync()
@@ -66,15 +73,25 @@ export async function* backupFiles(
 ): AsyncGenerator<ArchivedFile> {
   const manifest: Manifest = { format, created: new Date().toISOString() }
   yield { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
-  const entries = await readdir(dir, { withFileTypes: true })
-  const folders = entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name)
-    .filter((name) => only?.includes(name) ?? true)
-  for (const [at, name] of folders.entries()) {
-    yield* filesOf(join(dir, name), `${name}/`)
-    onFolder(at + 1, folders.length)
+  const registration = ifPresent(() => readFileSync(join(dir, registrationName)))
+  if (registration && !only) yield { name: registrationName, bytes: registration, mtime: new Date() }
+  const packed = new Set<string>()
+  // Again for those that came meanwhile: a user who is renamed has another folder.
+  for (;;) {
+    const folders = (only ?? listFolders(dir)).filter((name) => !packed.has(name))
+    const total = packed.size + folders.length
+    if (folders.length === 0) return
+    for (const name of folders) {
+      yield* filesOf(join(dir, name), `${name}/`)
+      packed.add(name)
+      onFolder(packed.size, total)
+    }
   }
+}
+
+function listFolders(dir: string): string[] {
+  const entries = readdirSync(dir, { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory() && mayBeUsers(entry.name)).map(({ name }) => name)
 }
 
 /** Files before folders: auth.json and the records before the histories. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { replaceFile } from './atomic-file.ts'
 import { parseObject } from './damaged-file.ts'
 import { unlessAbsent } from './error-code.ts'
+import { mayBeUsers } from './folder-names.ts'
 
 /** The number of the layout of STORAGE.md §1; any change that an older kss would not understand counts it up. */
 export const format = 1
@@ -18,7 +19,7 @@ export async function readFormat(dir: string): Promise<number | undefined> {
   const text = await unlessAbsent(readFile(path, 'utf8'))
   if (text !== undefined) return Number(parseObject(text, path)['format'])
   const names = await readdir(dir)
-  return names.some((name) => !name.startsWith('.')) ? 0 : undefined
+  return names.some(mayBeUsers) ? 0 : undefined
 }
 
 /** Says that the state directory has the layout of this kss. */

@@ -4,10 +4,11 @@ import type { Progress } from '../protocol.ts'
 import { hasCode } from './error-code.ts'
 import type { Finding } from './finding.ts'
 import { readHistory } from './history-file.ts'
-import { keptRows, mergeRows, rowOf } from './rows.ts'
+import { groupDocuments, mergeDocument, type Merged, type MergedDocument } from './merge-documents.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { Located, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './registration-file.ts'
+import { keptRows } from './rows.ts'
 import type { ScanOptions } from './scan-entries.ts'
 import type { Registration } from './store.ts'
 import type { StoredUser, UserFiles } from './user-files.ts'
@@ -25,20 +26,6 @@ export interface OperationsOptions {
   takeFolder: <T>(folder: string, work: () => Promise<T>) => Promise<T>
   /** Before the folder's name is given to another user. */
   giveName: (folder: string) => Promise<void>
-}
-
-/** What another directory or server knew of a document. */
-export interface MergedDocument {
-  /** In the order of their times, all of one document; at least one. */
-  rows: Progress[]
-  title?: string
-}
-
-/** How many positions came, became the latest one, and went into the history. */
-export interface Merged {
-  documents: number
-  latest: number
-  rows: number
 }
 
 /** Files that are written at a time. */
@@ -136,10 +123,11 @@ export class Operations {
 
   /** Adds what is known elsewhere: the newest position wins, the rest goes into the history. Undefined without the user. */
   async mergeProgress(username: string, documents: MergedDocument[]): Promise<Merged | undefined> {
+    const { progress } = this.#options
     return await this.#alone(username, async ({ folder }) => {
       const limit = pLimit(writers)
       const merged = { documents: documents.length, latest: 0, rows: 0 }
-      const each = documents.map((document) => limit(() => this.#merge(folder, document)))
+      const each = groupDocuments(documents).map((document) => limit(() => mergeDocument(progress, folder, document)))
       for (const { latest, rows } of await Promise.all(each)) {
         merged.latest += latest
         merged.rows += rows
@@ -175,24 +163,6 @@ export class Operations {
         users.forget()
       }
     })
-  }
-
-  async #merge(folder: string, { rows: added, title }: MergedDocument): Promise<Omit<Merged, 'documents'>> {
-    const located = await this.#options.progress.locate(folder, added[0]!.document)
-    const { path, record } = located
-    const history = await readHistory(path)
-    const before = mergeRows(history, record ? [rowOf(record)] : [])
-    const rows = mergeRows(before, added.map(rowOf))
-    const newest = added.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
-    const latest = !record || newest.timestamp > record.timestamp
-    const { device_id: _ofItsPush, ...kept } = record ?? {}
-    const next = latest ? { ...kept, ...newest } : record
-    const named = title !== undefined && next.title === undefined ? { ...next, title } : next
-    const isChanged = JSON.stringify(rows) !== JSON.stringify(before)
-    // One row is the record itself: the first push makes a history of it.
-    const written = history.length === 0 && rows.length === 1 ? undefined : rows
-    if (isChanged || named !== record) await this.#editor.replace(located, named, written)
-    return { latest: Number(latest), rows: Math.max(rows.length - before.length, 0) }
   }
 
   /** Undefined when there is no such record. */

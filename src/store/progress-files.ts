@@ -125,7 +125,7 @@ export class ProgressFiles {
 
   /** Writes all that was pushed so far to the files. False when something could not be: it is still in the journal. */
   async flush(): Promise<boolean> {
-    await this.#commits.settled()
+    await this.#commits.drained('')
     return await this.#behind.flush()
   }
 

@@ -41,9 +41,10 @@ export class RecordEditor {
 
   /** Removes the record and its history. */
   async remove({ key, path }: Located): Promise<void> {
+    // Last, so that a crash leaves what can be removed again.
+    await this.#history.remove(path)
     await rm(path, { force: true })
     this.#files.delete(key)
     await syncFolder(dirname(path))
-    await this.#history.remove(path)
   }
 }

@@ -4,6 +4,8 @@ import { DamagedFile, parseObject } from './damaged-file.ts'
 import { FileCache } from './file-cache.ts'
 import type { Now, Registration } from './store.ts'
 
+export const registrationName = '.registration.json'
+
 const nobody: Registration = { invited: [] }
 
 /** <dir>/.registration.json: what an operator said of who may sign up. Without it nothing was said. */
@@ -12,7 +14,7 @@ export class RegistrationFile {
   readonly #files = new FileCache(parseRegistration)
 
   constructor(dir: string) {
-    this.#path = join(dir, '.registration.json')
+    this.#path = join(dir, registrationName)
   }
 
   /** Rejects with DamagedFile: nobody knows then whether it was closed. */

@@ -1,7 +1,9 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tempPrefix } from './atomic-file.ts'
+import { backupsName } from './backup-files.ts'
 import { unlessAbsent } from './error-code.ts'
+import { mayBeUsers } from './folder-names.ts'
 
 /**
  * Removes the temps that a crash left in the state directory before `started` (milliseconds since 1970). Those of now
@@ -14,6 +16,7 @@ export async function removeTemps(dir: string, started: number): Promise<void> {
     if (entry.name.startsWith(tempPrefix)) {
       const stats = await unlessAbsent(stat(path))
       if (stats && stats.mtimeMs < started) await rm(path, { recursive: true, force: true })
-    } else if (entry.isDirectory() && !entry.name.startsWith('.')) await removeTemps(path, started)
+    } else if (entry.isDirectory() && (entry.name === backupsName || mayBeUsers(entry.name)))
+      await removeTemps(path, started)
   }
 }

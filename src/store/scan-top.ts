@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { onWindows, replaceFile, setAside } from './atomic-file.ts'
 import { parseObject, type DamagedFile } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
+import { foreignFolders, mayBeUsers } from './folder-names.ts'
 import { parseRegistration } from './registration-file.ts'
 import {
   checkAccess,
@@ -18,12 +19,9 @@ import {
 } from './scan-entries.ts'
 import { checkJournalFiles } from './scan-journal.ts'
 
-/** Not even a stray one is a user's: what mkfs leaves at the top of a disk. */
-const foreignFolders = new Set(['lost+found'])
-
 /** Whether it may be a user's folder, whatever is in it. */
 export function isUserFolder({ name, stats }: Entry): boolean {
-  return stats.isDirectory() && !name.startsWith('.') && !foreignFolders.has(name)
+  return stats.isDirectory() && mayBeUsers(name)
 }
 
 /** Finds what is wrong at the top of the state directory. Resolves to the files of the journal. */

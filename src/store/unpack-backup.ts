@@ -11,8 +11,8 @@ import { format } from './format.ts'
 /** What is no archive that this kss can restore; the message says why. */
 export class BadBackup extends Error {}
 
-/** A file of a user, or of the journal, which an archive of tar has; nothing else, and nothing outside of the folder. */
-const wanted = /^([^/\\.][^/\\]*\/(history\/)?[^/\\.][^/\\]*|\.journal\/\d+\.log)$/
+/** A file of a user, who may register, or the journal, which an archive of tar has; nothing outside of the folder. */
+const wanted = /^([^/\\.][^/\\]*\/(history\/)?[^/\\.][^/\\]*|\.journal\/\d+\.log|\.registration\.json)$/
 
 /**
  * Unpacks an archive of `kss backup create`, or of tar, into an empty folder. Rejects with BadBackup, or as the file
@@ -28,7 +28,7 @@ export async function unpackBackup(archive: string, folder: string): Promise<voi
       if (name === manifestName) checkManifest(await text(body))
       else if (header.type === 'file' && wanted.test(name)) {
         await unpackFile(join(folder, name), body)
-        files += 1
+        if (!name.startsWith('.')) files += 1
       } else await body.cancel()
     }
   } catch (error) {

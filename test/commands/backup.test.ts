@@ -418,3 +418,30 @@ t.test('backups are listed by their age, those of the data folder or of another 
   const { stdout: said } = await run(dir, 'backup', 'create', join(nas, 'c.tgz'))
   t.equal(said, `The backup is in ${join(nas, 'c.tgz')}\n`)
 })
+
+t.test('who may register is restored into an empty folder: who is invited, and that it is closed', async (t) => {
+  const dir = await stateFolder(t)
+  await run(dir, 'registration', 'close')
+  await run(dir, 'invite', 'dora')
+  const archive = await backUp(t, dir)
+  const status = { open: false, until: null, invited: ['dora'] }
+  const target = await folder(t)
+  await run(target, 'backup', 'restore', archive)
+  t.same(await runJson(target, 'registration', 'status'), status)
+  const other = await stateFolder(t)
+  await run(other, 'backup', 'restore', '--merge', archive)
+  t.match(await runJson(other, 'registration', 'status'), { open: true, invited: [] }, 'a merge leaves it as it is')
+  await run(dir, 'registration', 'open')
+  const open = await folder(t)
+  await run(open, 'backup', 'restore', await backUp(t, dir))
+  t.same(JSON.parse(await readFile(join(open, '.registration.json'), 'utf8')), { invited: ['dora'] })
+})
+
+t.test('an archive is no folder of archives', async (t) => {
+  const archive = await backUp(t, await stateFolder(t))
+  const ended = await run(await folder(t), 'backup', 'list', archive)
+  t.match(ended, {
+    code: 1,
+    stderr: `Cannot read the folder ${archive}: ENOTDIR: not a directory, scandir '${archive}'\n`,
+  })
+})

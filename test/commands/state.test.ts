@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -232,4 +233,14 @@ t.test('a signal to a command that waits for an answer leaves no lock', async (t
   await once(child, 'close')
   t.match(await run(dir, 'user', 'list'), { code: 0 })
   t.notOk(await hasLock(dir))
+})
+
+t.test('a folder for locks that others may use is one line', async (t) => {
+  const dir = join(await folder(t), 'x'.repeat(120))
+  await mkdir(dir)
+  const locks = join('/tmp', `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
+  await mkdir(locks, { mode: 0o755 })
+  t.teardown(() => rm(locks, { recursive: true }))
+  const stderr = `Cannot lock the folder ${dir}: ${locks} is not for this user alone: remove it.\n`
+  t.match(await run(dir, 'user', 'list'), { code: 1, stderr })
 })

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
+import { plain } from '../../src/plain.ts'
 import {
   ask,
   confirm,
@@ -7,7 +8,6 @@ import {
   formatBytes,
   formatPercentage,
   formatTime,
-  plain,
   progressBar,
   table,
 } from '../../src/commands/terminal.ts'

@@ -1,6 +1,7 @@
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { readFormat } from '../../src/store/format.ts'
 import { backupFiles, writeArchive, type ArchivedFile } from '../../src/store/backup.ts'
 
 const tree = {
@@ -22,7 +23,8 @@ async function namesOf(dir: string, only?: string[], onFile?: (name: string) => 
 
 t.test('an archive has the files of users, a history after its record, and nothing else', async (t) => {
   const names = await namesOf(t.testdir(tree))
-  t.same(names.slice(1).toSorted(), ['ann/abc.json', 'ann/auth.json', 'ann/history/abc.jsonl', 'bob/auth.json'])
+  const ofUsers = ['ann/abc.json', 'ann/auth.json', 'ann/history/abc.jsonl', 'bob/auth.json']
+  t.same(names.slice(1).toSorted(), ['.registration.json', ...ofUsers])
   t.equal(names[0], 'kss-backup.json')
   t.ok(names.indexOf('ann/history/abc.jsonl') > names.indexOf('ann/abc.json'))
 })
@@ -38,7 +40,7 @@ t.test('what goes while the archive is made is left out', async (t) => {
     await rm(join(dir, 'ann'), { recursive: true, force: true })
     await rm(join(dir, 'bob'), { recursive: true, force: true })
   })
-  t.equal(names.length, 2)
+  t.equal(names.length, 3)
 })
 
 t.test('it is told how many folders are in it', async (t) => {
@@ -58,4 +60,18 @@ t.test('an archive that fails half-way leaves nothing behind', async (t) => {
   }
   await t.rejects(writeArchive(files(), join(dir, 'kss.tar.gz')), { code: 'EIO' })
   t.same(await readdir(dir), [])
+})
+
+t.test('a user who gets another name while the archive is made is in it', async (t) => {
+  const dir = t.testdir({ ann: { 'auth.json': '1' }, zoe: { 'auth.json': '2' } })
+  const names = await namesOf(dir, undefined, async (name) => {
+    if (name === 'ann/auth.json') await rename(join(dir, 'zoe'), join(dir, 'alf'))
+  })
+  t.same(names, ['kss-backup.json', 'ann/auth.json', 'alf/auth.json'])
+})
+
+t.test('what mkfs left at the top of a disk is nobody’s', async (t) => {
+  const dir = t.testdir({ 'lost+found': { x: '' } })
+  t.same(await namesOf(dir), ['kss-backup.json'])
+  t.equal(await readFormat(dir), undefined)
 })

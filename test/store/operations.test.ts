@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
 import { FileStore } from '../../src/store/file-store.ts'
 import { pushed } from './contract.ts'
+import { faultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../folders-last.ts'
 
 removeFoldersLast(t)
@@ -267,3 +268,47 @@ for (const text of ['{', '{"open":1}', '{"until":"x"}', '{"invited":"ann"}', '{"
     t.match(damage, [{ code: 'DAMAGED_FILE' }])
   })
 }
+
+t.test(
+  'a document that an archive has in two files is one: the newest position wins, both are in the history',
+  async (t) => {
+    const { store } = await openWithAnn(t, 0)
+    const documents = [{ rows: [at(9)], title: 'Dune' }, { rows: [at(3)] }, { rows: [at(5)] }]
+    t.same(await store.operations.mergeProgress('ann', documents), { documents: 3, latest: 1, rows: 3 })
+    t.match(await store.getProgress('ann', 'abc'), { progress: '9', title: 'Dune' })
+    t.same(progressOf(await store.listHistory('ann', 'abc')), ['3', '5', '9'])
+  },
+)
+
+t.test("what is merged takes the place of another document's file, which is set aside", async (t) => {
+  const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
+  const other = JSON.stringify({ ...pushed, document: 'other' })
+  const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': auth, 'abc.json': other } }))
+  await store.operations.mergeProgress('ann', [{ rows: [at(1)] }])
+  t.match(await store.getProgress('ann', 'abc'), { document: 'abc', progress: '1' })
+  t.ok((await readdir(join(dir, 'ann'))).some((name) => name.startsWith('abc.json.corrupt-')))
+})
+
+t.test('a disk that fails while a user is renamed leaves the user as it was', async (t) => {
+  const { store } = await openWithAnn(t)
+  const disk = faultyDisk(t)
+  disk.fail('rename', /\/ann$/, 'EIO')
+  await t.rejects(store.operations.renameUser('ann', 'bob'), { code: 'EIO' })
+  disk.mend()
+  t.match(await store.getProgress('ann', 'abc'), { progress: '2' })
+  t.equal(await store.getUser('bob'), undefined)
+  t.equal(await store.operations.renameUser('ann', 'bob'), 'renamed')
+})
+
+t.test('a flush ends while pushes come all the time', async (t) => {
+  const { store } = await openWithAnn(t, 0)
+  const stop = new AbortController()
+  const push = async (device: number): Promise<void> => {
+    for (let number = 0; !stop.signal.aborted; number++)
+      await store.putProgress('ann', at(number, { device: `${device}` }))
+  }
+  const pushing = Array.from({ length: 64 }, (_, device) => push(device))
+  t.equal(await store.flush(), true)
+  stop.abort()
+  await Promise.all(pushing)
+})
