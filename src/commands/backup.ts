@@ -96,7 +96,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     }
     if (!merge) await restoreRegistration(temp, store).catch(onDamage)
     // A start, or a check, may have taken it for left over.
-    /* c8 ignore next -- it takes a restore of more than a minute */
+    /* c8 ignore next 3 -- it takes a restore of more than a minute */
     if (!(await unlessAbsent(stat(temp))))
       throw new CommandError('The unpacked archive was removed meanwhile. Try again.')
     return merged

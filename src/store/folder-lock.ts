@@ -14,6 +14,10 @@ const lockPrefix = '.lock-'
 /** Unix socket paths end at 104 bytes (macOS) or 108 (Linux). */
 const longestSocketPath = 100
 
+/** Where the locks of folders are that can have none: one place, whatever TMPDIR a process has. */
+/* c8 ignore next -- Windows only */
+const lockRoot = onWindows ? tmpdir() : '/tmp'
+
 /** A peer that is alive answers at once; one that is stopped or busy holds its lock all the same. */
 const answerMs = 1000
 const electionMs = 5000
@@ -143,12 +147,9 @@ async function takesSockets(dir: string): Promise<boolean> {
   }
 }
 
-/** A folder for the folder, among the temporary files of this machine: in one place, whatever TMPDIR a process has. */
+/** A folder for the folder, among the temporary files of this machine. */
 async function substituteFolder(dir: string): Promise<string> {
-  const folder = join(
-    onWindows ? tmpdir() : '/tmp',
-    `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`,
-  )
+  const folder = join(lockRoot, `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const { uid, mode } = await stat(folder)
   // Who may connect to the socket may do all that an operator can.

@@ -33,7 +33,10 @@ export async function unpackBackup(archive: string, folder: string): Promise<voi
     }
   } catch (error) {
     if (error instanceof BadBackup || (error as NodeJS.ErrnoException).syscall !== undefined) throw error
-    throw new BadBackup(`it is no gzipped tar, or it is damaged (${(error as Error).message})`, { cause: error })
+    const { message, cause } = error as Error
+    // Node 24 says it in the cause alone.
+    const reason = message || (cause as Error).message
+    throw new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
   }
   if (files === 0) throw new BadBackup('there are no accounts in it')
 }

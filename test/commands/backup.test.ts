@@ -445,3 +445,13 @@ t.test('an archive is no folder of archives', async (t) => {
     stderr: `Cannot read the folder ${archive}: ENOTDIR: not a directory, scandir '${archive}'\n`,
   })
 })
+
+t.test('that an upstream vouched for an account is restored too', async (t) => {
+  const dir = await stateFolder(t)
+  await mkdir(join(dir, 'ann'))
+  const fields = { 'x-auth-user': 'ann', 'x-auth-key': 'K', adopted: true }
+  await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify(fields))
+  const target = await folder(t)
+  await run(target, 'backup', 'restore', await backUp(t, dir))
+  t.same(JSON.parse(await readFile(join(target, 'ann', 'auth.json'), 'utf8')), fields)
+})

@@ -322,3 +322,11 @@ t.test('a terminal takes no archive, but a table', { skip: noScript }, async (t)
   t.equal(type('-o', file).status, 0)
   t.ok((await readArchive(await readFile(file))).has('alice/auth.json'))
 })
+
+t.test('- stands for standard output', async (t) => {
+  const dir = await stateFolder(t)
+  const expected = await run(dir, 'export', 'alice', '--format', 'csv')
+  t.equal(expected.code, 0)
+  t.same(await run(dir, 'export', 'alice', '--format', 'csv', '-o', '-'), expected)
+  t.same(parseCsv(expected.stdout)[0]?.[0], 'username')
+})

@@ -163,6 +163,7 @@ for (const [what, damage] of [
   ['binary junk', '\0\x01\xff'],
   ['an array', '[1]'],
   ['a number for progress', '{"document":"abc","percentage":1,"progress":5}'],
+  ['an object for a percentage', '{"document":"abc","percentage":{},"progress":"5"}'],
   ['a percentage that is no number', '{"document":"abc","percentage":"half","progress":"5"}'],
   ['a record without a document', '{"percentage":1,"progress":"5"}'],
 ] as const) {

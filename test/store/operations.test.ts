@@ -312,3 +312,8 @@ t.test('a flush ends while pushes come all the time', async (t) => {
   stop.abort()
   await Promise.all(pushing)
 })
+
+t.test('a file that says only until when registration is open is read as it is', async (t) => {
+  const { store } = await open(t, t.testdir({ '.registration.json': '{"until":5}' }))
+  t.same(await store.getRegistration(), { until: 5, invited: [] })
+})
