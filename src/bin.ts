@@ -21,7 +21,7 @@ serveSettings(program.command('serve').description('run the server'))
   .addHelpText('after', examples('kss serve --port 8080', 'KSS_DISABLE_REGISTRATION=true kss serve --dir /srv/kss'))
   .action(async (flags: Record<string, string | boolean>) => {
     const { serve } = await import('./commands/serve.ts')
-    const { readConfig } = await import('./commands/config.ts')
+    const { readConfig } = await import('./commands/read-config.ts')
     const { config, warnings } = readConfig(flags)
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
     const server = serve(config, warnings)

@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
-import { ConfigError, loadConfig, settings, type Config, type Values } from '../config.ts'
+import { settings, type Config } from '../config.ts'
 import { examples, serveSettings } from './define.ts'
+import { readConfig, type Flags } from './read-config.ts'
 import { print, table } from './terminal.ts'
-
-type Flags = Record<string, string | boolean>
 
 /** `kss config`. */
 export function defineConfig(program: Command): void {
@@ -13,19 +12,6 @@ export function defineConfig(program: Command): void {
     .option('--json', 'print JSON')
     .addHelpText('after', examples('kss config', 'kss config --port 9000', 'kss config --check'))
     .action(config)
-}
-
-/** The settings as flags, variables and the env file give them. Throws ConfigError. */
-export function readConfig({ envFile, ...flags }: Flags): ReturnType<typeof loadConfig> {
-  const values: Values = {}
-  for (const [flag, value] of Object.entries(flags)) {
-    // Commander names flags in camelCase: `basePath` is --base-path and KSS_BASE_PATH.
-    const words = flag.split(/(?=[A-Z])/)
-    const typed = words.join('-').toLowerCase()
-    if (value === '') throw new ConfigError(`error: --${typed} is empty\n(kss help explains the commands)`)
-    values[`KSS_${words.join('_').toUpperCase()}`] = value
-  }
-  return loadConfig(values, envFile === undefined ? undefined : String(envFile))
 }
 
 function config({ check, json, ...flags }: Flags): void {

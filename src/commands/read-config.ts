@@ -1,0 +1,17 @@
+import { ConfigError, loadConfig, type Loaded, type Values } from '../config.ts'
+
+/** As commander gives them. */
+export type Flags = Record<string, string | boolean>
+
+/** The settings as flags, variables and the env file give them. Throws ConfigError. */
+export function readConfig({ envFile, ...flags }: Flags): Loaded {
+  const values: Values = {}
+  for (const [flag, value] of Object.entries(flags)) {
+    // Commander names flags in camelCase: `basePath` is --base-path and KSS_BASE_PATH.
+    const words = flag.split(/(?=[A-Z])/)
+    const typed = words.join('-').toLowerCase()
+    if (value === '') throw new ConfigError(`error: --${typed} is empty\n(kss help explains the commands)`)
+    values[`KSS_${words.join('_').toUpperCase()}`] = value
+  }
+  return loadConfig(values, envFile === undefined ? undefined : String(envFile))
+}
