@@ -40,13 +40,13 @@ async function push(url: string, pushed: Pushed, over: AbortSignal): Promise<voi
   }
 }
 
-/** What a restored folder has of the document: its position, and the numbers in its history. */
+/** What a restored folder has of the document: its position, 0 for none, and the numbers in its history. */
 async function positionsIn(dir: string, { username, document }: Pushed): Promise<{ last: number; history: number[] }> {
   const store = await openStore(dir)
   const record = await store.getProgress(username, document)
   const history = await store.listHistory(username, document)
   await store.close()
-  return { last: Number(record?.progress), history: history.map(({ progress }) => Number(progress)) }
+  return { last: Number(record?.progress ?? 0), history: history.map(({ progress }) => Number(progress)) }
 }
 
 async function backUp(t: Test, dir: string, path: string, all: Pushed[]): Promise<{ bounds: Bounds[]; made: Ended }> {
