@@ -27,16 +27,6 @@ export class Batcher<Item, Result> {
     await Promise.allSettled([this.#running.get(key), this.#waiting.get(key)?.results])
   }
 
-  /** Resolves when nothing is running or waiting, whatever became of it. */
-  async settled(): Promise<void> {
-    while (this.#running.size + this.#waiting.size > 0) {
-      await Promise.allSettled([
-        ...this.#running.values(),
-        ...[...this.#waiting.values()].map(({ results }) => results),
-      ])
-    }
-  }
-
   #open(key: string): { items: Item[]; results: Promise<Result[]> } {
     const items: Item[] = []
     const before = this.#running.get(key) ?? Promise.resolve()

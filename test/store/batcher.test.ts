@@ -51,19 +51,6 @@ t.test('a run that fails fails its own items, and the next one runs', async (t) 
   t.equal(await next, 2)
 })
 
-t.test('it is settled when nothing runs or waits, also after a failure', async (t) => {
-  const { batcher, runs, end } = build()
-  await batcher.settled()
-  const failing = t.rejects(batcher.add('k', 'a'))
-  await new Promise((resolve) => setImmediate(resolve))
-  const next = batcher.add('k', 'b')
-  const settled = batcher.settled()
-  await end(new Error('disk'))
-  await end()
-  await Promise.all([failing, next, settled])
-  t.equal(runs.length, 2)
-})
-
 t.test('drained waits for all that was added so far, also when it fails', async (t) => {
   let ran = 0
   const batcher = new Batcher<number, number>(async (_key, items) => {
