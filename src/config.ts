@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import envSchema from 'env-schema'
 import { closest } from 'fastest-levenshtein'
 import type { FromSchema } from 'json-schema-to-ts'
+import { defaultDir } from './default-dir.ts'
 import { defaultLogN, maxLogN } from './key-hash.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
@@ -86,6 +86,7 @@ export type Values = Partial<Record<string, string | boolean>>
 /** A setting that can't be; the message is one line for a person. */
 export class ConfigError extends Error {}
 
+/** What was found. */
 export interface Loaded {
   config: Config
   /** Lines for a person. */
@@ -94,9 +95,7 @@ export interface Loaded {
   sources: Record<string, string>
 }
 
-/**
- * Flags beat the environment, which beats the env file, which beats the defaults. Throws ConfigError.
- */
+/** Flags beat the environment, which beats the env file, which beats the defaults. Throws ConfigError. */
 export function loadConfig(
   flags: Values = {},
   envFile?: string,
@@ -196,13 +195,4 @@ function readEnvFile(path: string): Values {
   } catch (error) {
     throw new ConfigError(`Cannot read the env file ${path}: ${(error as Error).message}.`)
   }
-}
-
-/** The default folders of Python kss on Linux and macOS. @see STORAGE.md §1 */
-function defaultDir(env: Values, platform: string): string {
-  const { XDG_DATA_HOME, LOCALAPPDATA } = env
-  if (XDG_DATA_HOME) return join(String(XDG_DATA_HOME), 'kss')
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'kss')
-  if (platform === 'win32' && LOCALAPPDATA) return join(String(LOCALAPPDATA), 'kss')
-  return join(homedir(), '.local', 'share', 'kss')
 }
