@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { access, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { basename, resolve, sep } from 'node:path'
 import { stdout } from 'node:process'
 import type { Command } from 'commander'
@@ -64,6 +64,10 @@ async function create(file: string | undefined, flags: StateFlags): Promise<void
 }
 
 async function restore(file: string, flags: StateFlags & { merge?: boolean }): Promise<void> {
+  // Before a folder is made for what cannot come.
+  await access(file).catch((error: unknown) => {
+    throw new CommandError(`Cannot read the backup ${file}: ${(error as Error).message}`)
+  })
   const problems: string[] = []
   const users = await withState(flags, (state) => restoreInto(state, file, flags.merge ?? false, problems), {
     create: true,

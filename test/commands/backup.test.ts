@@ -312,10 +312,12 @@ t.test('a name that is a file and a folder is one line', async (t) => {
 })
 
 t.test('an archive that is not there is one line', async (t) => {
-  t.match(await run(await folder(t), 'backup', 'restore', '/none.tar.gz'), {
+  const target = join(await folder(t), 'new')
+  t.match(await run(target, 'backup', 'restore', '/none.tar.gz'), {
     code: 1,
-    stderr: "It failed: ENOENT: no such file or directory, open '/none.tar.gz'\n",
+    stderr: "Cannot read the backup /none.tar.gz: ENOENT: no such file or directory, access '/none.tar.gz'\n",
   })
+  await t.rejects(stat(target), { code: 'ENOENT' }, 'no folder is made for it')
 })
 
 t.test('what cannot be read in an archive is told, the rest is restored, and the exit code is 1', async (t) => {
