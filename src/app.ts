@@ -78,7 +78,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   // connectionTimeout ends a connection without requests too; Node would set another timer before and after each.
   app.server.keepAliveTimeout = 0
   app.setErrorHandler(replyWithError)
-  app.decorateRequest('user', '')
+  app.decorateRequest('account', null)
   stopGracefully(app)
   answerForNode(app.server)
   limitConnections(app.server, options.connectionsPerAddress ?? 0, trustedProxies)
@@ -153,11 +153,11 @@ function setHeaders(app: FastifyInstance): void {
 
 function logEach(app: FastifyInstance, logRequest: (line: RequestLine) => void): void {
   app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, url, user, ip } = request
+    const { id, method, url, account, ip } = request
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
     const ms = Math.round(reply.elapsedTime * 10) / 10
-    logRequest({ id, method, path, status: reply.statusCode, ms, user, ip })
+    logRequest({ id, method, path, status: reply.statusCode, ms, user: account?.username ?? '', ip })
     done()
   })
 }

@@ -1,18 +1,18 @@
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest, RouteGenericInterface } from 'fastify'
 import { readCredentials, type Credentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
 import { isHash, logNOf } from './key-hash.ts'
 import { KeyHasher, type KeyHasherOptions } from './key-hasher.ts'
 import { Limits, type LimitOptions } from './limits.ts'
 import type { ErrorName } from './protocol.ts'
-import type { Now, Store, User } from './store/store.ts'
+import type { Account, Now, Store, User } from './store/store.ts'
 import type { Upstream } from './upstream.ts'
 import { VerifiedKeys } from './verified-keys.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks: set by Auth.require; empty where no log-in is needed. */
-    user: string
+    /** The account that the credentials were verified for; null before that, and where no log-in is needed. */
+    account: Account | null
   }
 }
 
@@ -22,6 +22,19 @@ export interface AuthOptions extends KeyHasherOptions, LimitOptions {
 }
 
 type Done = (error?: Error) => void
+
+/** What a request that needs a log-in gets besides: the account that it acts for. */
+type Authenticated<Route extends RouteGenericInterface> = (
+  account: Account,
+  request: FastifyRequest<Route>,
+  reply: FastifyReply,
+) => unknown
+
+/** The hook and the handler of a route that needs a log-in. */
+interface AuthenticatedRoute<Route extends RouteGenericInterface> {
+  onRequest: (request: FastifyRequest, reply: FastifyReply, done: Done) => void
+  handler: (request: FastifyRequest<Route>, reply: FastifyReply) => unknown
+}
 
 /** A log-in that is to be checked. */
 interface Attempt extends Credentials {
@@ -40,7 +53,7 @@ export class Auth {
   readonly #upstream: Upstream | undefined
   readonly #limits: Limits
   readonly #verified = new VerifiedKeys()
-  readonly #checks = new Map<string, Promise<boolean>>()
+  readonly #checks = new Map<string, Promise<Account | undefined>>()
 
   constructor(store: Store, logger: FastifyBaseLogger, options: AuthOptions) {
     this.#store = store
@@ -50,17 +63,19 @@ export class Auth {
     this.#limits = new Limits(options)
   }
 
-  /** An onRequest hook: sets request.user, or ends in `unauthorized` before the body is read. @see PROTOCOL.md §2 */
-  readonly require = (request: FastifyRequest, reply: FastifyReply, done: Done): void => {
-    this.#authorize(request, reply, 'unauthorized', done)
-  }
-
   /**
-   * The same for DELETE /users/me, but an account that is not there is `accountNotFound`: a client whose first answer
-   * was lost must see that the account is gone. Nobody is adopted for that. @see PROTOCOL.md §2
+   * A route that needs a log-in: it ends in `whenUnknown` where there is no such account, else in `unauthorized`, before
+   * the body is read. DELETE /users/me says `accountNotFound`: a client whose first answer was lost must see that the
+   * account is gone. Nobody is adopted for that. @see PROTOCOL.md §2
    */
-  readonly requireForDeletion = (request: FastifyRequest, reply: FastifyReply, done: Done): void => {
-    this.#authorize(request, reply, 'accountNotFound', done)
+  authenticated<Route extends RouteGenericInterface>(
+    act: Authenticated<Route>,
+    whenUnknown: ErrorName = 'unauthorized',
+  ): AuthenticatedRoute<Route> {
+    return {
+      onRequest: (request, reply, done) => this.#authorize(request, reply, whenUnknown, done),
+      handler: (request, reply) => act(request.account!, request, reply),
+    }
   }
 
   /** A new account for who sends the request; false when the name is taken. Throws `tooManyRequests`. */
@@ -75,15 +90,9 @@ export class Auth {
     }
   }
 
-  /** Gives an authorized user another key; throws `unauthorized` when the account is gone meanwhile. */
-  async changeKey(username: string, key: string): Promise<void> {
-    const hash = await this.#hasher.hash(key)
-    for (;;) {
-      const user = await this.#store.getUser(username)
-      if (!user) throw new ProtocolError('unauthorized')
-      // Else it changed under us (the upgrade of a plain key, say): the last one wins.
-      if (await this.#store.replaceKey(username, user.key, hash)) return
-    }
+  /** Gives the account another key. Rejects with StaleAccount when it is not the one that was verified any more. */
+  async changeKey(account: Account, key: string): Promise<void> {
+    await this.#store.setKey(account, await this.#hasher.hash(key))
   }
 
   #authorize(request: FastifyRequest, reply: FastifyReply, whenUnknown: ErrorName, done: Done): void {
@@ -92,90 +101,99 @@ export class Auth {
       done(new ProtocolError('unauthorized'))
       return
     }
-    const { username } = credentials
-    const authorized = (): void => {
-      request.user = username
+    const authorized = (account: Account): void => {
+      request.account = account
       done()
     }
-    const user = this.#store.getUser(username)
+    const user = this.#store.getUser(credentials.username)
     const mac = this.#verified.mac(credentials.key)
     // The steady state needs no promise.
-    if (!(user instanceof Promise) && user && this.#verified.recall(user, mac)) authorized()
-    else {
+    if (user && !(user instanceof Promise) && !user.disabled && this.#verified.recall(user, mac)) {
+      authorized(user.account)
+    } else {
       const attempt = { ...credentials, mac, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
       this.#verify(user, attempt).then(authorized, done)
     }
   }
 
-  async #verify(found: Now<User | undefined>, attempt: Attempt): Promise<void> {
+  async #verify(found: Now<User | undefined>, attempt: Attempt): Promise<Account> {
     const { username, mac, address, whenUnknown } = attempt
     const user = await found
-    if (user && this.#verified.recall(user, mac)) return
-    const check = `${mac} ${address} ${user?.key ?? whenUnknown} ${username}`
-    let matches = this.#checks.get(check)
-    if (!matches) {
-      matches = this.#count(address, username, () => (user ? this.#check(user, attempt) : this.#adopt(attempt)))
-      matches = matches.finally(() => this.#checks.delete(check))
-      this.#checks.set(check, matches)
+    const check = `${mac} ${address} ${user?.account.id} ${user?.account.generation ?? whenUnknown} ${username}`
+    let checked = this.#checks.get(check)
+    if (!checked) {
+      checked = this.#count(address, username, () => (user ? this.#check(user, attempt) : this.#adopt(attempt)))
+      checked = checked.finally(() => this.#checks.delete(check))
+      this.#checks.set(check, checked)
     }
-    if (!(await matches)) throw new ProtocolError(user ? 'unauthorized' : whenUnknown)
+    const account = await checked
+    if (!account) throw new ProtocolError(user ? 'unauthorized' : whenUnknown)
+    return account
   }
 
   /** Does the check unless the address had too many that failed; one that could not be made did not fail. */
-  async #count(address: string, username: string, check: () => Promise<boolean>): Promise<boolean> {
+  async #count<T>(address: string, username: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
     const takeBack = await this.#limits.countLogin(address, username)
     let failed = false
     try {
-      const matches = await check()
-      failed = !matches
-      return matches
+      const account = await check()
+      failed = account === undefined
+      return account
     } finally {
       if (!failed) await takeBack()
     }
   }
 
-  async #check(user: User, { key, mac }: Attempt): Promise<boolean> {
+  /** Undefined when the key is not the account's, or the account is disabled. */
+  async #check(user: User, attempt: Attempt): Promise<Account | undefined> {
+    const { key, mac } = attempt
     const recalled = this.#verified.recall(user, mac)
     // Another key was verified just now.
     if (recalled === false) await this.#hasher.pretend()
-    if (recalled !== undefined) return recalled
-    // A hash of another server's may be checked in no time, as a plain key is.
-    if (logNOf(user.key) === 0) await this.#hasher.matchNobody(key)
-    const matches = isHash(user.key) ? await this.#hasher.matches(key, user.key) : this.#verified.mac(user.key) === mac
-    if (!matches || user.disabled) return false
+    const matches = recalled ?? (await this.#matches(user, key))
+    if (!matches || user.disabled) return undefined
     this.#verified.remember(user, mac)
-    if (this.#hasher.isWeak(user.key)) await this.#strengthen(user, key)
-    return true
+    if (recalled === undefined && (user.unsaved || this.#hasher.isWeak(user.key))) await this.#upgrade(user, attempt)
+    return user.account
   }
 
-  /** Whether a user that the store does not know is one of the upstream, and has an account here now. */
-  async #adopt(attempt: Attempt): Promise<boolean> {
+  async #matches({ key: stored }: User, key: string): Promise<boolean> {
+    // A hash of another server's may be checked in no time, as a plain key is.
+    if (logNOf(stored) === 0) await this.#hasher.matchNobody(key)
+    if (isHash(stored)) return await this.#hasher.matches(key, stored)
+    return this.#verified.mac(stored) === this.#verified.mac(key)
+  }
+
+  /** The account that a user of the upstream, whom the store does not know, has here now. */
+  async #adopt(attempt: Attempt): Promise<Account | undefined> {
     const { username, key, mac, spentMs } = attempt
     const asked = attempt.whenUnknown === 'unauthorized' ? this.#upstream?.knows({ username, key }, spentMs) : undefined
     if (!asked) {
       await this.#hasher.matchNobody(key)
-      return false
+      return undefined
     }
     // Together, so that the reader waits for the slower of them only.
     const [isKnown, hash] = await Promise.all([asked, this.#hasher.hash(key)])
-    if (!isKnown) return false
+    if (!isKnown) return undefined
     const created = await this.#store.createUser({ username, key: hash, adopted: true })
     const user = await this.#store.getUser(username)
     if (created) {
       this.#logger.info({ user: username }, 'an account came from the upstream')
       if (user?.key === hash) this.#verified.remember(user, mac)
     }
-    // Else somebody else has the name since, or it is gone again.
-    return user !== undefined && (await this.#check(user, attempt))
+    // Undefined when it is gone again; somebody else may have the name since.
+    return user && (await this.#check(user, attempt))
   }
 
   /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */
-  async #strengthen({ username, key: stored }: User, key: string): Promise<void> {
+  async #upgrade(user: User, { key, mac }: Attempt): Promise<void> {
     try {
-      await this.#store.replaceKey(username, stored, await this.#hasher.hash(key))
+      const stored = this.#hasher.isWeak(user.key) ? await this.#hasher.hash(key) : user.key
+      await this.#store.upgradeKey(user.account, user.key, stored)
+      this.#verified.remember({ ...user, key: stored }, mac)
     } catch (err) {
       // A full disk must not lock the owner out; the next log-in tries again.
-      this.#logger.error({ err, user: username }, 'could not replace a weak key by its hash')
+      this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')
     }
   }
 }

@@ -29,6 +29,7 @@ export function errorName(error: unknown): ErrorName {
   // What is left of Fastify's own 4xx: a bad URL, a body that is shorter than it said.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return 'badRequest'
   if (noRoom.has(code)) return 'storageFull'
+  if (code === 'STALE_ACCOUNT') return 'unauthorized'
   return errno === undefined && code !== 'DAMAGED_FILE' ? 'unknown' : 'unavailable'
 }
 

@@ -1,5 +1,6 @@
 import type { Credentials } from './credentials.ts'
 import type { Progress } from './protocol.ts'
+import type { Account } from './store/store.ts'
 
 /** Another server, which is asked for whom and what this one does not know; `spentMs` is how long the reader has waited. */
 export interface Upstream {
@@ -7,8 +8,8 @@ export interface Upstream {
   knows(credentials: Credentials, spentMs: number): Promise<boolean> | undefined
 
   /**
-   * The record that it has of a document and that is kept now; undefined when there is none. Rejects with `unavailable`
-   * when it does not say.
+   * The record that it has of a document of the account, whose key is known now, and that is kept from here on; undefined
+   * when there is none. Rejects with `unavailable` when it does not say.
    */
-  fetchProgress(credentials: Credentials, document: string, spentMs: number): Promise<Progress | undefined>
+  fetchProgress(account: Account, key: string, document: string, spentMs: number): Promise<Progress | undefined>
 }

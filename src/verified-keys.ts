@@ -1,10 +1,16 @@
 import { hash as digest, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { User } from './store/store.ts'
 
 /** Milliseconds for which a verified key is remembered. */
 const verifiedMs = 10 * 60_000
 
+/** Accounts; each takes some 300 bytes. */
+const most = 100_000
+
 interface Verified {
+  /** What was stored of the key: a change of that, a hand edit too, has to be verified again. */
+  stored: string
   mac: string
   /** performance.now() of the end. */
   until: number
@@ -13,18 +19,18 @@ interface Verified {
 /** Spares the hash of a key that was verified a short while ago. */
 export class VerifiedKeys {
   readonly #secret = randomBytes(32).toString('hex')
-  /** As bounded as the store's own cache: a user whose file changed is another object, and has to be verified again. */
-  readonly #verified = new WeakMap<User, Verified>()
+  /** By user name: only accounts are in it, so that strangers cannot push them out. */
+  readonly #verified = new LRUCache<string, Verified>({ max: most })
 
   /** Whether the key is the one that was verified; undefined when none was. */
-  recall(user: User, mac: string): boolean | undefined {
-    const verified = this.#verified.get(user)
-    if (!verified || verified.until < performance.now()) return undefined
+  recall({ username, key }: User, mac: string): boolean | undefined {
+    const verified = this.#verified.get(username)
+    if (!verified || verified.stored !== key || verified.until < performance.now()) return undefined
     return verified.mac === mac
   }
 
-  remember(user: User, mac: string): void {
-    this.#verified.set(user, { mac, until: performance.now() + verifiedMs })
+  remember({ username, key }: User, mac: string): void {
+    this.#verified.set(username, { stored: key, mac, until: performance.now() + verifiedMs })
   }
 
   /**

@@ -5,6 +5,7 @@ import t from 'tap'
 import { FileStore } from '../src/store/file-store.ts'
 import { buildReader, position } from './helper.ts'
 import { removeFoldersLast } from './folders-last.ts'
+import { byName } from './store/by-name.ts'
 
 removeFoldersLast(t)
 
@@ -41,8 +42,8 @@ t.test('a clock that is set a year forward and back harms no position, and nobod
   await store.close()
 
   const next = await open()
-  t.match(await next.getProgress('ann', position.document), { progress: 'today again' })
-  t.equal((await next.listHistory('ann', position.document)).length, 5)
+  t.match(await byName(next).getProgress('ann', position.document), { progress: 'today again' })
+  t.equal((await byName(next).listHistory('ann', position.document)).length, 5)
   t.match(JSON.parse(await readFile(join(dir, 'ann', `${position.document}.json`), 'utf8')), {
     progress: 'today again',
   })

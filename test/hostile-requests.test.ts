@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import type { Progress } from '../src/protocol.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
-import type { User } from '../src/store/store.ts'
+import type { Account, NewUser } from '../src/store/store.ts'
 import { build, Reader } from './helper.ts'
 import { bodyRows } from './hostile-requests/bodies.ts'
 import { chunkRows } from './hostile-requests/chunks.ts'
@@ -43,20 +43,22 @@ const atOnce = 24
 class WatchedStore extends MemoryStore {
   changes: string[] = []
 
-  override async createUser(user: User): Promise<boolean> {
+  override async createUser(user: NewUser): Promise<boolean> {
     return this.#note(`create ${user.username}`, await super.createUser(user))
   }
 
-  override async replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    return this.#note(`replace ${username}`, await super.replaceKey(username, current, key))
+  override async setKey(account: Account, key: string): Promise<void> {
+    await super.setKey(account, key)
+    this.#note(`replace ${account.username}`, true)
   }
 
-  override async deleteUser(username: string): Promise<boolean> {
-    return this.#note(`delete ${username}`, await super.deleteUser(username))
+  override async deleteUser(account: Account): Promise<void> {
+    await super.deleteUser(account)
+    this.#note(`delete ${account.username}`, true)
   }
 
-  override async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
-    return this.#note(`put ${username} ${pushed.document}`, await super.putProgress(username, pushed))
+  override async putProgress(account: Account, pushed: Progress): Promise<Progress> {
+    return this.#note(`put ${account.username} ${pushed.document}`, await super.putProgress(account, pushed))
   }
 
   #note<T>(change: string, done: T): T {

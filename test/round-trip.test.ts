@@ -3,6 +3,7 @@ import t from 'tap'
 import { FileStore } from '../src/store/file-store.ts'
 import { buildReader } from './helper.ts'
 import { removeFoldersLast } from './folders-last.ts'
+import { byName } from './store/by-name.ts'
 
 removeFoldersLast(t)
 
@@ -41,6 +42,6 @@ t.test('what is pushed is pulled byte for byte, from memory, and from the files 
   )
   await store.close()
   const next = await open()
-  for (const [document, expected] of pushed) t.same(await next.getProgress('ann', document), expected)
+  for (const [document, expected] of pushed) t.same(await byName(next).getProgress('ann', document), expected)
   await next.close()
 })

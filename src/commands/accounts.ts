@@ -4,13 +4,16 @@ import { keyOfPassword, trimBlanks } from '../credentials.ts'
 import { KeyHasher } from '../key-hasher.ts'
 import { username as nameSchema } from '../protocol.ts'
 import { readRecords, type StoredRecord } from '../store/folder-reader.ts'
-import { UserFiles, type StoredUser } from '../store/user-files.ts'
+import type { StoredUser } from '../store/auth-file.ts'
+import { UserFiles } from '../store/user-files.ts'
 import type { State } from './state.ts'
 
 /** The user and the folder; throws CommandError when there is none. */
 export async function findUser({ dir, store }: State, username: string): Promise<StoredUser> {
   const user = await new UserFiles(dir).find(username)
-  if (user && (await store.getUser(username))) return user
+  // The account as the server knows it: its id may not be in the file yet.
+  const known = user && (await store.getUser(username))
+  if (known) return { ...user, account: known.account }
   throw new CommandError(`There is no user ${username}. kss user list shows who there is.`)
 }
 

@@ -74,8 +74,8 @@ async function restore(
     const { document, progress, percentage } = row
     // An id of its own: a reader must not take it for its own push.
     const pushed: Progress = { document, progress, percentage, device: 'kss', device_id: 'kss', timestamp }
-    const stored = await state.store.putProgress(username, pushed)
-    if (!stored) throw new CommandError(`There is no user ${username} any more.`)
+    const { account } = await findUser(state, username)
+    const stored = await state.store.putProgress(account, pushed)
     return { row, stored }
   })
   const { row, stored } = restored

@@ -1,6 +1,6 @@
 import { CommandError } from '../command-error.ts'
 import type { Merged, MergedDocument } from '../store/merge-documents.ts'
-import type { User } from '../store/store.ts'
+import type { NewUser } from '../store/store.ts'
 import type { StateStore } from './state-store.ts'
 
 /** What came of a user. */
@@ -14,7 +14,7 @@ export interface MergedUser extends Merged {
 export const documentsAtOnce = 200
 
 /** A user as another directory or server has it. */
-export interface MergeableUser extends Omit<User, 'key'> {
+export interface MergeableUser extends Omit<NewUser, 'key'> {
   /** Undefined where the account is here already. */
   key: string | undefined
 }

@@ -6,7 +6,7 @@ import { readVersion } from '../version.ts'
 const storeMethods = [
   'getUser',
   'createUser',
-  'replaceKey',
+  'setKey',
   'deleteUser',
   'listUsers',
   'getProgress',

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
 import { readRecords, sizeOf } from '../store/folder-reader.ts'
-import type { StoredUser } from '../store/user-files.ts'
+import type { StoredUser } from '../store/auth-file.ts'
 import { checkName, findUser, hashPassword, listUsers } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
@@ -76,11 +76,8 @@ async function passwd(username: string, flags: StateFlags & PasswordFlags): Prom
   const password = await readPassword(flags)
   await withState(flags, async (state) => {
     const key = await hashPassword(password, state.config)
-    for (;;) {
-      const { key: current } = await findUser(state, username)
-      // Else it was changed under us: the last one wins.
-      if (await state.store.replaceKey(username, current, key)) return
-    }
+    const { account } = await findUser(state, username)
+    await state.store.setKey(account, key)
   })
   tellPassword(flags, username, password, `${username} has another password. Log in with it on each reader.`)
 }
@@ -154,13 +151,13 @@ async function setDisabled(username: string, flags: StateFlags, disabled: boolea
 
 async function rm(username: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
   // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
-  const gone = await withState(flags, async (state) => {
+  const { account, ...gone } = await withState(flags, async (state) => {
     const user = await findUser(state, username)
     await state.store.flush()
-    return summarize(user)
+    return { ...summarize(user), account: user.account }
   })
   await confirm(`Remove ${username} with ${sizeLine(gone)}?`, flags.yes)
-  await withState(flags, ({ store }) => store.deleteUser(username))
+  await withState(flags, ({ store }) => store.deleteUser(account))
   print(flags.json, gone, () => `${username} is gone, with ${sizeLine(gone)}.\n`)
 }
 

@@ -26,34 +26,30 @@ export interface SyncsOptions {
 
 /** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
 export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, upstream, now }) => {
-  app.put<{ Body: Push }>(
-    '/syncs/progress',
-    { onRequest: auth.require, schema: { body: push, response: { 200: pushReply } } },
-    async (request) => {
+  app.put<{ Body: Push }>('/syncs/progress', {
+    schema: { body: push, response: { 200: pushReply } },
+    ...auth.authenticated<{ Body: Push }>(async (account, request) => {
       const pushed = progressOf(request.body, Math.floor(now() / 1000))
-      const stored = await store.putProgress(request.user, pushed)
-      // Deleted since the credentials were checked.
-      if (!stored) throw new ProtocolError('unauthorized')
-      return { document: stored.document, timestamp: stored.timestamp }
-    },
-  )
+      const { document, timestamp } = await store.putProgress(account, pushed)
+      return { document, timestamp }
+    }),
+  })
 
-  app.get<{ Params: DocumentParams }>(
-    '/syncs/progress/*',
-    { onRequest: auth.require, schema: { params: documentParams, response: { 200: progressReply } } },
-    (request, reply) => {
+  app.get<{ Params: DocumentParams }>('/syncs/progress/*', {
+    schema: { params: documentParams, response: { 200: progressReply } },
+    ...auth.authenticated<{ Params: DocumentParams }>((account, request, reply) => {
       const document = request.params['*']
-      const record = store.getProgress(request.user, document)
+      const record = store.getProgress(account, document)
       if (!record || record instanceof Promise) {
         const ask = (): Missing =>
-          upstream?.fetchProgress(readCredentials(request.headers)!, document, reply.elapsedTime)
+          upstream?.fetchProgress(account, readCredentials(request.headers)!.key, document, reply.elapsedTime)
         return textOrElse(record, ask)
       }
       // Not returned: Fastify would listen for the end of a reply that it was given back.
       reply.send(wireText(record))
       return undefined
-    },
-  )
+    }),
+  })
 }
 
 type Missing = Promise<Progress | undefined> | undefined

@@ -14,7 +14,7 @@ import {
   type RegistrationBody,
 } from '../protocol.ts'
 import { isRegistrationOpen } from '../registration.ts'
-import type { Registration, Store } from '../store/store.ts'
+import type { Account, Registration, Store } from '../store/store.ts'
 
 export interface UsersOptions {
   store: Store
@@ -48,31 +48,37 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
     },
   )
 
-  app.get(
-    '/users/auth',
-    { onRequest: auth.require, schema: { response: { 200: authorizedReply } } },
-    (_request, reply) => {
+  app.get('/users/auth', {
+    schema: { response: { 200: authorizedReply } },
+    ...auth.authenticated((_account, _request, reply) => {
       reply.send({ authorized: 'OK' })
-    },
-  )
+    }),
+  })
 
-  app.put<{ Body: PasswordChange }>(
-    '/users/password',
-    { onRequest: auth.require, schema: { body: passwordChange, response: { 200: updatedReply } } },
-    async (request) => {
-      await auth.changeKey(request.user, request.body.password)
+  app.put<{ Body: PasswordChange }>('/users/password', {
+    schema: { body: passwordChange, response: { 200: updatedReply } },
+    ...auth.authenticated<{ Body: PasswordChange }>(async (account, request) => {
+      await auth.changeKey(account, request.body.password)
       return { updated: true }
-    },
-  )
+    }),
+  })
 
-  app.delete(
-    '/users/me',
-    { onRequest: auth.requireForDeletion, schema: { response: { 200: deletedReply } } },
-    async (request) => {
-      if (!(await store.deleteUser(request.user))) throw new ProtocolError('accountNotFound')
+  app.delete('/users/me', {
+    schema: { response: { 200: deletedReply } },
+    ...auth.authenticated(async (account) => {
+      await deleteUser(store, account)
       return { deleted: true }
-    },
-  )
+    }, 'accountNotFound'),
+  })
+}
+
+/** Throws `accountNotFound` when the account is gone already, as for a client whose first answer was lost. */
+async function deleteUser(store: Store, account: Account): Promise<void> {
+  try {
+    await store.deleteUser(account)
+  } catch (error) {
+    throw (error as { isGone?: boolean }).isGone ? new ProtocolError('accountNotFound') : error
+  }
 }
 
 /** Only a v1 client is told with a 402: its screen shows the message of no other status. @see PROTOCOL.md §2 */

@@ -102,16 +102,23 @@ export async function makeFolder(path: string): Promise<void> {
 
 async function writeTemp(path: string, data: string): Promise<{ temp: string; stats: Stats }> {
   const temp = tempPath(dirname(path))
-  const file = await open(temp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
-  return await orRemove(temp, async () => {
-    try {
-      await file.writeFile(data)
-      await file.sync()
-      return { temp, stats: await file.stat() }
-    } finally {
-      await file.close()
-    }
-  })
+  return await orRemove(temp, async () => ({ temp, stats: await writeNew(temp, data, (file) => file.sync()) }))
+}
+
+/** Writes a file into a folder that is not in use yet, durably; its entry in the folder is flushed at the same time. */
+export async function writeNewFile(path: string, data: string): Promise<Stats> {
+  return await writeNew(path, data, (file) => Promise.all([file.sync(), syncFolder(dirname(path))]))
+}
+
+async function writeNew(path: string, data: string, flush: (file: FileHandle) => Promise<unknown>): Promise<Stats> {
+  const file = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
+  try {
+    await file.writeFile(data)
+    await flush(file)
+    return await file.stat()
+  } finally {
+    await file.close()
+  }
 }
 
 /** On any error the temp goes; if it can't, the clean-up at the next start takes it. */

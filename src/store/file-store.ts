@@ -1,14 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
+import { current, isCurrent, StaleAccount } from './account.ts'
 import { syncFolder } from './atomic-file.ts'
+import type { StoredUser } from './auth-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import { collectPushes, voidLine } from './journal-entry.ts'
 import { Journal, readJournal, syncJournal } from './journal.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
 import { RegistrationFile } from './registration-file.ts'
-import type { Now, Registration, Store, User } from './store.ts'
+import type { Account, NewUser, Now, Registration, Store, User } from './store.ts'
 import { Turns } from './turns.ts'
 import { UserFiles } from './user-files.ts'
 
@@ -28,8 +30,7 @@ export class FileStore implements Store {
   readonly #changes = new Turns()
   /** Folders that somebody has for himself; pushes wait. */
   readonly #taken = new Map<string, Promise<void>>()
-  /** How often a name was given, or a folder taken, since the start. */
-  #given = 0
+  /** How often a folder was taken since the start. */
   #takings = 0
   /** What only operators do. */
   readonly operations: Operations
@@ -79,6 +80,8 @@ export class FileStore implements Store {
 
   async #replay(dir: string, entries: unknown[]): Promise<void> {
     for (const { folder, file, ...kept } of collectPushes(entries)) {
+      // Also for an account that is gone: its name may be given again.
+      this.#progress.notePushes(join(dir, folder))
       if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), kept)
     }
   }
@@ -87,19 +90,23 @@ export class FileStore implements Store {
     return this.#users.find(username)
   }
 
-  createUser(user: User): Promise<boolean> {
-    return this.#changes.take(async () => {
+  async createUser(user: NewUser): Promise<boolean> {
+    const isNew = await this.#changes.take(async () => {
       if (await this.#users.isTaken(user.username)) return false
-      await this.#giveName(this.#users.folderOf(user.username))
-      if (!(await this.#users.create(user))) return false
-      await this.#useInvitation(user.username)
-      return true
+      const folder = this.#users.folderOf(user.username)
+      return await this.#users.create(user, () => this.#giveName(folder))
     })
+    // The next change waits for it, who registers does not: on a slow disk a reader would give up.
+    if (isNew) void this.#changes.take(() => this.#useInvitation(user.username))
+    return isNew
   }
 
-  /** What was pushed for an earlier user of the folder's name must not become the next one's. */
+  /** What was pushed for an earlier account of the folder's name must not become the next one's. */
   async #giveName(folder: string): Promise<void> {
-    this.#given += 1
+    if (!this.#progress.hasPushes(folder)) {
+      this.#progress.clearCache(folder)
+      return
+    }
     await this.#progress.forget(folder)
     await this.#journal.append(() => voidLine(folder))
   }
@@ -129,15 +136,29 @@ export class FileStore implements Store {
     return done.finally(() => this.#taken.delete(folder))
   }
 
-  replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    return this.#changes.take(() => this.#users.replaceKey(username, current, key))
+  setKey(account: Account, key: string): Promise<void> {
+    return this.#changes.take(async () => {
+      await this.#users.setKey(await this.#current(account), key)
+    })
   }
 
-  deleteUser(username: string): Promise<boolean> {
+  upgradeKey(account: Account, before: string, key: string): Promise<void> {
     return this.#changes.take(async () => {
-      const user = await this.#users.find(username)
-      return user !== undefined && (await this.#users.delete(user))
+      const user = await this.#current(account)
+      if (user.key === before) await this.#users.upgradeKey(user, key)
     })
+  }
+
+  deleteUser(account: Account): Promise<void> {
+    return this.#changes.take(async () => {
+      const user = await this.#current(account)
+      if (!(await this.#users.delete(user))) throw new StaleAccount(account, true)
+    })
+  }
+
+  /** Throws StaleAccount. */
+  async #current(account: Account): Promise<StoredUser> {
+    return current(await this.#users.find(account.username), account)
   }
 
   listUsers(): Promise<string[]> {
@@ -148,39 +169,37 @@ export class FileStore implements Store {
     return this.#registration.get()
   }
 
-  getProgress(username: string, document: string): Now<Progress | undefined> {
-    const user = this.#users.find(username)
-    if (user instanceof Promise) return user.then((found) => found && this.#progress.get(found.folder, document))
-    return user && this.#progress.get(user.folder, document)
+  getProgress(account: Account, document: string): Now<Progress | undefined> {
+    const user = this.#users.find(account.username)
+    if (user instanceof Promise) {
+      return user.then((found) => this.#progress.get(current(found, account).folder, document))
+    }
+    return this.#progress.get(current(user, account).folder, document)
   }
 
-  putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
-    return this.#put(username, pushed, false)
+  putProgress(account: Account, pushed: Progress): Promise<Progress> {
+    return this.#put(account, pushed, false)
   }
 
-  addProgress(username: string, record: Progress): Promise<Progress | undefined> {
-    return this.#put(username, record, true)
+  addProgress(account: Account, record: Progress): Promise<Progress> {
+    return this.#put(account, record, true)
   }
 
-  async #put(username: string, pushed: Progress, onlyIfNone: boolean): Promise<Progress | undefined> {
-    const given = this.#given
-    let key: string | undefined
+  async #put(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
     for (;;) {
-      const [takings, now] = [this.#takings, this.#given]
-      const user = await this.#users.find(username)
-      // Another key may be another user's, who got the name while this push waited.
-      if (!user || (user.key !== (key ??= user.key) && now !== given)) return undefined
-      const taken = this.#taken.get(user.folder)
-      const located = taken ? await taken : await this.#progress.locateForPush(user.folder, pushed.document)
-      // Else the folder may be another user's by now, or somebody works in it.
-      if (located && takings === this.#takings && now === this.#given)
+      const takings = this.#takings
+      const { folder } = await this.#current(account)
+      const taken = this.#taken.get(folder)
+      const located = taken ? await taken : await this.#progress.locateForPush(folder, pushed.document)
+      // Otherwise the account changed, or an operator works in its folder, while the record was looked up.
+      if (located && takings === this.#takings && isCurrent(this.#users.peek(account.username), account))
         return await this.#progress.put(located, pushed, onlyIfNone)
     }
   }
 
-  async listHistory(username: string, document: string): Promise<Progress[]> {
-    const user = await this.#users.find(username)
-    return user ? await this.#progress.listHistory(user.folder, document) : []
+  async listHistory(account: Account, document: string): Promise<Progress[]> {
+    const { folder } = await this.#current(account)
+    return await this.#progress.listHistory(folder, document)
   }
 
   /** Brings all that the journal holds into the files. False when something could not be written: it stays there. */

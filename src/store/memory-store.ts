@@ -1,7 +1,8 @@
 import { isRepeat, nextProgress, type Progress } from '../protocol.ts'
-import type { Now, Registration, Store, User } from './store.ts'
+import { current, raise } from './account.ts'
+import type { Account, NewUser, Now, Registration, Store, User } from './store.ts'
 
-interface Account {
+interface Kept {
   user: User
   records: Map<string, Progress>
   history: Progress[]
@@ -9,36 +10,44 @@ interface Account {
 
 /** For tests: nothing survives the process. */
 export class MemoryStore implements Store {
-  readonly #accounts = new Map<string, Account>()
+  readonly #accounts = new Map<string, Kept>()
+  #created = 0
   #registration: Registration = { invited: [] }
 
   getUser(username: string): Now<User | undefined> {
     return this.#accounts.get(username)?.user
   }
 
-  async createUser(user: User): Promise<boolean> {
-    if (this.#accounts.has(user.username)) return false
-    this.#accounts.set(user.username, { user, records: new Map(), history: [] })
-    this.#registration.invited = this.#registration.invited.filter((name) => name !== user.username)
+  async createUser(created: NewUser): Promise<boolean> {
+    const { username } = created
+    if (this.#accounts.has(username)) return false
+    this.#created += 1
+    const account = Object.freeze({ username, folder: username, id: `${this.#created}`, generation: 1 })
+    this.#accounts.set(username, { user: { ...created, account }, records: new Map(), history: [] })
+    this.#registration.invited = this.#registration.invited.filter((name) => name !== username)
     return true
   }
 
-  async replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    const account = this.#accounts.get(username)
-    if (account?.user.key !== current) return false
-    const { adopted: _before, ...user } = account.user
-    account.user = { ...user, key }
-    return true
+  async setKey(account: Account, key: string): Promise<void> {
+    const kept = this.#kept(account)
+    const { adopted: _ofTheKey, ...user } = kept.user
+    kept.user = { ...user, key, account: raise(account) }
+  }
+
+  async upgradeKey(account: Account, before: string, key: string): Promise<void> {
+    const kept = this.#kept(account)
+    if (kept.user.key === before) kept.user = { ...kept.user, key }
   }
 
   setDisabled(username: string, disabled: boolean): void {
-    const account = this.#accounts.get(username)!
-    const { disabled: _before, ...user } = account.user
-    account.user = disabled ? { ...user, disabled } : user
+    const kept = this.#accounts.get(username)!
+    const { disabled: _before, ...user } = kept.user
+    kept.user = disabled ? { ...user, disabled, account: raise(user.account) } : user
   }
 
-  async deleteUser(username: string): Promise<boolean> {
-    return this.#accounts.delete(username)
+  async deleteUser(account: Account): Promise<void> {
+    this.#kept(account)
+    this.#accounts.delete(account.username)
   }
 
   async listUsers(): Promise<string[]> {
@@ -53,27 +62,33 @@ export class MemoryStore implements Store {
     this.#registration = registration
   }
 
-  getProgress(username: string, document: string): Now<Progress | undefined> {
-    return this.#accounts.get(username)?.records.get(document)
+  getProgress(account: Account, document: string): Now<Progress | undefined> {
+    return this.#kept(account).records.get(document)
   }
 
-  async putProgress(username: string, pushed: Progress): Promise<Progress | undefined> {
-    const account = this.#accounts.get(username)
-    if (!account) return undefined
-    const previous = account.records.get(pushed.document)
+  async putProgress(account: Account, pushed: Progress): Promise<Progress> {
+    const { records, history } = this.#kept(account)
+    const previous = records.get(pushed.document)
     const record = nextProgress(previous, pushed)
-    account.records.set(pushed.document, record)
-    if (!isRepeat(previous, pushed)) account.history.push({ ...pushed, timestamp: record.timestamp })
+    records.set(pushed.document, record)
+    if (!isRepeat(previous, pushed)) history.push({ ...pushed, timestamp: record.timestamp })
     return record
   }
 
-  async addProgress(username: string, record: Progress): Promise<Progress | undefined> {
-    return this.#accounts.get(username)?.records.get(record.document) ?? (await this.putProgress(username, record))
+  async addProgress(account: Account, record: Progress): Promise<Progress> {
+    return this.#kept(account).records.get(record.document) ?? (await this.putProgress(account, record))
   }
 
-  async listHistory(username: string, document: string): Promise<Progress[]> {
-    return (this.#accounts.get(username)?.history ?? []).filter((progress) => progress.document === document)
+  async listHistory(account: Account, document: string): Promise<Progress[]> {
+    return this.#kept(account).history.filter((progress) => progress.document === document)
   }
 
   async close(): Promise<void> {}
+
+  /** Throws StaleAccount. */
+  #kept(account: Account): Kept {
+    const kept = this.#accounts.get(account.username)
+    current(kept?.user, account)
+    return kept!
+  }
 }

@@ -11,7 +11,8 @@ import type { RegistrationFile } from './registration-file.ts'
 import { keptRows } from './rows.ts'
 import type { ScanOptions } from './scan-entries.ts'
 import type { Registration } from './store.ts'
-import type { StoredUser, UserFiles } from './user-files.ts'
+import type { StoredUser } from './auth-file.ts'
+import type { UserFiles } from './user-files.ts'
 
 /** What operations need of the store. */
 export interface OperationsOptions {

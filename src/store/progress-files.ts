@@ -36,6 +36,8 @@ export class ProgressFiles {
   readonly #history: HistoryFiles
   readonly #behind: WriteBehind
   readonly #commits: Batcher<Push, Progress | { failure: unknown }>
+  /** Folders that the journal may hold pushes for. */
+  readonly #pushed = new Set<string>()
   /** For a folder that is settled, and stays so meanwhile. */
   readonly editor: RecordEditor
 
@@ -65,6 +67,7 @@ export class ProgressFiles {
 
   /** Takes its turn at once; resolves to the record as it is stored now. */
   async put(located: Located, pushed: Progress, onlyIfNone = false): Promise<Progress> {
+    this.notePushes(dirname(located.path))
     const stored = await this.#commits.add('', { ...located, pushed, onlyIfNone })
     if ('failure' in stored) throw stored.failure
     return stored
@@ -101,10 +104,25 @@ export class ProgressFiles {
     return rows.length > 0 || !record ? rows : [rowOf(record)]
   }
 
+  /** Notes that the journal holds pushes for the folder. */
+  notePushes(folder: string): void {
+    this.#pushed.add(folder)
+  }
+
+  /** Whether the journal may hold pushes for the folder. */
+  hasPushes(folder: string): boolean {
+    return this.#pushed.has(folder)
+  }
+
   /** Forgets all of a folder that is gone, or was changed by others; resolves when nothing that was pushed so far can come there any more. */
   async forget(folder: string): Promise<void> {
     await this.#commits.drained('')
     await this.#behind.forget(folder)
+    this.clearCache(folder)
+  }
+
+  /** Reads the folder's files anew: they are another account's. */
+  clearCache(folder: string): void {
     this.#files.deleteAll(folder + sep)
     this.#history.forget(folder)
   }

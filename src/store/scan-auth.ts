@@ -6,7 +6,7 @@ import { unlessAbsent } from './error-code.ts'
 import { fromFileName, hasRawFileName, toFileName } from './file-name.ts'
 import { quote } from './finding.ts'
 import { checkAccess, lookAt, readText, type Entry, type Scan } from './scan-entries.ts'
-import { authFile, parseUser } from './user-files.ts'
+import { authFile, parseUser } from './auth-file.ts'
 
 /** Before the folder's name is given to another user. */
 export type GiveName = (folder: string) => Promise<void>

@@ -7,7 +7,7 @@ import { parseProgress } from './progress-file.ts'
 import { moveRecord, moveRows, replaceRecord, restoreRecord } from './repair-document.ts'
 import { checkAccess, checkKind, readText, type Entry, type Scan } from './scan-entries.ts'
 import { checkHistories, type Histories } from './scan-histories.ts'
-import { authFile } from './user-files.ts'
+import { authFile } from './auth-file.ts'
 
 /** Where the documents of a folder are; a stem is a file name without its extension. */
 interface Places {

@@ -2,7 +2,7 @@ import type { Mendable } from './finding.ts'
 import { checkAuth, checkName, type GiveName } from './scan-auth.ts'
 import { checkDocuments, isRecordName } from './scan-documents.ts'
 import { beginScan, checkAccess, checkStray, listEntries, lookAt, type ScanOptions } from './scan-entries.ts'
-import { authFile } from './user-files.ts'
+import { authFile } from './auth-file.ts'
 
 export interface FolderOptions extends ScanOptions {
   giveName?: GiveName

@@ -1,7 +1,21 @@
 import type { Progress } from '../protocol.ts'
 
-/** A credential as it is stored. */
-export interface User {
+/**
+ * Whom a request acts for: the account that its credentials were verified for. A name alone may be another account's
+ * by the time the body of the request is read. Frozen. @see DESIGN.md §2
+ */
+export interface Account {
+  readonly username: string
+  /** The name of its folder in the state directory. */
+  readonly folder: string
+  /** 128 random bits in hex. The next account of the same name has another one. */
+  readonly id: string
+  /** Grows when the key changes and when the account is renamed or disabled; not when its hash is upgraded. */
+  readonly generation: number
+}
+
+/** What an account is created with. */
+export interface NewUser {
   username: string
   /** A PHC string (`$scrypt$…`), a hash of another server, or the plain x-auth-key as Python kss wrote it. @see STORAGE.md §1 */
   key: string
@@ -9,6 +23,13 @@ export interface User {
   disabled?: true
   /** There when the upstream vouched for the key that the account still has. */
   adopted?: true
+}
+
+/** An account with its credential. */
+export interface User extends NewUser {
+  account: Account
+  /** There when the account's id and generation are not stored yet: `upgradeKey` stores them. */
+  unsaved?: true
 }
 
 /** Who may sign up, as an operator said while the server ran. */
@@ -26,20 +47,24 @@ export type Now<T> = T | Promise<T>
 
 /**
  * Where accounts and positions live. Every promise resolves when the change is durable; a failure of the disk rejects
- * with the error of the file system (`error.code`), and the old value stays. @see STORAGE.md §4
+ * with the error of the file system (`error.code`), and the old value stays. What takes an Account throws or rejects
+ * with StaleAccount when that account is gone, or its generation is another one by now. @see STORAGE.md §4
  */
 export interface Store {
   /** Undefined when there is no such user. Rejects with code `DAMAGED_FILE` when the credential cannot be read. */
   getUser(username: string): Now<User | undefined>
 
   /** False when the name is taken; of two at once exactly one wins. An invitation of the name is used up. */
-  createUser(user: User): Promise<boolean>
+  createUser(user: NewUser): Promise<boolean>
 
-  /** Replaces the key, only if it still is `current`, and ends `adopted`. False when it is not, or the user is gone. */
-  replaceKey(username: string, current: string, key: string): Promise<boolean>
+  /** Gives the account another password's key: raises the generation, ends `adopted`. */
+  setKey(account: Account, key: string): Promise<void>
 
-  /** Removes the credential, every record and the history. False when there is no such user. */
-  deleteUser(username: string): Promise<boolean>
+  /** Stores the same password's key in another form, a hash say, only if the stored one still is `current`. */
+  upgradeKey(account: Account, current: string, key: string): Promise<void>
+
+  /** Removes the credential, every record and the history. */
+  deleteUser(account: Account): Promise<void>
 
   /** Every user name, in no order. */
   listUsers(): Promise<string[]>
@@ -48,19 +73,16 @@ export interface Store {
   getRegistration(): Now<Registration>
 
   /** The latest record; undefined when there is none. */
-  getProgress(username: string, document: string): Now<Progress | undefined>
+  getProgress(account: Account, document: string): Now<Progress | undefined>
 
-  /** Stores what nextProgress makes of the push and resolves to it; undefined when the user is gone. */
-  putProgress(username: string, pushed: Progress): Promise<Progress | undefined>
+  /** Stores what nextProgress makes of the push, and resolves to it. */
+  putProgress(account: Account, pushed: Progress): Promise<Progress>
 
-  /**
-   * Stores the record as it is where there is none; resolves to the one that is stored then, which a push may have been
-   * faster with; undefined when the user is gone.
-   */
-  addProgress(username: string, record: Progress): Promise<Progress | undefined>
+  /** Stores the record as it is where there is none; resolves to the one that is stored then: a push may have been faster. */
+  addProgress(account: Account, record: Progress): Promise<Progress>
 
   /** Every change of the position, oldest first, as pushed: a push that only repeats it is none. */
-  listHistory(username: string, document: string): Promise<Progress[]>
+  listHistory(account: Account, document: string): Promise<Progress[]>
 
   /** Finishes what is under way. */
   close(): Promise<void>

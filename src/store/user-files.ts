@@ -1,31 +1,23 @@
 import { statSync, type Stats } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { renameFile, replaceFile, syncFolder, tempPath } from './atomic-file.ts'
-import { DamagedFile, parseObject } from './damaged-file.ts'
+import { join } from 'node:path'
+import { raise } from './account.ts'
+import { AccountIds } from './account-ids.ts'
+import { renameFile, replaceFile, syncFolder, tempPath, writeNewFile } from './atomic-file.ts'
+import { authFile, formatAuth, nextName, parseUser, type StoredUser } from './auth-file.ts'
+import { DamagedFile } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { listsRawName } from './raw-names.ts'
-import type { Now, User } from './store.ts'
-
-export const authFile = 'auth.json'
-
-/** In auth.json while the user gets this name: it counts as soon as the folder is the name's. */
-const nextName = 'x-auth-user-next'
-
-/** A user and the folder that holds what is theirs. */
-export interface StoredUser extends User {
-  folder: string
-  /** All of auth.json; fields that kss does not know outlive a change of the key. */
-  fields: Record<string, unknown>
-}
+import type { Account, NewUser, Now } from './store.ts'
 
 /** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
 export class UserFiles {
   readonly #dir: string
   readonly #identity: string
-  readonly #files = new FileCache(parseUser)
+  readonly #ids = new AccountIds()
+  readonly #files = new FileCache<StoredUser>((text, stats, path) => this.#ids.identify(parseUser(text, stats, path)))
 
   constructor(dir: string) {
     this.#dir = dir
@@ -44,18 +36,26 @@ export class UserFiles {
     throw new DamagedFile(this.#dir, 'is another folder than at the start')
   }
 
-  /** False when the name is taken. The folder appears whole: renaming it over another one fails. */
-  async create({ username, key, disabled, adopted }: User): Promise<boolean> {
+  /** The user, if it is at hand and nobody changed its file. */
+  peek(username: string): StoredUser | undefined {
+    return this.#files.peek(username)
+  }
+
+  /**
+   * False when the name is taken. The folder appears whole: renaming it over another one fails. It is written while
+   * `before` runs, and appears after both: a slow disk is a slow answer on a reader's screen.
+   */
+  async create({ username, key, disabled, adopted }: NewUser, before: () => Promise<void>): Promise<boolean> {
     const folder = this.folderOf(username)
     const temp = tempPath(this.#dir)
     const said = { ...(disabled && { disabled }), ...(adopted && { adopted }) }
-    const fields = { 'x-auth-user': username, 'x-auth-key': key, ...said }
+    const text = formatAuth({ 'x-auth-user': username, 'x-auth-key': key, ...said }, AccountIds.create())
     try {
       await mkdir(temp, { mode: 0o700 })
-      const stats = await replaceFile(join(temp, authFile), format(fields))
+      const [stats] = await Promise.all([writeNewFile(join(temp, authFile), text), before()])
       await renameFile(temp, folder)
       await syncFolder(this.#dir)
-      this.#set(folder, fields, stats)
+      this.#set(folder, text, stats)
       return true
     } catch (error) {
       await rm(temp, { recursive: true, force: true }).catch(() => undefined)
@@ -65,32 +65,34 @@ export class UserFiles {
     }
   }
 
-  /** False when the key is not `current` any more, or the user is gone. */
-  async replaceKey(username: string, current: string, key: string): Promise<boolean> {
-    const found = await this.find(username)
-    if (found?.key !== current) return false
-    const { adopted: _ofTheKey, ...fields } = found.fields
-    await this.#write(found.folder, { ...fields, 'x-auth-key': key })
-    return true
+  /** Another password's key. */
+  async setKey({ account, folder, fields }: StoredUser, key: string): Promise<void> {
+    const { adopted: _ofTheKey, ...rest } = fields
+    await this.#write(folder, { ...rest, 'x-auth-key': key }, raise(account))
+  }
+
+  /** The same password's key in another form. */
+  async upgradeKey({ account, folder, fields }: StoredUser, key: string): Promise<void> {
+    await this.#write(folder, { ...fields, 'x-auth-key': key }, account)
   }
 
   /** Locks the account, or opens it again. */
-  async setDisabled({ folder, fields }: StoredUser, disabled: boolean): Promise<void> {
+  async setDisabled({ account, folder, fields }: StoredUser, disabled: boolean): Promise<void> {
     const { disabled: _before, ...rest } = fields
-    await this.#write(folder, disabled ? { ...rest, disabled } : rest)
+    await this.#write(folder, disabled ? { ...rest, disabled } : rest, disabled ? raise(account) : account)
   }
 
   /**
    * Gives the user and the folder another name, which must not be taken. Both change at one moment, that of the
    * folder's renaming: the new name stands in auth.json before.
    */
-  async rename({ username, folder, fields }: StoredUser, to: string): Promise<void> {
+  async rename({ username, account, folder, fields }: StoredUser, to: string): Promise<void> {
     const target = this.folderOf(to)
-    await this.#write(folder, { ...fields, [nextName]: to })
+    await this.#write(folder, { ...fields, [nextName]: to }, account)
     await renameFile(folder, target)
     this.#files.delete(username)
     await syncFolder(this.#dir)
-    await this.#write(target, { ...fields, 'x-auth-user': to })
+    await this.#write(target, { ...fields, 'x-auth-user': to }, raise(account))
   }
 
   /** False when the folder is not there. Gone as one: the folder is renamed first, then emptied. */
@@ -121,13 +123,14 @@ export class UserFiles {
     this.#files.deleteAll('')
   }
 
-  async #write(folder: string, fields: Record<string, unknown>): Promise<void> {
-    this.#set(folder, fields, await replaceFile(join(folder, authFile), format(fields)))
+  async #write(folder: string, fields: Record<string, unknown>, account: Account): Promise<void> {
+    const text = formatAuth(fields, account)
+    this.#set(folder, text, await replaceFile(join(folder, authFile), text))
   }
 
-  #set(folder: string, fields: Record<string, unknown>, stats: Stats): void {
+  #set(folder: string, text: string, stats: Stats): void {
     const path = join(folder, authFile)
-    const user = userOf(fields, path)
+    const user = this.#ids.identify(parseUser(text, stats, path))
     this.#files.set(user.username, path, user, stats)
   }
 
@@ -176,24 +179,4 @@ export class UserFiles {
 /** A disk that is taken out leaves another folder behind, or none. */
 function identity({ dev, ino, birthtimeMs }: Stats): string {
   return `${dev} ${ino} ${birthtimeMs}`
-}
-
-function format(fields: Record<string, unknown>): string {
-  return `${JSON.stringify(fields)}\n`
-}
-
-/** The user that the text of an auth.json tells of; throws DamagedFile. */
-export function parseUser(text: string, _stats: unknown, path: string): StoredUser {
-  return userOf(parseObject(text, path), path)
-}
-
-function userOf(all: Record<string, unknown>, path: string): StoredUser {
-  const folder = dirname(path)
-  const { [nextName]: next, ...fields } = all
-  if (typeof next === 'string' && toFileName(next) === basename(folder)) fields['x-auth-user'] = next
-  const { 'x-auth-user': username, 'x-auth-key': key, disabled, adopted } = fields
-  if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
-  if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
-  const user = { username, key, folder, fields }
-  return { ...user, ...(disabled === true && { disabled }), ...(adopted === true && { adopted }) }
 }

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache'
 import type { Credentials } from '../credentials.ts'
 import { ProtocolError } from '../errors.ts'
 import { registration, type Progress } from '../protocol.ts'
-import type { Store, User } from '../store/store.ts'
+import type { Account, Store } from '../store/store.ts'
 import type { Upstream } from '../upstream.ts'
 import { readForeignRecord } from './foreign-record.ts'
 import { Questions, type QuestionsOptions } from './questions.ts'
@@ -65,21 +65,21 @@ export class OldServer implements Upstream {
     })
   }
 
-  async fetchProgress(credentials: Credentials, document: string, spentMs: number): Promise<Progress | undefined> {
-    const { username } = credentials
+  async fetchProgress(account: Account, key: string, document: string, spentMs: number): Promise<Progress | undefined> {
+    const { username } = account
     if (this.#hasEnded() || !plainId.test(document)) return undefined
     const user = await this.#options.store.getUser(username)
     // The key of somebody who signed up here is none of the upstream's business, unless the operator named them.
     if (!user || !(user.adopted || this.#usernames.has(username))) return undefined
-    const [account, id] = [this.#id(username, user.key), this.#id(username, user.key, document)]
-    const before = this.#asked.get(account) ?? this.#asked.get(id)
+    const [ofUser, id] = [this.#id(username, user.key), this.#id(username, user.key, document)]
+    const before = this.#asked.get(ofUser) ?? this.#asked.get(id)
     if (before === 'done') return undefined
     if (before === 'failed') throw new ProtocolError('unavailable', retryAfter)
     return await once(this.#fetching, id, async () => {
-      const found = await this.#find(credentials, document, spentMs, id)
-      const kept = typeof found === 'object' ? await this.#keep(user, document, found) : undefined
+      const found = await this.#find({ username, key }, document, spentMs, id)
+      const kept = typeof found === 'object' ? await this.#keep(account, document, found) : undefined
       // From now on nothing is asked with a key that was refused.
-      this.#asked.set(found === 'refused' ? account : id, 'done')
+      this.#asked.set(found === 'refused' ? ofUser : id, 'done')
       return kept
     })
   }
@@ -104,17 +104,15 @@ export class OldServer implements Upstream {
   }
 
   /** Stores what was found unless a reader pushed meanwhile, and gives what is stored then. */
-  async #keep({ username, key }: User, document: string, found: object): Promise<Progress | undefined> {
+  async #keep(account: Account, document: string, found: object): Promise<Progress | undefined> {
     const { store, logger, now = Date.now } = this.#options
     const record = readForeignRecord(found, document, Math.floor(now() / 1000))
     if (!record) {
       this.#questions.warn(`has a position of ${document} that no reader could have pushed`)
       return undefined
     }
-    // Deleted meanwhile, and the name perhaps somebody else's.
-    if ((await store.getUser(username))?.key !== key) return undefined
-    const kept = await store.addProgress(username, record)
-    logger.info({ user: username, document }, 'a position came from the upstream')
+    const kept = await store.addProgress(account, record)
+    logger.info({ user: account.username, document }, 'a position came from the upstream')
     return kept
   }
 

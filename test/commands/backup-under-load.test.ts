@@ -5,6 +5,7 @@ import pLimit from 'p-limit'
 import t, { type Test } from 'tap'
 import { folder, headersOf, openStore } from './state-fixture.ts'
 import { kss, serve, type Ended } from './kss.ts'
+import { byName } from '../store/by-name.ts'
 
 const backups = 20
 const env = { KSS_HISTORY_LIMIT: '0' }
@@ -43,8 +44,8 @@ async function push(url: string, pushed: Pushed, over: AbortSignal): Promise<voi
 /** What a restored folder has of the document: its position, 0 for none, and the numbers in its history. */
 async function positionsIn(dir: string, { username, document }: Pushed): Promise<{ last: number; history: number[] }> {
   const store = await openStore(dir)
-  const record = await store.getProgress(username, document)
-  const history = await store.listHistory(username, document)
+  const record = await byName(store).getProgress(username, document)
+  const history = await byName(store).listHistory(username, document)
   await store.close()
   return { last: Number(record?.progress ?? 0), history: history.map(({ progress }) => Number(progress)) }
 }

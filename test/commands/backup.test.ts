@@ -10,6 +10,7 @@ import { hardNames, pushed } from '../store/contract.ts'
 import { snapshot, writeEntries, type Entry } from './archives.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, dune, folder, now, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 const at = (number: number, timestamp: number, more: Partial<Progress> = {}): Progress => ({
   ...pushed,
@@ -30,7 +31,7 @@ async function contentOf(store: FileStore, usernames: string[], documents: strin
   const users = usernames.map(async (username) => {
     const user = await store.getUser(username)
     const each = documents.map(async (document) => {
-      return [await store.getProgress(username, document), await store.listHistory(username, document)]
+      return [await byName(store).getProgress(username, document), await byName(store).listHistory(username, document)]
     })
     return [username, user?.key, user?.disabled, await Promise.all(each)]
   })
@@ -42,9 +43,9 @@ t.test('a restored folder has all names, histories, titles and locks, also those
   const dir = await stateFolder(t, async (store) => {
     for (const [number, name] of hardNames.entries()) {
       await store.createUser({ username: name, key: `key of ${name}` })
-      await store.putProgress('ann', at(number, 1000, { document: name, metadata: { title: name } }))
-      await store.putProgress('ann', at(number + 1, 2000, { document: name, device_id: 'A' }))
-      await store.putProgress(name, at(number, 3000, { document: 'con' }))
+      await byName(store).putProgress('ann', at(number, 1000, { document: name, metadata: { title: name } }))
+      await byName(store).putProgress('ann', at(number + 1, 2000, { document: name, device_id: 'A' }))
+      await byName(store).putProgress(name, at(number, 3000, { document: 'con' }))
     }
     await store.operations.putTitle('ann', '李', 'A title')
     await store.operations.setDisabled('Ann', true)
@@ -65,7 +66,7 @@ t.test('a restored folder has all names, histories, titles and locks, also those
   const after = await openStore(target)
   t.same((await after.listUsers()).toSorted(), usernames.toSorted())
   // Python kss wrote no history: the record is its first row.
-  const history = await after.listHistory('Old Friend', 'My Book')
+  const history = await byName(after).listHistory('Old Friend', 'My Book')
   t.same(history, [at(5, 900, { document: 'My Book' })])
   await after.operations.pruneHistory('Old Friend', 'My Book', 1, 0)
   const content = (await contentOf(after, usernames, documents)) as [string, ...unknown[]][]
@@ -113,21 +114,21 @@ t.test(
   'a merge keeps accounts and titles, lets the newest position win, and adds the rest to the history',
   async (t) => {
     const here = await stateFolder(t, async (store) => {
-      await store.putProgress('alice', at(2, 2000))
-      await store.putProgress('alice', at(9, 9000, { document: 'newer here' }))
+      await byName(store).putProgress('alice', at(2, 2000))
+      await byName(store).putProgress('alice', at(9, 9000, { document: 'newer here' }))
     })
     const other = await copyOf(t, here)
     const store = await openStore(other)
-    await store.replaceKey('alice', (await store.getUser('alice'))?.key ?? '', 'another key')
-    await store.putProgress('alice', at(3, 3000))
-    await store.putProgress('alice', at(10, 10_000, { document: 'only there' }))
+    await byName(store).setKey('alice', 'another key')
+    await byName(store).putProgress('alice', at(3, 3000))
+    await byName(store).putProgress('alice', at(10, 10_000, { document: 'only there' }))
     await store.operations.putTitle('alice', dune, 'another title')
     await store.createUser({ username: 'bob', key: 'B', disabled: true })
     await store.close()
     const archive = await backUp(t, other)
     const local = await openStore(here)
     const key = (await local.getUser('alice'))?.key
-    await local.putProgress('alice', at(4, 4000, { document: 'newer here', progress: 'x' }))
+    await byName(local).putProgress('alice', at(4, 4000, { document: 'newer here', progress: 'x' }))
     await local.close()
 
     for (const [latest, rows] of [
@@ -144,11 +145,11 @@ t.test(
     const merged = await openStore(here)
     t.match(await merged.getUser('alice'), { key })
     t.match(await merged.getUser('bob'), { key: 'B', disabled: true })
-    t.match(await merged.getProgress('alice', dune), { title: 'Dune', percentage: 0.03 })
-    t.same(await merged.listHistory('alice', dune), places)
-    t.match(await merged.getProgress('alice', 'abc'), { progress: '3' })
-    t.match(await merged.getProgress('alice', 'only there'), { progress: '10' })
-    t.match(await merged.getProgress('alice', 'newer here'), { progress: 'x' })
+    t.match(await byName(merged).getProgress('alice', dune), { title: 'Dune', percentage: 0.03 })
+    t.same(await byName(merged).listHistory('alice', dune), places)
+    t.match(await byName(merged).getProgress('alice', 'abc'), { progress: '3' })
+    t.match(await byName(merged).getProgress('alice', 'only there'), { progress: '10' })
+    t.match(await byName(merged).getProgress('alice', 'newer here'), { progress: 'x' })
     await merged.close()
   },
 )
@@ -168,15 +169,15 @@ t.test('an archive of tar of the folder of a server that was killed has what is 
   const dir = await folder(t)
   const store = await openStore(dir)
   await store.createUser({ username: 'ann', key: 'K' })
-  for (let number = 1; number <= 20; number++) await store.putProgress('ann', at(number, 1000))
+  for (let number = 1; number <= 20; number++) await byName(store).putProgress('ann', at(number, 1000))
   const archive = join(await folder(t), 'plain.tgz')
   execFileSync('tar', ['-czf', archive, '--exclude=.lock-*', '-C', dir, '.'])
   await store.close()
   const target = await folder(t)
   t.match(await run(target, 'backup', 'restore', archive), { code: 0, stderr: '' })
   const restored = await openStore(target)
-  t.match(await restored.getProgress('ann', 'abc'), { progress: '20' })
-  const numbers = (await restored.listHistory('ann', 'abc')).map(({ progress }) => progress)
+  t.match(await byName(restored).getProgress('ann', 'abc'), { progress: '20' })
+  const numbers = (await byName(restored).listHistory('ann', 'abc')).map(({ progress }) => progress)
   t.same(
     numbers,
     Array.from({ length: 20 }, (_, index) => `${index + 1}`),

@@ -11,6 +11,7 @@ import { snapshot } from './archives.ts'
 import { kss, serve, type Ended } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, dune, folder, headersOf, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 /** What a person or a disk did to the folder of a user whose Dune has four places. */
 interface Damage {
@@ -182,8 +183,8 @@ async function checkDamage(t: Test, healthy: string, damage: Damage): Promise<vo
   t.same(await snapshot(dir), mended)
 
   const store = await openStore(dir)
-  t.match(await store.getProgress('alice', dune), { percentage: served }, what)
-  t.equal((await store.listHistory('alice', dune)).length, rows, what)
+  t.match(await byName(store).getProgress('alice', dune), { percentage: served }, what)
+  t.equal((await byName(store).listHistory('alice', dune)).length, rows, what)
   t.equal((await store.getUser('alice'))?.disabled ?? false, isLocked)
   await store.close()
 }
@@ -201,7 +202,7 @@ t.test('all kinds of damage at once are found, and mended, each of another user'
   const dir = await stateFolder(t, async (store) => {
     for (const number of byHand.keys()) {
       await store.createUser({ username: userOf(number), key: 'K' })
-      for (const place of places) await store.putProgress(userOf(number), place)
+      for (const place of places) await byName(store).putProgress(userOf(number), place)
     }
   })
   for (const [number, { make }] of byHand.entries()) await make(dir, userOf(number))
@@ -230,8 +231,8 @@ t.test('all kinds of damage at once are found, and mended, each of another user'
   }
   const store = await openStore(dir)
   for (const [number, { what, served = 0.03, rows = 4 }] of byHand.entries()) {
-    t.match(await store.getProgress(userOf(number), dune), { percentage: served }, what)
-    t.equal((await store.listHistory(userOf(number), dune)).length, rows, what)
+    t.match(await byName(store).getProgress(userOf(number), dune), { percentage: served }, what)
+    t.equal((await byName(store).listHistory(userOf(number), dune)).length, rows, what)
   }
   await store.close()
 })
@@ -351,7 +352,7 @@ t.test('a server that is pushed to is well, and a repair does nothing there', as
   t.equal(await server.stop(), 0)
   const store = await openStore(dir)
   for (const [number, name] of names.entries()) {
-    t.match(await store.getProgress('alice', name), { progress: `${sent[number]}` })
+    t.match(await byName(store).getProgress('alice', name), { progress: `${sent[number]}` })
   }
   await store.close()
 })
@@ -359,7 +360,7 @@ t.test('a server that is pushed to is well, and a repair does nothing there', as
 t.test('a running server mends what a check finds, and serves it without a restart', async (t) => {
   const dir = await stateFolder(t, async (store) => {
     await store.createUser({ username: 'bob', key: headersOf('bob', 'builder')['x-auth-key'] ?? '' })
-    await store.putProgress('bob', { ...pushed, progress: 'p1' })
+    await byName(store).putProgress('bob', { ...pushed, progress: 'p1' })
   })
   const server = await serve(t, dir)
   const pull = async (username: string, password: string, document: string): Promise<[number, unknown]> => {
@@ -412,7 +413,7 @@ t.test('a running server mends what a check finds, and serves it without a resta
   t.equal(await server.stop(), 0)
   t.equal((await run(dir, 'check')).code, 0)
   const store = await openStore(dir)
-  t.same((await store.listHistory('alice', dune)).length, places.length + 2)
+  t.same((await byName(store).listHistory('alice', dune)).length, places.length + 2)
   await store.close()
 })
 
@@ -482,6 +483,6 @@ t.test('what a journal holds is told as a note', async (t) => {
   t.match(await runJson(dir, 'doc', 'list', 'alice'), [{}, {}])
   t.equal((await run(dir, 'check')).stdout, 'All is well.\n')
   const store = await openStore(dir)
-  t.match(await store.getProgress('alice', 'new'), { progress: 'p9' })
+  t.match(await byName(store).getProgress('alice', 'new'), { progress: 'p9' })
   await store.close()
 })

@@ -3,6 +3,7 @@ import { collectDevices } from '../../src/commands/device.ts'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { now, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 t.test('the readers of an account are told with when they were seen', async (t) => {
   const dir = await stateFolder(t)
@@ -53,6 +54,6 @@ t.test('who has pushed nothing, or is not there, is one line', async (t) => {
 
 t.test('a push that repeats the last position is seen at its own time', async (t) => {
   const last = places.at(-1)!
-  const dir = await stateFolder(t, (store) => store.putProgress('alice', { ...last, timestamp: now }))
+  const dir = await stateFolder(t, (store) => byName(store).putProgress('alice', { ...last, timestamp: now }))
   t.match(await runJson(dir, 'device', 'list', 'alice'), [{ device_id: 'KOBO-ID', last_seen: now, pushes: 3 }, {}])
 })

@@ -5,12 +5,13 @@ import type { Progress } from '../../src/protocol.ts'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, now, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 /** alice's folder with more books: by metadata, by a file name, without a name, and with an evil one. */
 function library(t: Test): Promise<string> {
   return stateFolder(t, async (store) => {
     const put = (document: string, more: Partial<Progress>): Promise<unknown> =>
-      store.putProgress('alice', { ...pushed, document, ...more })
+      byName(store).putProgress('alice', { ...pushed, document, ...more })
     await put('aaaa1111', { percentage: 0.9, metadata: { title: 'Emma', filename: 'e.epub' } })
     await put('aaaa2222', { percentage: 0.8, metadata: { filename: 'emma.epub' } })
     await put('cccc3333', { percentage: 2, device: '\u001b[31mred\u202eder\u0007', timestamp: now })
@@ -51,7 +52,8 @@ t.test('control characters of a reader never reach the terminal', async (t) => {
 t.test('control characters of a title reach no error message either', async (t) => {
   const metadata = { title: 'Em\u001bma' }
   const dir = await stateFolder(t, async (store) => {
-    for (const document of ['aaaa1', 'aaaa2']) await store.putProgress('alice', { ...pushed, document, metadata })
+    for (const document of ['aaaa1', 'aaaa2'])
+      await byName(store).putProgress('alice', { ...pushed, document, metadata })
   })
   for (const args of [
     ['doc', 'show', 'alice', 'aaaa'],
@@ -65,7 +67,12 @@ t.test('control characters of a title reach no error message either', async (t) 
 t.test('a book is shown with how its position changed, the last changes unless all are asked for', async (t) => {
   const dir = await stateFolder(t, async (store) => {
     for (let number = 1; number <= 40; number++) {
-      await store.putProgress('alice', { ...pushed, progress: `${number}`, percentage: number / 40, timestamp: number })
+      await byName(store).putProgress('alice', {
+        ...pushed,
+        progress: `${number}`,
+        percentage: number / 40,
+        timestamp: number,
+      })
     }
   })
   const { stdout } = await run(dir, 'doc', 'show', 'alice', 'DUNE')
@@ -132,7 +139,7 @@ for (const beside of [false, true]) {
 t.test('a book file tells which positions are in it', async (t) => {
   const dir = await stateFolder(t, async (store) => {
     await store.createUser({ username: 'bob', key: 'K' })
-    await store.putProgress('bob', { ...pushed, document: dune })
+    await byName(store).putProgress('bob', { ...pushed, document: dune })
   })
   const books = await folder(t)
   const [book, other] = [join(books, 'minimal-v3plus2.epub'), join(books, 'other.epub')]

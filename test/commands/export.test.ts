@@ -11,6 +11,7 @@ import { faultyDisk } from '../store/faulty-disk.ts'
 import { kss } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, headersOf, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout)
@@ -67,7 +68,7 @@ async function contentOf(dir: string, usernames: string[], documents: string[]):
   const store = await openStore(dir)
   const users = usernames.map(async (username) => {
     const each = documents.map(async (document) => {
-      return [await store.getProgress(username, document), await store.listHistory(username, document)]
+      return [await byName(store).getProgress(username, document), await byName(store).listHistory(username, document)]
     })
     const user = await store.getUser(username)
     return [username, user?.key, user?.disabled, await Promise.all(each)]
@@ -81,8 +82,8 @@ t.test('what kss exports is restored with all names, histories, titles and locks
   const dir = await stateFolder(t, async (store) => {
     for (const [number, name] of hardNames.entries()) {
       await store.createUser({ username: name, key: `key of ${name}` })
-      await store.putProgress(name, at(number, 1000, { document: name, metadata: { title: name } }))
-      await store.putProgress(name, at(number + 1, 2000, { document: name, device_id: 'A' }))
+      await byName(store).putProgress(name, at(number, 1000, { document: name, metadata: { title: name } }))
+      await byName(store).putProgress(name, at(number + 1, 2000, { document: name, device_id: 'A' }))
     }
     await store.operations.putTitle('ann', 'ann', 'A title')
     await store.operations.setDisabled('Ann', true)
@@ -138,12 +139,15 @@ t.test('a spreadsheet has every change, in cells that survive what readers name 
   const dir = await stateFolder(t, async (store) => {
     await store.createUser({ username: 'Zoë', key: 'K' })
     for (const [number, device] of formulas.entries()) {
-      await store.putProgress('Zoë', at(number, 1000 + number, { document: 'formulas', device, device_id: device }))
+      await byName(store).putProgress(
+        'Zoë',
+        at(number, 1000 + number, { document: 'formulas', device, device_id: device }),
+      )
     }
-    await store.putProgress('Zoë', at(1, 1000, { document: odd, metadata: { title: odd } }))
-    await store.putProgress('Zoë', at(1, 1000, { document: '=document', metadata: { filename: 'a,b.epub' } }))
-    await store.putProgress('Zoë', at(1, 1000, { document: 'below', percentage: -0.5 }))
-    await store.putProgress('Zoë', at(1, 1000, { document: '李', progress: '' }))
+    await byName(store).putProgress('Zoë', at(1, 1000, { document: odd, metadata: { title: odd } }))
+    await byName(store).putProgress('Zoë', at(1, 1000, { document: '=document', metadata: { filename: 'a,b.epub' } }))
+    await byName(store).putProgress('Zoë', at(1, 1000, { document: 'below', percentage: -0.5 }))
+    await byName(store).putProgress('Zoë', at(1, 1000, { document: '李', progress: '' }))
     // Long after the end of time.
     await store.operations.mergeProgress('Zoë', [{ rows: [at(1, 9e15, { document: 'late' })] }])
   })
@@ -198,8 +202,8 @@ t.test('Python kss gets its own layout, under the raw names and without what it 
     await store.createUser({ username: '..', key: 'K' })
     await store.createUser({ username: 'a/b', key: hash })
     for (const document of ['Foo Bar', '李', long, ...bad, 'bell\u0007/x']) {
-      await store.putProgress('Zoë', at(1, 1000, { document }))
-      await store.putProgress('Zoë', at(2, 2000, { document, device_id: 'A', metadata: { title: 'T' } }))
+      await byName(store).putProgress('Zoë', at(1, 1000, { document }))
+      await byName(store).putProgress('Zoë', at(2, 2000, { document, device_id: 'A', metadata: { title: 'T' } }))
     }
   })
   const file = join(await folder(t), 'old.tar.gz')

@@ -4,6 +4,7 @@ import type { Progress } from '../../src/protocol.ts'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, day, dune, headersOf, now, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 /** A local date, as a person types it. */
 const dateOf = (seconds: number): string => new Date(seconds * 1000).toLocaleString('sv-SE').slice(0, 16)
@@ -37,7 +38,7 @@ t.test('an earlier position is put back, as it is meant', async (t) => {
 
 t.test('every reader takes the position: it is another’s, and newer than all', async (t) => {
   const ahead = { ...places[3]!, timestamp: now + 600 }
-  const dir = await stateFolder(t, (store) => store.putProgress('alice', { ...ahead, percentage: 0.04 }))
+  const dir = await stateFolder(t, (store) => byName(store).putProgress('alice', { ...ahead, percentage: 0.04 }))
   const server = await serveHere(t, dir)
   const ask = async (): Promise<unknown> => {
     const reply = await fetch(`${server.url}/syncs/progress/${dune}`, { headers: headersOf('alice', 'wonderland') })
@@ -53,13 +54,13 @@ t.test('every reader takes the position: it is another’s, and newer than all',
 
 t.test('a time that is days ahead counts for nothing', async (t) => {
   const wrong = { ...places[3]!, percentage: 0.04, timestamp: now + 30 * day }
-  const dir = await stateFolder(t, (store) => store.putProgress('alice', wrong))
+  const dir = await stateFolder(t, (store) => byName(store).putProgress('alice', wrong))
   const { timestamp } = await runJson<Progress>(dir, 'history', 'restore', 'alice', 'Dune', '3')
   t.ok(timestamp >= now && timestamp < now + day)
 })
 
 t.test('what cannot be restored is one line', async (t) => {
-  const dir = await stateFolder(t, (store) => store.putProgress('alice', { ...pushed, document: 'once' }))
+  const dir = await stateFolder(t, (store) => byName(store).putProgress('alice', { ...pushed, document: 'once' }))
   const none = (name: string): string =>
     `${name} of alice has no such earlier position. kss doc show tells what it has.\n`
   const noTime = (text: string): string =>
@@ -101,7 +102,7 @@ function long(t: Test): Promise<string> {
       ['bob', 5],
     ] as const) {
       for (let ago = changes; ago > 0; ago--) {
-        await store.putProgress(username, { ...pushed, progress: `${ago}`, timestamp: now - ago * day + 60 })
+        await byName(store).putProgress(username, { ...pushed, progress: `${ago}`, timestamp: now - ago * day + 60 })
       }
     }
   })

@@ -20,6 +20,7 @@ import {
 } from './other-servers.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, headersOf, now, openStore, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 interface Imported {
   users: { username: string; isNew: boolean; documents: number; latest: number; rows: number; password?: string }[]
@@ -202,7 +203,7 @@ t.test('what cannot come is told, and all else comes', async (t) => {
   t.match(stdout, /\nann +new +1 +1 +1\ndora +new +1 +1 +1\n2 accounts with 2 documents came\.\n$/)
   const store = await openStore(dir)
   t.same((await store.listUsers()).toSorted(), ['ann', 'dora'])
-  for (const username of ['ann', 'dora']) t.same(await store.getProgress(username, 'dune'), place)
+  for (const username of ['ann', 'dora']) t.same(await byName(store).getProgress(username, 'dune'), place)
   await store.close()
   const again = await run(dir, 'import', 'users-json', source, '--json')
   t.equal(again.code, 1)
@@ -323,7 +324,7 @@ const at = (percentage: number, timestamp: number, more: Partial<Progress> = {})
 t.test('the newest time wins, and the others go into the history', async (t) => {
   for (const beside of [false, true]) {
     const dir = await stateFolder(t, async (store) => {
-      await store.putProgress('alice', { ...at(0.4, 5000), document: 'both' })
+      await byName(store).putProgress('alice', { ...at(0.4, 5000), document: 'both' })
     })
     const before = await storedKey(dir, 'alice')
     const server = beside ? await serveHere(t, dir) : undefined
@@ -340,13 +341,13 @@ t.test('the newest time wins, and the others go into the history', async (t) => 
       await server.close()
     }
     const store = await openStore(dir)
-    t.match(await store.getProgress('alice', dune), { percentage: 0.03, title: 'Dune' })
+    t.match(await byName(store).getProgress('alice', dune), { percentage: 0.03, title: 'Dune' })
     const percentages = async (document: string): Promise<number[]> =>
-      (await store.listHistory('alice', document)).map(({ percentage }) => percentage)
+      (await byName(store).listHistory('alice', document)).map(({ percentage }) => percentage)
     t.same(await percentages(dune), [0.15, 0.1, 0.2, 0.5, 0.03])
-    t.same(await store.getProgress('alice', 'both'), newer)
+    t.same(await byName(store).getProgress('alice', 'both'), newer)
     t.same(await percentages('both'), [0.4, 0.6])
-    t.match(await store.getProgress('alice', 'emma'), { percentage: 0.7 })
+    t.match(await byName(store).getProgress('alice', 'emma'), { percentage: 0.7 })
     await store.close()
     if (!beside) t.equal(await storedKey(dir, 'alice'), before, 'an account that is there keeps its key')
   }
@@ -372,8 +373,8 @@ t.test('history and titles of KOsync come too', async (t) => {
     problems: [],
   })
   const store = await openStore(dir)
-  t.match(await store.getProgress('ann', dune), { percentage: 0.5, title: 'Dune' })
-  const history = await store.listHistory('ann', dune)
+  t.match(await byName(store).getProgress('ann', dune), { percentage: 0.5, title: 'Dune' })
+  const history = await byName(store).listHistory('ann', dune)
   t.same(
     history.map(({ percentage, timestamp }) => [percentage, timestamp]),
     [
@@ -403,7 +404,7 @@ t.test('many documents of many users come, here and through a server', async (t)
     await server?.close()
     const store = await openStore(dir)
     for (const [number, name] of names.entries())
-      t.same(await store.getProgress(name, `book-${number}`), places[number])
+      t.same(await byName(store).getProgress(name, `book-${number}`), places[number])
     await store.close()
   }
 })

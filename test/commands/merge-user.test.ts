@@ -3,13 +3,14 @@ import { mergeUser } from '../../src/commands/merge-user.ts'
 import { localStore } from '../../src/commands/state-store.ts'
 import { pushed } from '../store/contract.ts'
 import { folder, openStore } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 t.test('a user who is removed while documents come is told', async (t) => {
   const store = await openStore(await folder(t))
   t.teardown(() => store.close())
   const documents = async function* (): AsyncGenerator<{ rows: [typeof pushed] }[]> {
     yield [{ rows: [pushed] }]
-    await store.deleteUser('ann')
+    await byName(store).deleteUser('ann')
     yield [{ rows: [pushed] }]
   }
   await t.rejects(mergeUser(localStore(store), { username: 'ann', key: 'K' }, documents()), {

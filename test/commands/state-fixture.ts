@@ -11,6 +11,7 @@ import { keyOfPassword } from '../../src/credentials.ts'
 import type { Progress } from '../../src/protocol.ts'
 import { markFormat } from '../../src/store/format.ts'
 import { FileStore } from '../../src/store/file-store.ts'
+import { byName } from '../store/by-name.ts'
 
 /** The MD5 of the file name `minimal-v3plus2.epub`. */
 export const dune = '35322b7036d0c3298eedde8c30429693'
@@ -47,7 +48,7 @@ export async function stateFolder(t: Test, more?: (store: FileStore) => Promise<
   const dir = await folder(t)
   const store = await openStore(dir)
   await store.createUser({ username: 'alice', key: keyOfPassword('wonderland') })
-  for (const pushed of places) await store.putProgress('alice', pushed)
+  for (const pushed of places) await byName(store).putProgress('alice', pushed)
   await store.operations.putTitle('alice', dune, 'Dune')
   await more?.(store)
   await store.close()

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { folder, openStore, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 /** A folder as Python kss left it. */
 async function pythonFolder(t: Test): Promise<string> {
@@ -105,6 +106,6 @@ t.test('an older format is backed up, too, before it is changed', async (t) => {
   t.match(await run(dir, 'user', 'list'), { code: 0, stderr: '' })
   t.match(await backupsIn(dir), [/before-format-1/])
   const store = await openStore(dir)
-  t.equal((await store.listHistory('alice', '35322b7036d0c3298eedde8c30429693')).length, 4)
+  t.equal((await byName(store).listHistory('alice', '35322b7036d0c3298eedde8c30429693')).length, 4)
   await store.close()
 })

@@ -6,6 +6,7 @@ import { readKssPython } from '../../src/import/kss-python.ts'
 import { SourceError } from '../../src/import/source.ts'
 import { FileStore } from '../../src/store/file-store.ts'
 import { collect } from './collect.ts'
+import { byName } from '../store/by-name.ts'
 
 const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
 const record = {
@@ -63,8 +64,8 @@ t.test('reads what this kss wrote, whatever the names', async (t) => {
   for (const username of names) {
     await store.createUser({ username, key })
     for (const document of names) {
-      await store.putProgress(username, { ...record, document })
-      await store.putProgress(username, { ...record, document, progress: '57', timestamp: 1_700_000_100 })
+      await byName(store).putProgress(username, { ...record, document })
+      await byName(store).putProgress(username, { ...record, document, progress: '57', timestamp: 1_700_000_100 })
     }
   }
   await store.close()

@@ -4,6 +4,7 @@ import type { Progress } from '../../src/protocol.ts'
 import { FileStore } from '../../src/store/file-store.ts'
 import { writeTree } from './record.ts'
 import type { Tree } from './recorded-disk.ts'
+import { byName } from '../store/by-name.ts'
 
 /** What a client is told of one account; of one that is gone, what it is told when that is made anew. */
 export interface Account {
@@ -33,8 +34,8 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
       if (key === undefined) await store.createUser({ username, key: 'anew' })
       const account: Account = { key, records: new Map() }
       for (const document of own) {
-        const current = await store.getProgress(username, document)
-        account.records.set(document, { current, history: await store.listHistory(username, document) })
+        const current = await byName(store).getProgress(username, document)
+        account.records.set(document, { current, history: await byName(store).listHistory(username, document) })
       }
       accounts.set(username, account)
     }

@@ -3,6 +3,7 @@ import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileStore as Store } from '../../src/store/file-store.ts'
 import type { Act, Mark } from './marks.ts'
+import { byName } from '../store/by-name.ts'
 
 const [module = '', marksPath = '', part = '', ...dirs] = process.argv.slice(2)
 const { FileStore } = (await import(module)) as { FileStore: typeof Store }
@@ -40,16 +41,15 @@ class Reader {
     return tell({ act: 'create', ...user }, () => this.#store.createUser(user))
   }
 
-  changeKey(): Promise<boolean> {
-    const before = this.#key
+  changeKey(): Promise<void> {
     this.#version += 1
     const [username, key] = [this.#username, this.#key]
-    return tell({ act: 'replaceKey', username, key }, () => this.#store.replaceKey(username, before, key))
+    return tell({ act: 'replaceKey', username, key }, () => byName(this.#store).setKey(username, key))
   }
 
-  delete(): Promise<boolean> {
+  delete(): Promise<void> {
     const username = this.#username
-    return tell({ act: 'delete', username }, () => this.#store.deleteUser(username))
+    return tell({ act: 'delete', username }, () => byName(this.#store).deleteUser(username))
   }
 
   /** Every fifth is longer than a block of the disk; ten have the same second. */
@@ -59,7 +59,9 @@ class Reader {
     const metadata = { title: number % 5 === 0 ? 'long '.repeat(1200) : `${number}` }
     const timestamp = 1000 + Math.floor(number / 10)
     const pushed = { document, percentage: number / 1000, progress, device: 'kobo', metadata, timestamp }
-    return tell({ act: 'push', username, life, document, progress }, () => this.#store.putProgress(username, pushed))
+    return tell({ act: 'push', username, life, document, progress }, () =>
+      byName(this.#store).putProgress(username, pushed),
+    )
   }
 
   get #key(): string {

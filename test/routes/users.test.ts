@@ -1,6 +1,7 @@
 import t from 'tap'
 import { keyOfPassword } from '../../src/credentials.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
+import type { Account } from '../../src/store/store.ts'
 import { build, buildReader, position, Reader } from '../helper.ts'
 
 const vendor = 'application/vnd.koreader.v1+json'
@@ -176,8 +177,9 @@ t.test('a wrong key deletes nothing', async (t) => {
 
 t.test('an account that goes while its deletion is under way is not found', async (t) => {
   class Racing extends MemoryStore {
-    override async deleteUser(): Promise<boolean> {
-      return false
+    override async deleteUser(account: Account): Promise<void> {
+      await super.deleteUser(account)
+      await super.deleteUser(account)
     }
   }
   const reader = await buildReader(t, { store: new Racing() })

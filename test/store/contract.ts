@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { Account, Store } from '../../src/store/store.ts'
+import { accountOf, byName } from './by-name.ts'
 
 export const pushed: Progress = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
 
@@ -33,6 +34,12 @@ export const hardNames = [
   '.tmp-',
 ]
 
+/** A new account with the key `K`. */
+async function create(store: Store, username: string): Promise<Account> {
+  await store.createUser({ username, key: 'K' })
+  return await accountOf(store, username)
+}
+
 /** What every store does. `open` gives a new, empty one. */
 export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
   t.test('a user is there once created, as given', async (t) => {
@@ -53,24 +60,68 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     t.equal(await store.createUser({ username: 'ann', key: 'late' }), false)
   })
 
-  t.test('a key is replaced only if it still is the one it was', async (t) => {
+  t.test('of two new keys for one account at once the first one is stored', async (t) => {
     const store = await open(t)
-    await store.createUser({ username: 'ann', key: '1' })
-    t.same(await Promise.all([store.replaceKey('ann', '1', '2'), store.replaceKey('ann', '1', '3')]), [true, false])
-    t.equal(await store.replaceKey('ann', '1', '4'), false)
+    const ann = await create(store, 'ann')
+    const both = await Promise.allSettled([store.setKey(ann, '2'), store.setKey(ann, '3')])
+    t.same(
+      both.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
     t.equal((await store.getUser('ann'))?.key, '2')
-    t.equal(await store.replaceKey('bob', '1', '2'), false)
   })
+
+  t.test('a key is upgraded only if it still is the one it was, and the account stays in its generation', async (t) => {
+    const store = await open(t)
+    const ann = await create(store, 'ann')
+    await store.upgradeKey(ann, 'K', 'hash')
+    await store.upgradeKey(ann, 'K', 'late')
+    t.match(await store.getUser('ann'), { key: 'hash', account: ann })
+  })
+
+  const stale = {
+    'a key that changed': (store: Store, ann: Account) => store.setKey(ann, 'new'),
+    'an account that is gone': (store: Store, ann: Account) => store.deleteUser(ann),
+    'another account of the same name': async (store: Store, ann: Account) => {
+      await store.deleteUser(ann)
+      await create(store, 'ann')
+    },
+  }
+  for (const [name, change] of Object.entries(stale)) {
+    t.test(`nothing is done for ${name}`, async (t) => {
+      const store = await open(t)
+      const ann = await create(store, 'ann')
+      await store.putProgress(ann, pushed)
+      await change(store, ann)
+      const before = await store.getUser('ann')
+      const isGone = name !== 'a key that changed'
+      for (const act of [
+        async () => await store.getProgress(ann, 'abc'),
+        () => store.putProgress(ann, { ...pushed, progress: 'stale' }),
+        () => store.addProgress(ann, { ...pushed, document: 'stale' }),
+        () => store.listHistory(ann, 'abc'),
+        () => store.setKey(ann, 'stale'),
+        () => store.upgradeKey(ann, 'K', 'stale'),
+        () => store.deleteUser(ann),
+      ]) {
+        await t.rejects(async () => void (await act()), { code: 'STALE_ACCOUNT', isGone })
+      }
+      t.same(await store.getUser('ann'), before)
+      if (!before) return
+      t.notMatch(await store.getProgress(before.account, 'abc'), { progress: 'stale' })
+      t.equal(await store.getProgress(before.account, 'stale'), undefined)
+    })
+  }
 
   t.test('a record is what nextProgress makes of the push', async (t) => {
     const store = await open(t)
     await store.createUser({ username: 'ann', key: 'K' })
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
     const metadata = { title: 'Dune' }
-    await store.putProgress('ann', { ...pushed, timestamp: 2000, metadata, device_id: 'A' })
+    await byName(store).putProgress('ann', { ...pushed, timestamp: 2000, metadata, device_id: 'A' })
     const expected = { ...pushed, percentage: 0.1, timestamp: 2000, metadata }
-    t.same(await store.putProgress('ann', { ...pushed, percentage: 0.1 }), expected)
-    t.same(await store.getProgress('ann', 'abc'), expected)
+    t.same(await byName(store).putProgress('ann', { ...pushed, percentage: 0.1 }), expected)
+    t.same(await byName(store).getProgress('ann', 'abc'), expected)
   })
 
   t.test('of many pushes at once the one answered last is stored, and each is in the history', async (t) => {
@@ -79,11 +130,11 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     let last: Progress | undefined
     await Promise.all(
       Array.from({ length: 50 }, async (_, at) => {
-        last = await store.putProgress('ann', { ...pushed, progress: `${at}` })
+        last = await byName(store).putProgress('ann', { ...pushed, progress: `${at}` })
       }),
     )
-    t.same(await store.getProgress('ann', 'abc'), last)
-    const history = await store.listHistory('ann', 'abc')
+    t.same(await byName(store).getProgress('ann', 'abc'), last)
+    const history = await byName(store).listHistory('ann', 'abc')
     t.same(
       history.map(({ progress }) => progress),
       Array.from({ length: 50 }, (_, at) => `${at}`),
@@ -93,14 +144,13 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
   t.test('history holds every change, oldest first, as it was pushed', async (t) => {
     const store = await open(t)
     await store.createUser({ username: 'ann', key: 'K' })
-    await store.putProgress('ann', { ...pushed, timestamp: 2000, device_id: 'A', metadata: { title: 'Dune' } })
-    await store.putProgress('ann', pushed)
-    t.same(await store.listHistory('ann', 'abc'), [
+    await byName(store).putProgress('ann', { ...pushed, timestamp: 2000, device_id: 'A', metadata: { title: 'Dune' } })
+    await byName(store).putProgress('ann', pushed)
+    t.same(await byName(store).listHistory('ann', 'abc'), [
       { ...pushed, timestamp: 2000, device_id: 'A', metadata: { title: 'Dune' } },
       { ...pushed, timestamp: 2000 },
     ])
-    t.same(await store.listHistory('ann', 'unknown'), [])
-    t.same(await store.listHistory('bob', 'abc'), [])
+    t.same(await byName(store).listHistory('ann', 'unknown'), [])
   })
 
   t.test(
@@ -113,11 +163,15 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
         { ...pushed, device_id: 'B' },
       ]
       for (const [at, push] of [first, first, other, other, first].entries()) {
-        await store.putProgress('ann', { ...push, timestamp: 2000 + at })
+        await byName(store).putProgress('ann', { ...push, timestamp: 2000 + at })
       }
-      await store.putProgress('ann', { ...first, timestamp: 3000, metadata: { title: 'Dune' } })
-      t.match(await store.getProgress('ann', 'abc'), { device_id: 'A', timestamp: 3000, metadata: { title: 'Dune' } })
-      t.same(await store.listHistory('ann', 'abc'), [
+      await byName(store).putProgress('ann', { ...first, timestamp: 3000, metadata: { title: 'Dune' } })
+      t.match(await byName(store).getProgress('ann', 'abc'), {
+        device_id: 'A',
+        timestamp: 3000,
+        metadata: { title: 'Dune' },
+      })
+      t.same(await byName(store).listHistory('ann', 'abc'), [
         { ...first, timestamp: 2000 },
         { ...other, timestamp: 2002 },
         { ...first, timestamp: 2004 },
@@ -129,61 +183,60 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     const store = await open(t)
     await store.createUser({ username: 'ann', key: 'K', adopted: true })
     t.match(await store.getUser('ann'), { username: 'ann', key: 'K', adopted: true })
-    await store.replaceKey('ann', 'K', 'L')
+    await byName(store).setKey('ann', 'L')
     t.notOk((await store.getUser('ann'))?.adopted)
   })
 
   t.test('a record is added where there is none, with its own time, and is a row of the history', async (t) => {
     const store = await open(t)
     await store.createUser({ username: 'ann', key: 'K' })
-    t.same(await store.addProgress('ann', pushed), pushed)
-    t.same(await store.getProgress('ann', 'abc'), pushed)
-    t.same(await store.addProgress('ann', { ...pushed, progress: '57', timestamp: 2000 }), pushed)
-    t.same(await store.getProgress('ann', 'abc'), pushed)
-    t.same(await store.listHistory('ann', 'abc'), [pushed])
-    t.match(await store.putProgress('ann', { ...pushed, progress: '58' }), { progress: '58' })
+    t.same(await byName(store).addProgress('ann', pushed), pushed)
+    t.same(await byName(store).getProgress('ann', 'abc'), pushed)
+    t.same(await byName(store).addProgress('ann', { ...pushed, progress: '57', timestamp: 2000 }), pushed)
+    t.same(await byName(store).getProgress('ann', 'abc'), pushed)
+    t.same(await byName(store).listHistory('ann', 'abc'), [pushed])
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: '58' }), { progress: '58' })
   })
 
   for (const order of ['before', 'after'] as const) {
     t.test(`of a push and a record that is added right ${order} it the push is stored`, async (t) => {
       const store = await open(t)
       await store.createUser({ username: 'ann', key: 'K' })
-      const push = (): Promise<unknown> => store.putProgress('ann', { ...pushed, progress: 'pushed', timestamp: 2000 })
-      const add = (): Promise<unknown> => store.addProgress('ann', pushed)
+      const push = (): Promise<unknown> =>
+        byName(store).putProgress('ann', { ...pushed, progress: 'pushed', timestamp: 2000 })
+      const add = (): Promise<unknown> => byName(store).addProgress('ann', pushed)
       await Promise.all(order === 'before' ? [add(), push()] : [push(), add()])
-      t.match(await store.getProgress('ann', 'abc'), { progress: 'pushed', timestamp: 2000 })
+      t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'pushed', timestamp: 2000 })
     })
   }
 
   t.test('nobody has positions without an account', async (t) => {
     const store = await open(t)
-    t.equal(await store.addProgress('ann', pushed), undefined)
-    t.equal(await store.putProgress('ann', pushed), undefined)
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    await t.rejects(byName(store).addProgress('ann', pushed), { code: 'STALE_ACCOUNT' })
+    await t.rejects(byName(store).putProgress('ann', pushed), { code: 'STALE_ACCOUNT' })
+    await t.rejects(byName(store).getProgress('ann', 'abc'), { code: 'STALE_ACCOUNT' })
     t.same(await store.listUsers(), [])
   })
 
   t.test('a deleted user takes everything along', async (t) => {
     const store = await open(t)
     await store.createUser({ username: 'ann', key: 'K' })
-    await store.putProgress('ann', pushed)
-    t.equal(await store.deleteUser('ann'), true)
-    t.equal(await store.deleteUser('ann'), false)
+    await byName(store).putProgress('ann', pushed)
+    await byName(store).deleteUser('ann')
     t.equal(await store.getUser('ann'), undefined)
-    t.equal(await store.putProgress('ann', pushed), undefined)
     t.equal(await store.createUser({ username: 'ann', key: 'K' }), true)
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
-    t.same(await store.listHistory('ann', 'abc'), [])
+    t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
+    t.same(await byName(store).listHistory('ann', 'abc'), [])
   })
 
   t.test('different names are different users and documents, however alike', async (t) => {
     const store = await open(t)
     for (const name of hardNames) t.equal(await store.createUser({ username: name, key: name }), true, name)
-    for (const name of hardNames) await store.putProgress('ann', { ...pushed, document: name, progress: name })
+    for (const name of hardNames) await byName(store).putProgress('ann', { ...pushed, document: name, progress: name })
     for (const name of hardNames) {
       t.match(await store.getUser(name), { username: name, key: name })
-      t.match(await store.getProgress('ann', name), { document: name, progress: name })
-      t.equal((await store.listHistory('ann', name)).length, 1)
+      t.match(await byName(store).getProgress('ann', name), { document: name, progress: name })
+      t.equal((await byName(store).listHistory('ann', name)).length, 1)
     }
     t.same((await store.listUsers()).toSorted(), hardNames.toSorted())
   })

@@ -7,6 +7,7 @@ import { removeTemps } from '../../src/store/remove-temps.ts'
 import { pushed } from './contract.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../folders-last.ts'
+import { byName } from './by-name.ts'
 
 removeFoldersLast(t)
 
@@ -27,7 +28,7 @@ async function open(t: Test): Promise<Opened> {
     await store.close()
   })
   await store.createUser({ username: 'ann', key: 'K' })
-  await store.putProgress('ann', { ...pushed, progress: 'old' })
+  await byName(store).putProgress('ann', { ...pushed, progress: 'old' })
   await store.flush()
   return { dir, disk, store, damage }
 }
@@ -45,31 +46,31 @@ for (const [call, code] of [
     const { dir, disk, store } = await open(t)
     disk.fail(call, /\.journal\/\d+\.log$/, code)
     for (const progress of ['a', 'b']) {
-      await t.rejects(store.putProgress('ann', { ...pushed, progress }), { code })
-      t.match(await store.getProgress('ann', 'abc'), { progress: 'old' })
+      await t.rejects(byName(store).putProgress('ann', { ...pushed, progress }), { code })
+      t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'old' })
     }
     await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
     t.equal(await store.getUser('bob'), undefined)
     t.ok((await readdir(join(dir, '.journal'))).length <= 2, 'no file for each push')
     disk.mend()
-    t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
     await store.flush()
     t.match(await readRecord(dir), { progress: 'new' })
-    t.match(await store.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+    t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
   })
 }
 
 t.test('a flush of the journal that failed is not tried again on the same file', async (t) => {
   const { dir, disk, store } = await open(t)
-  await store.putProgress('ann', pushed)
+  await byName(store).putProgress('ann', pushed)
   const current = (await readdir(join(dir, '.journal'))).at(-1)
   const path = new RegExp(`${current}$`)
   disk.fail('sync', path, 'EIO')
   // The lines that failed are taken off; that may fail too.
   disk.fail('truncate', path, 'EIO')
-  await t.rejects(store.putProgress('ann', pushed), { code: 'EIO' })
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'EIO' })
   const flushes = disk.count('sync', path)
-  t.match(await store.putProgress('ann', pushed), pushed)
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
   t.equal(disk.count('sync', path), flushes)
 })
 
@@ -81,17 +82,17 @@ for (const [call, path, code] of [
   t.test(`${code} at ${call} of a new journal file: the pushes wait in the old one`, async (t) => {
     const { dir, disk, store, damage } = await open(t)
     disk.fail(call, path, code)
-    t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
     t.equal(await store.flush(), false)
     t.equal(await store.flush(), false)
     t.match(damage, [{ code }], 'told once')
-    t.match(await store.getProgress('ann', 'abc'), { progress: 'new' })
-    await t.rejects(store.putProgress('ann', { ...pushed, progress: 'more' }), { code })
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+    await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
     t.match(await readRecord(dir), { progress: 'old' })
     disk.mend()
     await sleep(1300)
     t.match(await readRecord(dir), { progress: 'new' }, 'tried again within a second')
-    t.match(await store.putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
   })
 }
 
@@ -109,14 +110,14 @@ for (const [call, what, path, code] of [
   t.test(`${code} at ${call} of ${what}: the file stays whole, no temp is left, no push is lost`, async (t) => {
     const { dir, disk, store, damage } = await open(t)
     disk.fail(call, path, code)
-    t.match(await store.putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
     t.equal(await store.flush(), false)
     t.match(damage, [{ code }])
     // The entry of the folder may not be durable, but what it says is whole.
     t.match(await readRecord(dir), { progress: what === 'the folder' ? 'new' : 'old' })
     t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
-    t.match(await store.getProgress('ann', 'abc'), { progress: 'new' })
-    await t.rejects(store.putProgress('ann', { ...pushed, progress: 'more' }), { code })
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+    await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
     // Tried again, the history is made anew.
     disk.fail(call, /\/\.tmp-[^/]+$/, code)
     t.equal(await store.flush(), false)
@@ -126,16 +127,16 @@ for (const [call, what, path, code] of [
     disk.mend()
     t.equal(await store.flush(), true)
     t.match(await readRecord(dir), { progress: 'new' })
-    t.match(await store.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }], 'once each')
-    t.match(await store.putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
+    t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }], 'once each')
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
 
     const next = await FileStore.open({
       dir: `${dir}-crashed`,
       history: true,
       onDamage: (error) => t.fail(String(error)),
     })
-    t.match(await next.getProgress('ann', 'abc'), { progress: 'new' }, 'nor by a crash')
-    t.match(await next.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+    t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' }, 'nor by a crash')
+    t.match(await byName(next).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
     await next.close()
   })
 }
@@ -162,7 +163,7 @@ for (const [call, path, code] of [
 t.test('a start that can not go on leaves the journal as it is', async (t) => {
   const { dir, disk, store } = await open(t)
   await store.createUser({ username: 'bob', key: 'K' })
-  await Promise.all(['ann', 'bob'].map((user) => store.putProgress(user, { ...pushed, progress: 'new' })))
+  await Promise.all(['ann', 'bob'].map((user) => byName(store).putProgress(user, { ...pushed, progress: 'new' })))
   const crashed = `${dir}-crashed`
   await cp(dir, crashed, { recursive: true })
   disk.fail('stat', /crashed\/bob$/, 'EIO')
@@ -171,7 +172,7 @@ t.test('a start that can not go on leaves the journal as it is', async (t) => {
   await sleep(1000)
   disk.mend()
   const next = await FileStore.open({ dir: crashed, history: true, onDamage })
-  for (const user of ['ann', 'bob']) t.match(await next.getProgress(user, 'abc'), { progress: 'new' })
+  for (const user of ['ann', 'bob']) t.match(await byName(next).getProgress(user, 'abc'), { progress: 'new' })
   await next.close()
 })
 
@@ -180,7 +181,7 @@ t.test('more documents than the disk can take wait, and are refused when it fail
   const pushAll = (progress: string) =>
     Promise.allSettled(
       Array.from({ length: 2500 }, (_, number) =>
-        store.putProgress('ann', { ...pushed, document: `${progress}-${number}`, progress }),
+        byName(store).putProgress('ann', { ...pushed, document: `${progress}-${number}`, progress }),
       ),
     )
   t.ok((await pushAll('a')).every(({ status }) => status === 'fulfilled'))
@@ -195,7 +196,7 @@ t.test('more documents than the disk can take wait, and are refused when it fail
   )
   disk.mend()
   t.equal(await store.flush(), true)
-  t.match(await store.putProgress('ann', pushed), pushed)
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
 })
 
 t.test('temps and folders that go while temps are removed do no harm', async (t) => {
@@ -216,17 +217,17 @@ t.test('pushes are kept when the disk can not even say whether their folder is t
     ['stat', /\/ann$/],
   ] as const)
     disk.fail(call, path, 'EIO')
-  await store.putProgress('ann', { ...pushed, progress: 'new' })
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
   t.equal(await store.flush(), false)
   disk.mend()
   t.equal(await store.flush(), true)
-  t.match(await store.listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+  t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
 })
 
 t.test('a key that can not be replaced stays', async (t) => {
   const { disk, store } = await open(t)
   disk.fail('sync', /\/\.tmp-[^/]+$/, 'EIO')
-  await t.rejects(store.replaceKey('ann', 'K', 'L'), { code: 'EIO' })
+  await t.rejects(byName(store).setKey('ann', 'L'), { code: 'EIO' })
   t.match(await store.getUser('ann'), { key: 'K' })
 })
 
@@ -237,34 +238,34 @@ t.test('a journal that can not be begun at the start: positions are read, pushes
   disk.fail('open', /\.log$/, 'ENOSPC')
   const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
   t.match(damage, [{ code: 'ENOSPC' }])
-  t.match(await next.getProgress('ann', 'abc'), { progress: 'old' })
-  await t.rejects(next.putProgress('ann', pushed), { code: 'ENOSPC' })
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'old' })
+  await t.rejects(byName(next).putProgress('ann', pushed), { code: 'ENOSPC' })
   disk.mend()
-  t.match(await next.putProgress('ann', pushed), pushed)
+  t.match(await byName(next).putProgress('ann', pushed), pushed)
   await next.close()
 })
 
 t.test('a journal that can not be flushed at the start is told, and served', async (t) => {
   const { dir, disk, store } = await open(t)
-  await store.putProgress('ann', { ...pushed, progress: 'new' })
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
   const damage: unknown[] = []
   disk.fail('sync', /\.log$/, 'EIO')
   // The first one is left to itself, as after a crash.
   const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
   t.match(damage, [{ code: 'EIO' }])
-  t.match(await next.getProgress('ann', 'abc'), { progress: 'new' })
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
   await next.close()
 })
 
 t.test('a record that can not be read at the start is served from the journal', async (t) => {
   const { dir, disk, store } = await open(t)
-  await store.putProgress('ann', { ...pushed, progress: 'new' })
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
   const damage: unknown[] = []
   disk.fail('open', /abc\.json$/, 'EIO')
   // The first one is left to itself, as after a crash.
   const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
   t.match(damage, [{ code: 'EIO' }])
-  t.match(await next.getProgress('ann', 'abc'), { progress: 'new' })
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
   await next.close()
 })
 
@@ -273,10 +274,10 @@ for (const code of ['EIO', 'EACCES', 'EMFILE']) {
     const { disk, store } = await open(t)
     await sleep(1000)
     disk.fail('open', /\.json$/, code)
-    await t.rejects((async () => store.getProgress('ann', 'other'))(), { code })
+    await t.rejects((async () => byName(store).getProgress('ann', 'other'))(), { code })
     await t.rejects((async () => store.getUser('bob'))(), { code })
-    t.match(await store.getProgress('ann', 'abc'), { progress: 'old' }, 'what is known is served')
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'old' }, 'what is known is served')
     disk.mend()
-    t.equal(await store.getProgress('ann', 'other'), undefined)
+    t.equal(await byName(store).getProgress('ann', 'other'), undefined)
   })
 }

@@ -7,6 +7,7 @@ import { removeTemps } from '../../src/store/remove-temps.ts'
 import type { Progress } from '../../src/protocol.ts'
 import { pushed, testStore } from './contract.ts'
 import { removeFoldersLast } from '../folders-last.ts'
+import { accountOf, byName } from './by-name.ts'
 
 removeFoldersLast(t)
 
@@ -31,12 +32,13 @@ async function openWithAnn(t: Test, history = true): Promise<Opened> {
 
 /** Puts, and waits until it is in the files. */
 async function put(store: FileStore, username: string, progress: Progress): Promise<Progress | undefined> {
-  const stored = await store.putProgress(username, progress)
+  const stored = await byName(store).putProgress(username, progress)
   await store.flush()
   return stored
 }
 
-const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(...path), 'utf8'))
+const readJson = async (...path: string[]): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(...path), 'utf8')) as Record<string, unknown>
 
 async function listAll(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true })
@@ -48,7 +50,7 @@ testStore(t, async (t) => (await open(t)).store)
 t.test('the files are those of STORAGE.md, whole, and for the owner alone', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await put(store, 'ann', pushed)
-  t.same(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'K' })
+  t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'K' })
   t.same(await readJson(dir, 'ann', 'abc.json'), pushed)
   t.equal(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8'), `${JSON.stringify(pushed)}\n`)
   for (const path of await listAll(dir)) {
@@ -82,12 +84,12 @@ t.test('an edit by hand is served within a second, and a push keeps what it adde
   await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, percentage: 0.9, note: 'mine' }))
   await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'L', note: 1 }))
   await sleep(1000)
-  t.match(await store.getProgress('ann', 'abc'), { percentage: 0.9 })
+  t.match(await byName(store).getProgress('ann', 'abc'), { percentage: 0.9 })
   t.match(await store.getUser('ann'), { key: 'L' })
   await put(store, 'ann', pushed)
-  await store.replaceKey('ann', 'L', 'M')
+  await byName(store).setKey('ann', 'M')
   t.match(await readJson(dir, 'ann', 'abc.json'), { percentage: 0.5, note: 'mine' })
-  t.same(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'M', note: 1 })
+  t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-user': 'ann', 'x-auth-key': 'M', note: 1 })
 })
 
 t.test('a file or user that is removed by hand is gone within a second, one that is copied in is there', async (t) => {
@@ -98,7 +100,7 @@ t.test('a file or user that is removed by hand is gone within a second, one that
   t.equal(await store.getUser('bob'), undefined)
   await writeFile(join(dir, 'bob', 'auth.json'), JSON.stringify({ 'x-auth-user': 'bob', 'x-auth-key': 'K' }))
   await sleep(1000)
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
   t.match(await store.getUser('bob'), { key: 'K' })
 })
 
@@ -117,40 +119,40 @@ t.test('a folder of Python kss works as it is', async (t) => {
   t.equal(await store.getUser('Mallory'), undefined)
   t.equal(await store.createUser({ username: 'Alice', key: 'K' }), false)
   t.equal(await store.createUser({ username: 'alice', key: 'K' }), true)
-  t.match(await store.getProgress('Alice', 'AbC'), { percentage: 0.25, progress: '12' })
-  t.equal(await store.getProgress('Alice', 'abc'), undefined)
+  t.match(await byName(store).getProgress('Alice', 'AbC'), { percentage: 0.25, progress: '12' })
+  t.equal(await byName(store).getProgress('Alice', 'abc'), undefined)
   await writeFile(join(dir, 'Alice', 'XyZ.json'), JSON.stringify({ ...record, document: 'other' }))
   await sleep(1000)
-  t.equal(await store.getProgress('Alice', 'XyZ'), undefined)
-  t.match(await store.getProgress('bob', 'abc'), { percentage: 0 })
+  t.equal(await byName(store).getProgress('Alice', 'XyZ'), undefined)
+  t.match(await byName(store).getProgress('bob', 'abc'), { percentage: 0 })
 
   await put(store, 'Alice', { ...pushed, document: 'AbC' })
   t.match(await readJson(dir, 'Alice', 'AbC.json'), { percentage: 0.5, extra: 1 })
-  const history = await store.listHistory('Alice', 'AbC')
+  const history = await byName(store).listHistory('Alice', 'AbC')
   t.same(
     history.map(({ progress }) => progress),
     ['12', pushed.progress],
     'the position of before is the first row',
   )
-  t.equal(await store.replaceKey('Alice', 'plain', 'K'), true)
+  await byName(store).upgradeKey('Alice', 'plain', 'K')
   t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
   t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])
-  t.equal(await store.deleteUser('Alice'), true)
+  await byName(store).deleteUser('Alice')
   t.same((await readdir(dir)).toSorted(), ['.journal', 'Mallory', 'alice', 'bob'])
 })
 
 t.test('the document auth never reads, and never touches, the credential', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  t.equal(await store.getProgress('ann', 'auth'), undefined)
+  t.equal(await byName(store).getProgress('ann', 'auth'), undefined)
   await put(store, 'ann', { ...pushed, document: 'auth' })
   t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-key': 'K' })
-  t.match(await store.getProgress('ann', 'auth'), { document: 'auth' })
+  t.match(await byName(store).getProgress('ann', 'auth'), { document: 'auth' })
 })
 
 t.test('a file that holds another document is not served, and is set aside, not overwritten', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, document: 'other' }))
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
   await put(store, 'ann', pushed)
   const aside = (await readdir(join(dir, 'ann'))).find((name) => name.startsWith('abc.json.corrupt-')) ?? ''
   t.match(await readJson(dir, 'ann', aside), { document: 'other' })
@@ -174,14 +176,14 @@ for (const [what, damage] of [
     await writeFile(join(dir, 'ann', 'abc.json'), damage)
     await writeFile(join(dir, 'ann', 'history', 'abc.jsonl'), '{"document":"abc","torn', { flag: 'a' })
     await sleep(1000)
-    t.match(await store.getProgress('ann', 'abc'), { progress: '2' })
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
     t.equal(reported.length, 1)
     const names = await readdir(join(dir, 'ann'))
     t.equal(names.filter((name) => /^abc\.json\.corrupt-\d+$/.test(name)).length, 1)
     t.match(await readJson(dir, 'ann', 'abc.json'), { progress: '2' })
     await put(store, 'ann', { ...pushed, progress: '3' })
     t.same(
-      (await store.listHistory('ann', 'abc')).map(({ progress }) => progress),
+      (await byName(store).listHistory('ann', 'abc')).map(({ progress }) => progress),
       ['1', '2', '3'],
     )
   })
@@ -190,7 +192,7 @@ for (const [what, damage] of [
 t.test('a folder in place of a record is set aside too', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await mkdir(join(dir, 'ann', 'abc.json'))
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
   t.match(await put(store, 'ann', pushed), pushed)
   t.match(await readJson(dir, 'ann', 'abc.json'), pushed)
 })
@@ -206,7 +208,7 @@ t.test('damage that can not be set aside is reported, and history is served all 
     },
   })
   const { store, damage } = await open(t, dir)
-  t.match(await store.getProgress('ann', document), { ...pushed, document })
+  t.match(await byName(store).getProgress('ann', document), { ...pushed, document })
   t.match(damage, [{ code: 'DAMAGED_FILE' }, { code: 'ENAMETOOLONG' }])
 })
 
@@ -241,17 +243,17 @@ t.test('what can not be written is still served, and no more is taken until it c
   const history = join(dir, 'ann', 'history', 'abc.jsonl')
   await mkdir(history, { recursive: true })
   await put(store, 'ann', pushed)
-  t.match(await store.getProgress('ann', 'abc'), pushed)
-  await t.rejects(store.putProgress('ann', { ...pushed, progress: '57' }), { code: 'EISDIR' })
-  t.match(await store.putProgress('ann', { ...pushed, document: 'other' }), { document: 'other' })
+  t.match(await byName(store).getProgress('ann', 'abc'), pushed)
+  await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: '57' }), { code: 'EISDIR' })
+  t.match(await byName(store).putProgress('ann', { ...pushed, document: 'other' }), { document: 'other' })
   t.equal(await store.flush(), false)
   t.match(damage, [{ code: 'EISDIR' }], 'told once')
-  t.equal(await store.getProgress('ann', 'abc'), await store.getProgress('ann', 'abc'))
+  t.equal(await byName(store).getProgress('ann', 'abc'), await byName(store).getProgress('ann', 'abc'))
   await rm(history, { recursive: true })
   await sleep(1100)
   t.match(await readJson(dir, 'ann', 'abc.json'), pushed)
   t.match(await put(store, 'ann', { ...pushed, progress: '58' }), { progress: '58' })
-  t.match(await store.listHistory('ann', 'abc'), [{ progress: '56' }, { progress: '58' }])
+  t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: '56' }, { progress: '58' }])
 })
 
 t.test('a disk that can not say whether there is a file is an error, never an absent user or record', async (t) => {
@@ -261,8 +263,8 @@ t.test('a disk that can not say whether there is a file is an error, never an ab
   await rm(join(dir, 'ann', 'abc.json'))
   await symlink('abc.json', join(dir, 'ann', 'abc.json'))
   await sleep(1000)
-  await t.rejects((async () => store.getProgress('ann', 'abc'))(), { code: 'ELOOP' })
-  await t.rejects(store.putProgress('ann', pushed), { code: 'ELOOP' })
+  await t.rejects((async () => byName(store).getProgress('ann', 'abc'))(), { code: 'ELOOP' })
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'ELOOP' })
   await mkdir(join(dir, 'bob'))
   await symlink('auth.json', join(dir, 'bob', 'auth.json'))
   await t.rejects((async () => store.getUser('bob'))(), { code: 'ELOOP' })
@@ -272,8 +274,8 @@ t.test('a disk that can not say whether there is a file is an error, never an ab
 t.test('a state directory that is gone is an error: nobody is created, nobody is unknown', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await rm(dir, { recursive: true })
-  await t.rejects(store.putProgress('ann', pushed), { code: 'DAMAGED_FILE' })
-  await t.rejects(store.putProgress('ann', pushed), { code: 'ENOENT' })
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'DAMAGED_FILE' })
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'ENOENT' })
   await sleep(1000)
   await t.rejects((async () => store.getUser('ann'))(), { code: 'ENOENT' })
   await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ENOENT' })
@@ -298,8 +300,7 @@ t.test('a folder that is removed by hand does not come back with a push', async 
   await put(store, 'ann', pushed)
   t.same(await readdir(dir), ['.journal'])
   await sleep(1000)
-  t.equal(await store.putProgress('ann', pushed), undefined)
-  t.equal(await store.deleteUser('ann'), false)
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'STALE_ACCOUNT', isGone: true })
   t.same(damage, [])
 })
 
@@ -308,18 +309,72 @@ t.test('a history that leads nowhere is told, and its pushes wait until it can b
   const history = join(dir, 'ann', 'history')
   await symlink(join(dir, 'not-mounted'), history)
   await put(store, 'ann', pushed)
-  t.match(await store.getProgress('ann', 'abc'), pushed)
+  t.match(await byName(store).getProgress('ann', 'abc'), pushed)
   t.equal(damage.length, 1)
   await rm(history)
   t.equal(await store.flush(), true)
-  t.match(await store.listHistory('ann', 'abc'), [pushed])
+  t.match(await byName(store).listHistory('ann', 'abc'), [pushed])
 })
 
 t.test('a user who is removed by hand just now can not be deleted any more', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await rm(join(dir, 'ann'), { recursive: true })
-  t.equal(await store.deleteUser('ann'), false)
+  await t.rejects(byName(store).deleteUser('ann'), { code: 'STALE_ACCOUNT', isGone: true })
 })
+
+const oldAuth = { 'x-auth-user': 'ann', 'x-auth-key': 'K' }
+
+t.test('the account of an auth.json without an id gets one, which is stored at the next write', async (t) => {
+  const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': JSON.stringify(oldAuth) } }))
+  const { account, unsaved } = (await store.getUser('ann'))!
+  t.equal(unsaved, true)
+  t.match(account.id, /^[0-9a-f]{32}$/)
+  await sleep(1000)
+  await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify({ ...oldAuth, note: 1 }))
+  t.same((await store.getUser('ann'))?.account, account, 'the same while it is kept in memory')
+  await store.upgradeKey(account, 'K', 'hash')
+  t.match(await readJson(dir, 'ann', 'auth.json'), { id: account.id, generation: 1, note: 1 })
+  const { store: next } = await open(t, dir)
+  const user = (await next.getUser('ann'))!
+  t.same(user.account, account)
+  t.notOk(user.unsaved)
+})
+
+t.test('a key that is changed by hand is a new generation, each time', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  const path = join(dir, 'ann', 'auth.json')
+  const before = await accountOf(store, 'ann')
+  for (const generation of [2, 3]) {
+    await writeFile(
+      path,
+      JSON.stringify({ ...(await readJson(dir, 'ann', 'auth.json')), 'x-auth-key': `${generation}` }),
+    )
+    await sleep(1000)
+    t.same(await accountOf(store, 'ann'), { ...before, generation })
+  }
+  await t.rejects(store.putProgress(before, pushed), { code: 'STALE_ACCOUNT', isGone: false })
+  t.same((await store.getUser('ann'))?.key, '3')
+})
+
+for (const [change, generation] of [
+  [{ generation: 7 }, 8],
+  [{ generation: 'x' }, 1],
+  [{ id: 'another' }, 2],
+] as const) {
+  t.test(
+    `an auth.json with a key of somebody else's and ${JSON.stringify(change)} is generation ${generation}`,
+    async (t) => {
+      const { dir, store } = await openWithAnn(t)
+      const auth = await readJson(dir, 'ann', 'auth.json')
+      await store.close()
+      await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify({ ...auth, 'x-auth-key': 'L', ...change }))
+      const { store: next } = await open(t, dir)
+      const account = await accountOf(next, 'ann')
+      t.equal(account.generation, generation)
+      t.equal(account.id, 'id' in change ? 'another' : auth['id'])
+    },
+  )
+}
 
 t.test('temps of a crash are removed, those of now are not', async (t) => {
   const dir = t.testdir({
@@ -343,7 +398,7 @@ t.test('what was pushed before a flush is in its files after it, while pushes go
   let acknowledged = 0
   const pushing = (async (): Promise<void> => {
     while (!over.signal.aborted) {
-      await store.putProgress('ann', { ...pushed, progress: `${acknowledged + 1}` })
+      await byName(store).putProgress('ann', { ...pushed, progress: `${acknowledged + 1}` })
       acknowledged += 1
     }
   })()

@@ -10,6 +10,7 @@ import { pushed } from './contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, readState, record, sorted, type Damage } from './damage.ts'
 import { faultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../folders-last.ts'
+import { byName } from './by-name.ts'
 
 removeFoldersLast(t)
 
@@ -113,7 +114,7 @@ t.test('keeps a copy of a journal that is damaged, before a start drops what it 
   const state = await readState(dir)
   t.equal(state.get('.journal/0000000001.log.corrupt-T'), text)
   const store = await open(t, dir)
-  t.match(await store.getProgress('ann', 'abc'), { progress: 'p8' })
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'p8' })
 })
 
 t.test('what was mended meanwhile is left alone', async (t) => {
@@ -132,18 +133,18 @@ t.test('what was mended meanwhile is left alone', async (t) => {
 t.test('the store serves what it mended at once, and gives the account to nobody', async (t) => {
   const dir = await makeState(t, { 'bob/auth.json': '{', 'bob/x.json': record('p4', 4), '.format': '{}' })
   const store = await open(t, dir)
-  t.match(await store.getProgress('ann', 'abc'), { progress: 'p2' })
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'p2' })
   await t.rejects((async () => store.getUser('bob'))(), { code: 'DAMAGED_FILE' })
   await writeFile(join(dir, 'ann', 'x.json'), record('p9', 2000), { mode: 0o600 })
   t.match(await store.operations.repair('ann'), [{ path: 'ann/x.json', repair: /^is merged/ }])
-  t.match(await store.getProgress('ann', 'abc'), { progress: 'p9' })
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'p9' })
   t.match(await store.operations.repair('bob', { running: false }), [
     { path: 'bob/auth.json', repair: /keeps the account locked$/ },
     { path: 'bob/x.json', repair: 'is renamed to abc.json' },
     { path: /corrupt/ },
   ])
   t.match(await store.getUser('bob'), { disabled: true })
-  t.match(await store.getProgress('bob', 'abc'), { progress: 'p4' })
+  t.match(await byName(store).getProgress('bob', 'abc'), { progress: 'p4' })
   t.match(await store.operations.repair(''), [{ path: '.format', repair: undefined }])
   await t.rejects(store.operations.repair('../x'), { message: /is not the name of a folder/ })
 })
@@ -152,22 +153,22 @@ t.test('a folder that gets its user’s name gets nothing of an earlier user of 
   const dir = await makeState(t, { 'x/auth.json': auth('bob'), 'x/def.json': record('p4', 4, 'def') })
   const store = await open(t, dir)
   await store.createUser({ username: 'bob', key: 'K' })
-  await store.putProgress('bob', { ...pushed, document: 'old' })
-  await store.deleteUser('bob')
+  await byName(store).putProgress('bob', { ...pushed, document: 'old' })
+  await byName(store).deleteUser('bob')
   t.match(await store.operations.repair('x'), [{ path: 'x', repair: 'is renamed to bob' }])
   await store.flush()
-  t.match(await store.getProgress('bob', 'def'), { progress: 'p4' })
-  t.equal(await store.getProgress('bob', 'old'), undefined)
+  t.match(await byName(store).getProgress('bob', 'def'), { progress: 'p4' })
+  t.equal(await byName(store).getProgress('bob', 'old'), undefined)
   await store.close()
   const next = await open(t, dir)
-  t.equal(await next.getProgress('bob', 'old'), undefined)
+  t.equal(await byName(next).getProgress('bob', 'old'), undefined)
 })
 
 t.test('pushes that something in their way kept from the files are in them after the repair', async (t) => {
   const dir = await makeState(t, { 'bob/auth.json': auth('bob'), 'bob/history': 'in the way', 'bob/abc.json/x': 'x' })
   const store = await FileStore.open({ dir, history: true, onDamage: () => undefined })
   t.teardown(() => store.close())
-  await store.putProgress('bob', { ...pushed, document: 'new' })
+  await byName(store).putProgress('bob', { ...pushed, document: 'new' })
   t.equal(await store.flush(), false)
   t.match(await store.operations.repair('bob'), [
     { path: 'bob/history', repair: 'is set aside' },
@@ -175,19 +176,19 @@ t.test('pushes that something in their way kept from the files are in them after
     { problem: /^was set aside/ },
     { problem: /^was set aside/ },
   ])
-  t.same(await store.listHistory('bob', 'new'), [{ ...pushed, document: 'new' }])
+  t.same(await byName(store).listHistory('bob', 'new'), [{ ...pushed, document: 'new' }])
   t.match(sorted((await readState(dir)).get('bob/new.json')), [{ document: 'new' }])
 })
 
 t.test('a history that was mended is counted anew', async (t) => {
   const dir = await makeState(t, { 'ann/history/abc.jsonl': '' })
   const store = await open(t, dir, { historyLimit: 3 })
-  for (const progress of ['p3', 'p4']) await store.putProgress('ann', { ...pushed, progress, timestamp: 2000 })
+  for (const progress of ['p3', 'p4']) await byName(store).putProgress('ann', { ...pushed, progress, timestamp: 2000 })
   await store.flush()
   await writeFile(join(dir, 'ann', 'x.json'), record('p1', 1), { mode: 0o600 })
   await store.operations.repair('ann')
-  for (const progress of ['p5', 'p6']) await store.putProgress('ann', { ...pushed, progress, timestamp: 3000 })
-  const rows = await store.listHistory('ann', 'abc')
+  for (const progress of ['p5', 'p6']) await byName(store).putProgress('ann', { ...pushed, progress, timestamp: 3000 })
+  const rows = await byName(store).listHistory('ann', 'abc')
   t.same(
     rows.map(({ progress }) => progress),
     ['p4', 'p5', 'p6'],

@@ -8,6 +8,7 @@ import { againLine, voidLine, pushLine } from '../../src/store/journal-entry.ts'
 import { journalLine } from '../../src/store/journal.ts'
 import { pushed } from './contract.ts'
 import { removeFoldersLast } from '../folders-last.ts'
+import { byName } from './by-name.ts'
 
 removeFoldersLast(t)
 
@@ -67,17 +68,17 @@ const progressOf = (records: Progress[]): string[] => records.map(({ progress })
 t.test('what was acknowledged outlives a crash at once, in the files and once in the history', async (t) => {
   const { dir, store } = await open(t, t.testdir({ state: {} }) + '/state')
   await store.createUser({ username: 'ann', key: 'K' })
-  for (let number = 0; number < 5; number++) await store.putProgress('ann', at(`${number}`))
+  for (let number = 0; number < 5; number++) await byName(store).putProgress('ann', at(`${number}`))
   await store.flush()
-  for (let number = 5; number < 10; number++) await store.putProgress('ann', at(`${number}`))
+  for (let number = 5; number < 10; number++) await byName(store).putProgress('ann', at(`${number}`))
   const crashed = `${dir}-crashed`
   await copyAsCrashed(dir, crashed)
   t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '4' }, 'it was in the journal alone')
 
   const { store: next, damage } = await open(t, crashed)
-  t.match(await next.getProgress('ann', 'abc'), { progress: '9' })
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: '9' })
   t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '9' })
-  t.same(progressOf(await next.listHistory('ann', 'abc')), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+  t.same(progressOf(await byName(next).listHistory('ann', 'abc')), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
   await next.close()
   t.same(await readdir(join(crashed, '.journal')), [])
   t.same(damage, [])
@@ -98,9 +99,9 @@ for (const [what, left, progress, history] of [
     for (const time of ['once', 'and again']) {
       const journal = await readFile(join(dir, '.journal', '0000000002.log'), 'utf8').catch(() => '')
       const { store } = await open(t, dir)
-      t.match(await store.getProgress('ann', 'abc'), { progress }, time)
+      t.match(await byName(store).getProgress('ann', 'abc'), { progress }, time)
       t.match(await readJson(dir, 'ann', 'abc.json'), { progress })
-      t.same(progressOf(await store.listHistory('ann', 'abc')), history)
+      t.same(progressOf(await byName(store).listHistory('ann', 'abc')), history)
       await store.close()
       // A crash before its removal was durable.
       await writeFile(join(dir, '.journal', '0000000002.log'), journal)
@@ -111,7 +112,7 @@ for (const [what, left, progress, history] of [
 t.test('what the record had besides stays', async (t) => {
   const record = { ...at('1'), metadata: { title: 'Dune' }, note: 'mine' }
   const { store } = await open(t, leftBy(t, { record, journal: [entry(at('2'))] }))
-  t.same(await store.getProgress('ann', 'abc'), { ...record, progress: '2' })
+  t.same(await byName(store).getProgress('ann', 'abc'), { ...record, progress: '2' })
 })
 
 t.test('without history only the record is written', async (t) => {
@@ -131,7 +132,7 @@ t.test('pushes of a user who is gone, or was somebody else, are nobody’s', asy
   const journal = [entry(at('2')) + entry(at('3'), 'bob/abc.json'), voidLine('ann')]
   const dir = leftBy(t, { journal })
   const { store } = await open(t, dir)
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
   t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
 })
 
@@ -139,33 +140,33 @@ t.test('pushes that were kept anew, when their file could not be written, count 
   const kept =
     entry(at('1')) + entry(at('2')) + againLine('ann/abc.json') + entry(at('1')) + entry(at('2')) + entry(at('1'))
   const { store } = await open(t, leftBy(t, { journal: [entry(at('0', { document: 'x' }), 'ann/x.json') + kept] }))
-  t.same(progressOf(await store.listHistory('ann', 'abc')), ['1', '2', '1'])
-  t.match(await store.getProgress('ann', 'abc'), { progress: '1' })
-  t.match(await store.getProgress('ann', 'x'), { progress: '0' })
+  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2', '1'])
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1' })
+  t.match(await byName(store).getProgress('ann', 'x'), { progress: '0' })
 })
 
 t.test('a push that was no row of the history becomes none, but its time counts', async (t) => {
   const again = at('2', { timestamp: 1005 })
   const dir = leftBy(t, { journal: [entry(at('2')) + entry(again, 'ann/abc.json', false)] })
   const { store } = await open(t, dir)
-  t.match(await store.getProgress('ann', 'abc'), again)
-  t.same(await store.listHistory('ann', 'abc'), [at('2')])
+  t.match(await byName(store).getProgress('ann', 'abc'), again)
+  t.same(await byName(store).listHistory('ann', 'abc'), [at('2')])
 })
 
 t.test('what could not be written and repeats the last position is kept with its time', async (t) => {
   const { dir, store } = await open(t, leftBy(t, { journal: [] }))
   await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
-  await store.putProgress('ann', at('1'))
+  await byName(store).putProgress('ann', at('1'))
   const again = at('1', { timestamp: 1005 })
-  await store.putProgress('ann', again)
+  await byName(store).putProgress('ann', again)
   t.equal(await store.flush(), false)
   const crashed = `${dir}-crashed`
   t.teardown(() => rm(crashed, { recursive: true, force: true }))
   await copyAsCrashed(dir, crashed)
   await rm(join(crashed, 'ann', 'history'), { recursive: true })
   const { store: next } = await open(t, crashed)
-  t.match(await next.getProgress('ann', 'abc'), again)
-  t.same(await next.listHistory('ann', 'abc'), [at('1')])
+  t.match(await byName(next).getProgress('ann', 'abc'), again)
+  t.same(await byName(next).listHistory('ann', 'abc'), [at('1')])
   await rm(join(dir, 'ann', 'history'), { recursive: true })
 })
 
@@ -183,40 +184,40 @@ t.test('a journal that somebody doctored does not lead out of the folder', async
 t.test('a line of the journal that says nothing keeps nobody from a start', async (t) => {
   const lines = ['null', '5', '{}', '{"folder":5}', '{"folder":"ann","file":5,"push":{}}'].map(journalLine)
   const { store } = await open(t, leftBy(t, { journal: [lines.join('') + entry(at('1'))] }))
-  t.match(await store.getProgress('ann', 'abc'), at('1'))
+  t.match(await byName(store).getProgress('ann', 'abc'), at('1'))
 })
 
 t.test('a disk that can not be written is served from the journal, which stays', async (t) => {
   const dir = leftBy(t, { journal: [entry(at('2'))] })
   await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
   const { store, damage } = await open(t, dir)
-  t.match(await store.getProgress('ann', 'abc'), { progress: '2' })
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
   t.match(damage, [{ code: 'EISDIR' }])
   await store.close()
   t.equal((await readdir(join(dir, '.journal'))).length, 1)
   await rm(join(dir, 'ann', 'history'), { recursive: true })
   const { store: next } = await open(t, dir)
   t.match(await readJson(dir, 'ann', 'abc.json'), { progress: '2' })
-  t.same(progressOf(await next.listHistory('ann', 'abc')), ['2'])
+  t.same(progressOf(await byName(next).listHistory('ann', 'abc')), ['2'])
 })
 
 t.test('a push that a deleted user made at the last moment is not the next one’s', async (t) => {
   const { dir, store } = await open(t, t.testdir({ state: {} }) + '/state')
   for (let round = 0; round < 20; round++) {
     await store.createUser({ username: 'ann', key: 'K' })
-    const late = Array.from({ length: 5 }, (_, number) => store.putProgress('ann', at(`${number}`)))
-    const deleted = store.deleteUser('ann')
-    late.push(store.putProgress('ann', at('later')))
+    const late = Array.from({ length: 5 }, (_, number) => byName(store).putProgress('ann', at(`${number}`)))
+    const deleted = byName(store).deleteUser('ann')
+    late.push(byName(store).putProgress('ann', at('later')))
     await deleted
     t.equal(await store.createUser({ username: 'ann', key: 'L' }), true)
     await Promise.all(late)
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
     await copyAsCrashed(dir, `${dir}-${round}`)
     const { store: next } = await open(t, `${dir}-${round}`)
-    t.equal(await next.getProgress('ann', 'abc'), undefined, 'nor after a crash')
+    t.equal(await byName(next).getProgress('ann', 'abc'), undefined, 'nor after a crash')
     await store.flush()
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
-    await store.deleteUser('ann')
+    t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
+    await byName(store).deleteUser('ann')
   }
 })
 
@@ -224,31 +225,31 @@ t.test('a push that waits for room is not stored for who gets the name meanwhile
   const { store } = await open(t, t.testdir({}))
   for (const username of ['ann', 'bob']) await store.createUser({ username, key: 'K' })
   const documents = Array.from({ length: 2000 }, (_, number) => `${number}`)
-  await Promise.all(documents.map((document) => store.putProgress('bob', at('1', { document }))))
-  const late = store.putProgress('ann', at('late'))
-  await store.deleteUser('ann')
+  await Promise.all(documents.map((document) => byName(store).putProgress('bob', at('1', { document }))))
+  const late = byName(store).putProgress('ann', at('late'))
+  await byName(store).deleteUser('ann')
   await store.createUser({ username: 'ann', key: 'L' })
-  t.equal(await late, undefined)
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  await t.rejects(late, { code: 'STALE_ACCOUNT', isGone: true })
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
 })
 
 t.test('while many are being written, a newer push waits for the next round, and a user can go', async (t) => {
   const { dir, store } = await open(t, t.testdir({}))
   await store.createUser({ username: 'ann', key: 'K' })
   const documents = Array.from({ length: 100 }, (_, number) => `${number}`)
-  await Promise.all(documents.map((document) => store.putProgress('ann', at('1', { document }))))
+  await Promise.all(documents.map((document) => byName(store).putProgress('ann', at('1', { document }))))
   const round = store.flush()
-  await store.putProgress('ann', at('2', { document: '99' }))
+  await byName(store).putProgress('ann', at('2', { document: '99' }))
   t.equal(await round, true)
   t.match(await readJson(dir, 'ann', '99.json'), { progress: '1' })
-  t.match(await store.getProgress('ann', '99'), { progress: '2' })
+  t.match(await byName(store).getProgress('ann', '99'), { progress: '2' })
   t.equal(await store.flush(), true)
   t.match(await readJson(dir, 'ann', '99.json'), { progress: '2' })
-  t.same(progressOf(await store.listHistory('ann', '99')), ['1', '2'])
+  t.same(progressOf(await byName(store).listHistory('ann', '99')), ['1', '2'])
 
-  await Promise.all(documents.map((document) => store.putProgress('ann', at('3', { document }))))
+  await Promise.all(documents.map((document) => byName(store).putProgress('ann', at('3', { document }))))
   const last = store.flush()
-  await store.deleteUser('ann')
+  await byName(store).deleteUser('ann')
   await store.createUser({ username: 'ann', key: 'L' })
   await last
   t.same(await readdir(join(dir, 'ann')), ['auth.json'])
@@ -256,11 +257,9 @@ t.test('while many are being written, a newer push waits for the next round, and
 
 t.test('a journal that can not be written: nothing is acknowledged, and all goes on when it can', async (t) => {
   const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': auth }, '.journal': 'in the way' }))
-  await t.rejects(store.putProgress('ann', at('1')), { code: 'ENOTDIR' })
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
-  await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ENOTDIR' })
-  t.equal(await store.getUser('bob'), undefined)
+  await t.rejects(byName(store).putProgress('ann', at('1')), { code: 'ENOTDIR' })
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
+  t.equal(await store.createUser({ username: 'bob', key: 'K' }), true, 'a new account needs no journal')
   await rm(join(dir, '.journal'))
-  t.match(await store.putProgress('ann', at('2')), { progress: '2' })
-  t.equal(await store.createUser({ username: 'bob', key: 'K' }), true)
+  t.match(await byName(store).putProgress('ann', at('2')), { progress: '2' })
 })

@@ -11,6 +11,7 @@ import { pushed } from './contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, record } from './damage.ts'
 import { faultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../folders-last.ts'
+import { byName } from './by-name.ts'
 
 removeFoldersLast(t)
 
@@ -52,11 +53,11 @@ t.test('finds nothing in what kss writes, with a server and without, whatever th
   const store = await open(t, dir)
   for (const name of ['Bob', 'auth', 'a/b', '..', '~', '%41', 'x'.repeat(255), '李'.repeat(90), '.tmp-']) {
     await store.createUser({ username: name, key: 'K' })
-    for (const progress of ['1', '2']) await store.putProgress(name, { ...pushed, document: name, progress })
+    for (const progress of ['1', '2']) await byName(store).putProgress(name, { ...pushed, document: name, progress })
   }
   await store.operations.renameUser('ann', 'Olga')
   await store.operations.setInvited('new', true)
-  await store.putProgress('Olga', pushed)
+  await byName(store).putProgress('Olga', pushed)
   await store.flush()
   t.same(await scanAll(dir), [])
   await store.close()
@@ -73,10 +74,10 @@ t.test('finds nothing twice beside a server that many push to', async (t) => {
       const username = `user-${at % 20}`
       await store.createUser({ username, key: 'K' })
       const pushes = Array.from({ length: 10 }, (_, number) =>
-        store.putProgress(username, { ...pushed, document: `book-${at}-${number}` }),
+        byName(store).putProgress(username, { ...pushed, document: `book-${at}-${number}` }),
       )
       await Promise.all(pushes)
-      if (at % 7 === 0) await store.deleteUser(username)
+      if (at % 7 === 0) await byName(store).deleteUser(username)
     }
   })()
   const confirmed: Finding[] = []

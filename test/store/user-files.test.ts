@@ -10,6 +10,9 @@ t.test('a full disk creates nobody, and leaves nothing behind', async (t) => {
   const mocks = { 'node:fs/promises': { ...fsPromises, mkdir } }
   const mocked = await t.mockImport<{ UserFiles: typeof UserFiles }>('../../src/store/user-files.ts', mocks)
   const dir = t.testdir({})
-  await t.rejects(new mocked.UserFiles(dir).create({ username: 'ann', key: 'K' }), { code: 'ENOSPC' })
+  await t.rejects(
+    new mocked.UserFiles(dir).create({ username: 'ann', key: 'K' }, async () => undefined),
+    { code: 'ENOSPC' },
+  )
   t.same(await readdir(dir), [])
 })

@@ -9,6 +9,7 @@ import { Asker } from '../../src/upstream/ask.ts'
 import { position } from '../helper.ts'
 import { moveFrom } from './moving.ts'
 import { listen, stub, stubJson, stubSocket, type Stub } from './stub.ts'
+import { byName } from '../store/by-name.ts'
 
 const yes = '{"authorized":"OK"}'
 const answer =
@@ -103,7 +104,7 @@ for (const [what, open, reason] of [...endless.map(([name, make]) => [name, make
     const { log, reader } = moveFrom(t, origin, { budgetMs, store }, { auth })
     const reply = await reader().get('abc')
     t.equal(reply.statusCode, 503)
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
     t.equal(log.filter(({ level }) => level === 40).length, 1)
     t.equal((await reader().update(position)).statusCode, 200)
     t.match((await reader().get('abc')).json(), position)
@@ -155,7 +156,7 @@ for (const [what, record] of [
     const { origin, seen } = await stub(t, (r, { url }) => r.end(url === '/users/auth' ? yes : JSON.stringify(record)))
     const { store, log, reader } = moveFrom(t, origin)
     for (let round = 0; round < 2; round += 1) t.same((await reader().get('abc')).json(), {})
-    t.equal(await store.getProgress('ann', 'abc'), undefined)
+    t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
     t.equal(seen.length, 2)
     t.match(log.at(-1), { level: 40, reason: 'has a position of abc that no reader could have pushed' })
   })

@@ -1,9 +1,11 @@
 import t from 'tap'
 import { matchesHash } from '../../src/key-hash.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
+import type { Account } from '../../src/store/store.ts'
 import { Reader, position } from '../helper.ts'
 import { moveFrom, oldTime, openOld } from './moving.ts'
 import { stub, stubJson } from './stub.ts'
+import { accountOf, byName } from '../store/by-name.ts'
 
 t.test('a log-in by a user of the old server makes the account here, which needs the old server no more', async (t) => {
   const old = await openOld(t)
@@ -23,9 +25,9 @@ t.test('a push by a user of the old server makes the account, and is stored here
   const old = await openOld(t, { basePath: '/kosync' })
   const { store, reader } = moveFrom(t, old.origin)
   t.equal((await reader().update(position)).statusCode, 200)
-  t.match(await store.getProgress('ann', 'abc'), position)
+  t.match(await byName(store).getProgress('ann', 'abc'), position)
   t.same(old.asked, ['GET /kosync/users/auth'])
-  t.equal(await old.store.getProgress('ann', 'abc'), undefined)
+  t.equal(await byName(old.store).getProgress('ann', 'abc'), undefined)
 })
 
 t.test('a pull by a user of the old server makes the account, and keeps what the old server has', async (t) => {
@@ -37,8 +39,8 @@ t.test('a pull by a user of the old server makes the account, and keeps what the
   t.equal(reply.statusCode, 200)
   t.equal(reply.headers['content-type'], 'application/json')
   t.same(reply.json(), expected)
-  t.same(await store.getProgress('ann', 'abc'), expected)
-  t.same(await store.listHistory('ann', 'abc'), [expected])
+  t.same(await byName(store).getProgress('ann', 'abc'), expected)
+  t.same(await byName(store).listHistory('ann', 'abc'), [expected])
   t.same(old.asked, ['GET /users/auth', 'GET /syncs/progress/abc'])
   t.same(log.at(-1), { level: 30, user: 'ann', document: 'abc', msg: 'a position came from the upstream' })
   await old.close()
@@ -235,9 +237,11 @@ t.test('a key that the old server refuses is not sent with another document', as
 for (const document of ['..', '.', '../users/auth', 'a/b', 'a%2fb', 'a?b', 'é', 'a b', 'a'.repeat(256)]) {
   t.test(`the document ${JSON.stringify(document.slice(0, 20))} is not asked for`, async (t) => {
     const old = await openOld(t)
-    const { upstream, reader } = moveFrom(t, old.origin)
+    const store = new MemoryStore()
+    const { upstream, reader } = moveFrom(t, old.origin, { store })
     await reader().authorize()
-    t.equal(await upstream.fetchProgress(reader(), document, 0), undefined)
+    const account = await accountOf(store, 'ann')
+    t.equal(await upstream.fetchProgress(account, reader().key, document, 0), undefined)
     t.same(old.asked, ['GET /users/auth'])
   })
 }
@@ -250,29 +254,28 @@ t.test('a push that comes while the old server is asked wins', async (t) => {
   })
   const { reader } = moveFrom(t, origin, { store })
   t.match((await reader().get('abc')).json(), { progress: 'pushed' })
-  t.match(await store.getProgress('ann', 'abc'), { progress: 'pushed' })
-  t.equal((await store.listHistory('ann', 'abc')).length, 1)
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'pushed' })
+  t.equal((await byName(store).listHistory('ann', 'abc')).length, 1)
 })
 
 t.test('what the old server has is not for who gets the name meanwhile', async (t) => {
   const store = new MemoryStore()
   const { origin } = await stub(t, async (response, { url }) => {
     if (url !== '/users/auth') {
-      await store.deleteUser('ann')
+      await byName(store).deleteUser('ann')
       await store.createUser({ username: 'ann', key: 'of somebody else' })
     }
     response.end(JSON.stringify(url === '/users/auth' ? { authorized: 'OK' } : { ...position, timestamp: oldTime }))
   })
   const { reader } = moveFrom(t, origin, { store })
-  t.same((await reader().get('abc')).json(), {})
-  t.equal(await store.getProgress('ann', 'abc'), undefined)
+  t.equal((await reader().get('abc')).statusCode, 401)
+  t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
 })
 
 t.test('who is deleted before the old server is asked gets nothing', async (t) => {
   class Deleting extends MemoryStore {
-    override async getProgress(username: string): Promise<undefined> {
-      await this.deleteUser(username)
-      return undefined
+    override getProgress(account: Account): Promise<undefined> {
+      return this.deleteUser(account).then(() => undefined)
     }
   }
   const old = await openOld(t)

@@ -1,0 +1,41 @@
+import type { Progress } from '../../src/protocol.ts'
+import type { Account, Store } from '../../src/store/store.ts'
+
+/** The account that has the name now; one that is nobody's where nobody has it. */
+export async function accountOf(store: Pick<Store, 'getUser'>, username: string): Promise<Account> {
+  return (await store.getUser(username))?.account ?? { username, folder: username, id: '', generation: 0 }
+}
+
+type Methods =
+  | 'getUser'
+  | 'setKey'
+  | 'upgradeKey'
+  | 'deleteUser'
+  | 'getProgress'
+  | 'putProgress'
+  | 'addProgress'
+  | 'listHistory'
+type Named = {
+  [Name in Methods]: (
+    ...args: Parameters<Store[Name]>
+  ) => Promise<Awaited<ReturnType<Store[Name]>>> | Awaited<ReturnType<Store[Name]>>
+}
+
+/** A store by the names of users: each call is for the account that has the name then. */
+export function byName(store: Named) {
+  return {
+    setKey: async (username: string, key: string): Promise<void> =>
+      await store.setKey(await accountOf(store, username), key),
+    upgradeKey: async (username: string, before: string, key: string): Promise<void> =>
+      await store.upgradeKey(await accountOf(store, username), before, key),
+    deleteUser: async (username: string): Promise<void> => await store.deleteUser(await accountOf(store, username)),
+    getProgress: async (username: string, document: string): Promise<Progress | undefined> =>
+      await store.getProgress(await accountOf(store, username), document),
+    putProgress: async (username: string, pushed: Progress): Promise<Progress> =>
+      await store.putProgress(await accountOf(store, username), pushed),
+    addProgress: async (username: string, record: Progress): Promise<Progress> =>
+      await store.addProgress(await accountOf(store, username), record),
+    listHistory: async (username: string, document: string): Promise<Progress[]> =>
+      await store.listHistory(await accountOf(store, username), document),
+  }
+}
