@@ -1,10 +1,12 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest, RouteGenericInterface } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { readCredentials, type Credentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
 import { isHash, logNOf } from './key-hash.ts'
+import type { Lane } from './hash-queue.ts'
 import { KeyHasher, type KeyHasherOptions } from './key-hasher.ts'
 import { Limits, type LimitOptions } from './limits.ts'
-import type { ErrorName } from './protocol.ts'
+import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
 import type { Account, Now, Store, User } from './store/store.ts'
 import type { Upstream } from './upstream.ts'
 import { VerifiedKeys } from './verified-keys.ts'
@@ -20,6 +22,9 @@ export interface AuthOptions extends KeyHasherOptions, LimitOptions {
   /** Asked about whom the store does not know. */
   upstream?: Upstream | undefined
 }
+
+/** Milliseconds for which a wrong key is known to be wrong. */
+const wrongMs = 3600_000
 
 type Done = (error?: Error) => void
 
@@ -54,6 +59,8 @@ export class Auth {
   readonly #limits: Limits
   readonly #verified = new VerifiedKeys()
   readonly #checks = new Map<string, Promise<Account | undefined>>()
+  /** Log-ins that failed, by a MAC of the address, the user, the key and what is stored of it. */
+  readonly #wrong = new LRUCache<string, true>({ max: 20_000, ttl: wrongMs })
 
   constructor(store: Store, logger: FastifyBaseLogger, options: AuthOptions) {
     this.#store = store
@@ -78,26 +85,43 @@ export class Auth {
     }
   }
 
-  /** A new account for who sends the request; false when the name is taken. Throws `tooManyRequests`. */
+  /** A new account for the client of the request; false when the name is taken. Throws `tooManyAttempts`. */
   async register(username: string, key: string, request: FastifyRequest): Promise<boolean> {
+    // It would cost a hash for nothing.
+    if (await this.#store.getUser(username)) return false
     const takeBack = await this.#limits.countRegistration(request.ip)
+    let isNew = false
     try {
-      return await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
-    } catch (error) {
-      // A full disk is not the fault of who wants an account.
-      await takeBack()
-      throw error
+      isNew = await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
+    } finally {
+      // Neither a full disk nor a name that is taken is a reason to hold up the next try.
+      if (!isNew) await takeBack()
     }
+    return isNew
   }
 
-  /** Gives the account another key. Rejects with StaleAccount when it is not the one that was verified any more. */
+  /** Counts a registration that is refused, so that nobody can guess who is invited. Throws `tooManyAttempts`. */
+  async countRefusedRegistration(request: FastifyRequest): Promise<void> {
+    await this.#limits.countRegistration(request.ip)
+  }
+
+  /**
+   * Gives the account another key. Throws `tooManyAttempts`; rejects with StaleAccount when the account is not the one
+   * that was verified any more.
+   */
   async changeKey(account: Account, key: string): Promise<void> {
+    await this.#limits.countKeyChange(account.id)
     await this.#store.setKey(account, await this.#hasher.hash(key))
   }
 
   #authorize(request: FastifyRequest, reply: FastifyReply, whenUnknown: ErrorName, done: Done): void {
     const credentials = readCredentials(request.headers)
-    if (!credentials) {
+    // What can be nobody's is looked up nowhere: it would fill the memory.
+    if (
+      !credentials ||
+      credentials.username.length > nameSchema.maxLength ||
+      credentials.key.length > keySchema.maxLength
+    ) {
       done(new ProtocolError('unauthorized'))
       return
     }
@@ -108,7 +132,7 @@ export class Auth {
     const user = this.#store.getUser(credentials.username)
     const mac = this.#verified.mac(credentials.key)
     // The steady state needs no promise.
-    if (user && !(user instanceof Promise) && !user.disabled && this.#verified.recall(user, mac)) {
+    if (user && !(user instanceof Promise) && !user.disabled && this.#verified.has(user, mac)) {
       authorized(user.account)
     } else {
       const attempt = { ...credentials, mac, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
@@ -119,11 +143,13 @@ export class Auth {
   async #verify(found: Now<User | undefined>, attempt: Attempt): Promise<Account> {
     const { username, mac, address, whenUnknown } = attempt
     const user = await found
-    const check = `${mac} ${address} ${user?.account.id} ${user?.account.generation ?? whenUnknown} ${username}`
+    const { key, account: { id, generation } = {}, disabled } = user ?? {}
+    const check = this.#verified.mac(
+      JSON.stringify([mac, address, username, key, id, generation, disabled, whenUnknown]),
+    )
     let checked = this.#checks.get(check)
     if (!checked) {
-      checked = this.#count(address, username, () => (user ? this.#check(user, attempt) : this.#adopt(attempt)))
-      checked = checked.finally(() => this.#checks.delete(check))
+      checked = this.#decide(user, attempt, check).finally(() => this.#checks.delete(check))
       this.#checks.set(check, checked)
     }
     const account = await checked
@@ -131,36 +157,40 @@ export class Auth {
     return account
   }
 
-  /** Does the check unless the address had too many that failed; one that could not be made did not fail. */
-  async #count<T>(address: string, username: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
-    const takeBack = await this.#limits.countLogin(address, username)
-    let failed = false
+  /** Undefined when the log-in fails. */
+  async #decide(user: User | undefined, attempt: Attempt, check: string): Promise<Account | undefined> {
+    // Looked up while another one was checked.
+    if (user && !user.disabled && this.#verified.has(user, attempt.mac)) return user.account
+    // A queue of pushes with an old password counts once, and costs nothing.
+    if (this.#wrong.has(check)) return undefined
+    const { isSuspect, end } = await this.#limits.countLogin(attempt.address, attempt.username)
+    // What the upstream left undecided counts: otherwise strangers could have it asked without end.
+    let failed = user === undefined && this.#upstream !== undefined
     try {
-      const account = await check()
+      const lane = user && !isSuspect ? 'first' : 'later'
+      const account = user ? await this.#check(user, attempt, lane) : await this.#adopt(attempt)
       failed = account === undefined
+      // An upstream may know the user by the next time.
+      if (failed && (user || !this.#upstream)) this.#wrong.set(check, true)
       return account
     } finally {
-      if (!failed) await takeBack()
+      end(failed)
     }
   }
 
   /** Undefined when the key is not the account's, or the account is disabled. */
-  async #check(user: User, attempt: Attempt): Promise<Account | undefined> {
+  async #check(user: User, attempt: Attempt, lane: Lane): Promise<Account | undefined> {
     const { key, mac } = attempt
-    const recalled = this.#verified.recall(user, mac)
-    // Another key was verified just now.
-    if (recalled === false) await this.#hasher.pretend()
-    const matches = recalled ?? (await this.#matches(user, key))
-    if (!matches || user.disabled) return undefined
+    if (!(await this.#matches(user, key, lane)) || user.disabled) return undefined
     this.#verified.remember(user, mac)
-    if (recalled === undefined && (user.unsaved || this.#hasher.isWeak(user.key))) await this.#upgrade(user, attempt)
+    if (user.unsaved || this.#hasher.isWeak(user.key)) await this.#upgrade(user, attempt)
     return user.account
   }
 
-  async #matches({ key: stored }: User, key: string): Promise<boolean> {
+  async #matches({ key: stored }: User, key: string, lane: Lane): Promise<boolean> {
     // A hash of another server's may be checked in no time, as a plain key is.
-    if (logNOf(stored) === 0) await this.#hasher.matchNobody(key)
-    if (isHash(stored)) return await this.#hasher.matches(key, stored)
+    if (logNOf(stored) === 0) await this.#hasher.matchNobody(key, lane)
+    if (isHash(stored)) return await this.#hasher.matches(key, stored, lane)
     return this.#verified.mac(stored) === this.#verified.mac(key)
   }
 
@@ -169,12 +199,12 @@ export class Auth {
     const { username, key, mac, spentMs } = attempt
     const asked = attempt.whenUnknown === 'unauthorized' ? this.#upstream?.knows({ username, key }, spentMs) : undefined
     if (!asked) {
-      await this.#hasher.matchNobody(key)
+      await this.#hasher.matchNobody(key, 'later')
       return undefined
     }
-    // Together, so that the reader waits for the slower of them only.
-    const [isKnown, hash] = await Promise.all([asked, this.#hasher.hash(key)])
-    if (!isKnown) return undefined
+    // Not before: for a stranger that would be work for nothing.
+    if (!(await asked)) return undefined
+    const hash = await this.#hasher.hash(key)
     const created = await this.#store.createUser({ username, key: hash, adopted: true })
     const user = await this.#store.getUser(username)
     if (created) {
@@ -182,7 +212,7 @@ export class Auth {
       if (user?.key === hash) this.#verified.remember(user, mac)
     }
     // Undefined when it is gone again; somebody else may have the name since.
-    return user && (await this.#check(user, attempt))
+    return user && (await this.#check(user, attempt, 'later'))
   }
 
   /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */

@@ -10,10 +10,22 @@ export class ProtocolError extends Error {
   readonly retryAfter: number | undefined
 
   constructor(error: ErrorName, retryAfter?: number) {
-    super(errorTable[error].message)
+    super(retryAfter !== undefined && isTooMany(error) ? tooManyMessage(retryAfter) : errorTable[error].message)
     this.error = error
     this.retryAfter = retryAfter
   }
+}
+
+function isTooMany(error: ErrorName): boolean {
+  return errorTable[error].code === errorTable.tooManyAttempts.code
+}
+
+/** On a reader's screen there is no Retry-After. */
+function tooManyMessage(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60)
+  const time =
+    seconds < 60 ? `${seconds} second${seconds === 1 ? '' : 's'}` : `${minutes} minute${minutes === 1 ? '' : 's'}`
+  return `Too many attempts. Try again in ${time}.`
 }
 
 /** File-system errors that say "no room"; any other one is "not now". @see STORAGE.md §3, Faults */
@@ -45,7 +57,8 @@ function validationErrorName(validation: NonNullable<FastifyError['validation']>
 
 /** The one error → reply mapping (setErrorHandler, and Fastify's frameworkErrors). */
 export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, message } = errorTable[errorName(error)]
+  const { code, status, message: standard } = errorTable[errorName(error)]
+  const message = error instanceof ProtocolError ? error.message : standard
   if (error instanceof ProtocolError) {
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   } else if (status >= 500) request.log.error({ err: error }, message)

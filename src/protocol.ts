@@ -15,7 +15,7 @@ export const username = {
 } as const
 
 /** The lower-case hex MD5 of the password for KOReader, but an opaque string to the server. @see PROTOCOL.md §1 */
-const key = {
+export const key = {
   type: 'string',
   maxLength: 1024,
   // Neither blank ends nor control characters: HTTP trims or refuses them, and the owner could never log in.
@@ -197,6 +197,9 @@ export const errorTable = {
     status: 402,
     message: 'User registration is disabled. Ask whoever runs this server to invite you.',
   },
+  // A reader's screen shows the message of no other status.
+  tooManyRegistrationsV1: { code: 2007, status: 402, message: 'Too many attempts. Try again later.' },
+  tooManyAttempts: { code: 2007, status: 429, message: 'Too many attempts. Try again later.' },
   accountNotFound: { code: 2006, status: 404, message: 'Account not found.' },
   notJson: { code: 103, status: 400, message: 'Could not parse JSON in body.' },
   notAnObject: { code: 104, status: 400, message: 'Body should be a JSON hash.' },
@@ -207,7 +210,6 @@ export const errorTable = {
   requestTimeout: { code: 408, status: 408, message: 'The request took too long.' },
   bodyTooLarge: { code: 413, status: 413, message: 'The request body is too large.' },
   expectationFailed: { code: 417, status: 417, message: 'Only 100-continue can be expected.' },
-  tooManyRequests: { code: 429, status: 429, message: 'Too many attempts. Try again later.' },
   tooManyConnections: { code: 429, status: 429, message: 'Too many connections from your address.' },
   headersTooLarge: { code: 431, status: 431, message: 'The request headers are too large.' },
   unavailable: { code: 503, status: 503, message: 'The server cannot do this now. Try again later.' },

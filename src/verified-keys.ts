@@ -2,8 +2,8 @@ import { hash as digest, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { User } from './store/store.ts'
 
-/** Milliseconds for which a verified key is remembered. */
-const verifiedMs = 10 * 60_000
+/** Milliseconds for which a verified key is remembered after it was last used. */
+const verifiedMs = 30 * 24 * 3600_000
 
 /** Accounts; each takes some 300 bytes. */
 const most = 100_000
@@ -16,17 +16,19 @@ interface Verified {
   until: number
 }
 
-/** Spares the hash of a key that was verified a short while ago. */
+/** Spares the hash of a key that was verified before: its owner is never held up, whatever strangers do. */
 export class VerifiedKeys {
   readonly #secret = randomBytes(32).toString('hex')
   /** By user name: only accounts are in it, so that strangers cannot push them out. */
   readonly #verified = new LRUCache<string, Verified>({ max: most })
 
-  /** Whether the key is the one that was verified; undefined when none was. */
-  recall({ username, key }: User, mac: string): boolean | undefined {
+  /** Whether the key is one that was verified for the user. */
+  has({ username, key }: User, mac: string): boolean {
     const verified = this.#verified.get(username)
-    if (!verified || verified.stored !== key || verified.until < performance.now()) return undefined
-    return verified.mac === mac
+    const now = performance.now()
+    if (verified?.mac !== mac || verified.stored !== key || verified.until < now) return false
+    verified.until = now + verifiedMs
+    return true
   }
 
   remember({ username, key }: User, mac: string): void {

@@ -39,7 +39,8 @@ const operations: Record<string, About> = {
       ...body,
       ...writes,
       'userExists',
-      'tooManyRequests',
+      'tooManyRegistrationsV1',
+      'tooManyAttempts',
       'registrationDisabledV1',
       'registrationDisabled',
     ],
@@ -47,27 +48,27 @@ const operations: Record<string, About> = {
   'get /users/auth': {
     id: 'authorize',
     summary: 'Tells whether the credentials are right',
-    errors: [...anywhere, 'unauthorized', 'tooManyRequests'],
+    errors: [...anywhere, 'unauthorized', 'tooManyAttempts'],
   },
   'put /users/password': {
     id: 'changePassword',
     summary: 'Gives the user another key; positions are kept',
-    errors: [...anywhere, ...body, ...writes, 'unauthorized', 'tooManyRequests'],
+    errors: [...anywhere, ...body, ...writes, 'unauthorized', 'tooManyAttempts'],
   },
   'delete /users/me': {
     id: 'deleteAccount',
     summary: 'Deletes the account, its positions and its history',
-    errors: [...anywhere, ...writes, 'unauthorized', 'tooManyRequests', 'accountNotFound'],
+    errors: [...anywhere, ...writes, 'unauthorized', 'tooManyAttempts', 'accountNotFound'],
   },
   'put /syncs/progress': {
     id: 'updateProgress',
     summary: 'Stores where the reader is in a document; answers when it is on the disk',
-    errors: [...anywhere, ...body, ...writes, 'unauthorized', 'tooManyRequests', 'documentMissing'],
+    errors: [...anywhere, ...body, ...writes, 'unauthorized', 'tooManyAttempts', 'documentMissing'],
   },
   'get /syncs/progress/{document}': {
     id: 'getProgress',
     summary: 'Gives the latest position in a document, or {} when there is none',
-    errors: [...anywhere, 'unauthorized', 'tooManyRequests', 'documentMissing'],
+    errors: [...anywhere, 'unauthorized', 'tooManyAttempts', 'documentMissing'],
   },
 }
 

@@ -42,8 +42,11 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
       const username = trimBlanks(request.body.username)
       if (username === '') throw new ProtocolError('invalidRequest')
       const said = await store.getRegistration()
-      if (!isOpen(said) && !said.invited.includes(username)) throw new ProtocolError(disabledFor(request))
-      if (!(await auth.register(username, request.body.password, request))) throw new ProtocolError('userExists')
+      const mayRegister = isOpen(said) || said.invited.includes(username)
+      if (!mayRegister) await limited(request, auth.countRefusedRegistration(request))
+      if (!mayRegister) throw new ProtocolError(disabledFor(request))
+      const isNew = await limited(request, auth.register(username, request.body.password, request))
+      if (!isNew) throw new ProtocolError('userExists')
       return await reply.code(201).send({ username })
     },
   )
@@ -81,7 +84,21 @@ async function deleteUser(store: Store, account: Account): Promise<void> {
   }
 }
 
+/** A v1 client is told of the limit with a 402, for the same reason as in `disabledFor`. */
+async function limited<T>(request: FastifyRequest, registered: Promise<T>): Promise<T> {
+  try {
+    return await registered
+  } catch (error) {
+    const isLimit = error instanceof ProtocolError && error.error === 'tooManyAttempts' && isV1(request)
+    throw isLimit ? new ProtocolError('tooManyRegistrationsV1', error.retryAfter) : error
+  }
+}
+
 /** Only a v1 client is told with a 402: its screen shows the message of no other status. @see PROTOCOL.md §2 */
 function disabledFor(request: FastifyRequest): 'registrationDisabled' | 'registrationDisabledV1' {
-  return request.headers.accept?.includes(vendorMediaType) ? 'registrationDisabledV1' : 'registrationDisabled'
+  return isV1(request) ? 'registrationDisabledV1' : 'registrationDisabled'
+}
+
+function isV1({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes(vendorMediaType) ?? false
 }
