@@ -2,8 +2,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest, RouteGenericInter
 import { LRUCache } from 'lru-cache'
 import { readCredentials, type Credentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
-import { isHash, logNOf } from './key-hash.ts'
-import type { Lane } from './hash-queue.ts'
+import { patienceMs, type Lane } from './hash-queue.ts'
 import { KeyHasher, type KeyHasherOptions } from './key-hasher.ts'
 import { Limits, type LimitOptions } from './limits.ts'
 import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
@@ -179,48 +178,50 @@ export class Auth {
   }
 
   /** Undefined when the key is not the account's, or the account is disabled. */
-  async #check(user: User, attempt: Attempt, lane: Lane): Promise<Account | undefined> {
-    const { key, mac } = attempt
-    if (!(await this.#matches(user, key, lane)) || user.disabled) return undefined
+  async #check(user: User, { key, mac }: Attempt, lane: Lane): Promise<Account | undefined> {
+    const { matches, stronger } = await this.#hasher.check(key, user.key, lane)
+    if (!matches || user.disabled) return undefined
     this.#verified.remember(user, mac)
-    if (user.unsaved || this.#hasher.isWeak(user.key)) await this.#upgrade(user, attempt)
+    if (stronger !== undefined || user.unsaved) await this.#upgrade(user, stronger ?? user.key, mac)
     return user.account
-  }
-
-  async #matches({ key: stored }: User, key: string, lane: Lane): Promise<boolean> {
-    // A hash of another server's may be checked in no time, as a plain key is.
-    if (logNOf(stored) === 0) await this.#hasher.matchNobody(key, lane)
-    if (isHash(stored)) return await this.#hasher.matches(key, stored, lane)
-    return this.#verified.mac(stored) === this.#verified.mac(key)
   }
 
   /** The account that a user of the upstream, whom the store does not know, has here now. */
   async #adopt(attempt: Attempt): Promise<Account | undefined> {
-    const { username, key, mac, spentMs } = attempt
-    const asked = attempt.whenUnknown === 'unauthorized' ? this.#upstream?.knows({ username, key }, spentMs) : undefined
-    if (!asked) {
-      await this.#hasher.matchNobody(key, 'later')
+    const { username, key, mac, spentMs, whenUnknown } = attempt
+    const start = performance.now() - spentMs
+    const asked = whenUnknown === 'unauthorized' && (await this.#mayBeAdopted(username))
+    const known = asked ? this.#upstream?.knows({ username, key }, spentMs) : undefined
+    if (!known) {
+      await this.#hasher.checkNobody(key)
       return undefined
     }
     // Not before: for a stranger that would be work for nothing.
-    if (!(await asked)) return undefined
-    const hash = await this.#hasher.hash(key)
+    if (!(await known)) return undefined
+    const hash = await this.#hasher.hash(key, patienceMs - (performance.now() - start))
     const created = await this.#store.createUser({ username, key: hash, adopted: true })
     const user = await this.#store.getUser(username)
-    if (created) {
-      this.#logger.info({ user: username }, 'an account came from the upstream')
-      if (user?.key === hash) this.#verified.remember(user, mac)
-    }
-    // Undefined when it is gone again; somebody else may have the name since.
-    return user && (await this.#check(user, attempt, 'later'))
+    // It is gone again.
+    if (!user) return undefined
+    // Somebody else may have the name since.
+    if (!created || user.key !== hash) return await this.#check(user, attempt, 'later')
+    this.#logger.info({ user: username }, 'an account came from the upstream')
+    this.#verified.remember(user, mac)
+    return user.account
+  }
+
+  /** Not who was removed or renamed here, nor a name that somebody is invited to. */
+  async #mayBeAdopted(username: string): Promise<boolean> {
+    if (!this.#upstream) return false
+    const { invited, removed = [] } = await this.#store.getRegistration()
+    return !invited.includes(username) && !removed.includes(username)
   }
 
   /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */
-  async #upgrade(user: User, { key, mac }: Attempt): Promise<void> {
+  async #upgrade(user: User, stronger: string, mac: string): Promise<void> {
     try {
-      const stored = this.#hasher.isWeak(user.key) ? await this.#hasher.hash(key) : user.key
-      await this.#store.upgradeKey(user.account, user.key, stored)
-      this.#verified.remember({ ...user, key: stored }, mac)
+      await this.#store.upgradeKey(user.account, user.key, stronger)
+      this.#verified.remember({ ...user, key: stronger }, mac)
     } catch (err) {
       // A full disk must not lock the owner out; the next log-in tries again.
       this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')

@@ -16,7 +16,7 @@ interface Waiting {
 export const atOnce = Math.min(Math.max(2, availableParallelism()), 6)
 
 /** Milliseconds: a reader gives up after 2 s of silence. @see PROTOCOL.md §4 */
-const patienceMs = 1500
+export const patienceMs = 1500
 
 /** More than can be served in that time; it bounds the memory. */
 const mostWaiting = 1000
@@ -29,19 +29,14 @@ const retryAfter = { min: 1, max: 5 }
  * never takes the last place. Nothing waits longer than a reader does: it is refused, and may be asked again.
  */
 export class HashQueue {
-  readonly #patienceMs: number
   readonly #first: Waiting[] = []
   readonly #later: Waiting[] = []
   #running = 0
   #runningLater = 0
 
-  constructor(patience: number = patienceMs) {
-    this.#patienceMs = patience
-  }
-
-  /** Resolves or rejects as the work does; rejects with `unavailable` when it cannot begin in time. */
-  async run<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
-    await this.#turn(lane)
+  /** Resolves or rejects as the work does; rejects with `unavailable` when it cannot begin within the milliseconds. */
+  async run<T>(lane: Lane, work: () => Promise<T>, withinMs: number = patienceMs): Promise<T> {
+    await this.#turn(lane, withinMs)
     try {
       return await work()
     } finally {
@@ -51,7 +46,7 @@ export class HashQueue {
     }
   }
 
-  #turn(lane: Lane): Promise<void> {
+  #turn(lane: Lane, withinMs: number): Promise<void> {
     const queue = lane === 'first' ? this.#first : this.#later
     return new Promise((resolve, reject) => {
       const refuse = (): void => {
@@ -64,7 +59,7 @@ export class HashQueue {
       const timer = setTimeout(() => {
         queue.splice(queue.indexOf(waiting), 1)
         refuse()
-      }, this.#patienceMs)
+      }, withinMs)
       const waiting = { start: resolve, timer }
       queue.push(waiting)
       this.#startNext()

@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { HashQueue, type Lane } from './hash-queue.ts'
-import { hashKey, isHash, logNOf, matchesHash } from './key-hash.ts'
+import { hashKey, isHash, logNOf, matchesHash, matchesPlain } from './key-hash.ts'
 
 export interface KeyHasherOptions {
   /** False keeps keys as they are, for a folder that Python kss is to read again. */
   hashKeys: boolean
   /** The binary logarithm of scrypt's N. */
   scryptCost: number
+}
+
+/** What came of a check. */
+export interface Checked {
+  matches: boolean
+  /** What to store from now on; undefined when what is stored is as strong as it should be. */
+  stronger: string | undefined
 }
 
 /** Makes and checks what is stored of a key, a few at a time: a flood of log-ins must not take the machine. */
@@ -20,26 +27,31 @@ export class KeyHasher {
     this.#options = options
   }
 
-  /** What to store of a key. Throws `unavailable` when too many wait. */
-  async hash(key: string, lane: Lane = 'later'): Promise<string> {
+  /** What to store of a key. Rejects with `unavailable` when it has to wait for more than the milliseconds. */
+  async hash(key: string, withinMs?: number): Promise<string> {
     // A plain key that looks like a hash would be taken for one.
     if (!this.#options.hashKeys && !isHash(key)) return key
-    return await this.#queue.run(lane, () => hashKey(key, this.#options.scryptCost))
+    return await this.#queue.run('later', () => hashKey(key, this.#options.scryptCost), withinMs)
   }
 
-  /** Whether the key belongs to the hash; throws `unavailable` when too many wait. */
-  async matches(key: string, hash: string, lane: Lane): Promise<boolean> {
-    return await this.#queue.run(lane, () => matchesHash(key, hash))
+  /**
+   * Whether the key belongs to what is stored. It waits once, because a reader would not wait twice; rejects with
+   * `unavailable` when that is too long.
+   */
+  async check(key: string, stored: string, lane: Lane): Promise<Checked> {
+    return await this.#queue.run(lane, async () => {
+      const matches = isHash(stored) ? await matchesHash(key, stored) : matchesPlain(key, stored)
+      const isWeak = this.#options.hashKeys && logNOf(stored) < this.#options.scryptCost
+      // A plain key is checked in no time, and another server's hash perhaps: that must not tell that there is a user.
+      const isOurs = logNOf(stored) > 0
+      const hash = isOurs && !(matches && isWeak) ? stored : await hashKey(key, this.#options.scryptCost)
+      return { matches, stronger: matches && isWeak ? hash : undefined }
+    })
   }
 
-  /** Takes as long as `matches`. */
-  async matchNobody(key: string, lane: Lane): Promise<void> {
-    await this.#queue.run(lane, async () => matchesHash(key, await this.#hashOfNobody()))
-  }
-
-  /** Whether what is stored is weaker than what `hash` makes now. */
-  isWeak(stored: string): boolean {
-    return this.#options.hashKeys && logNOf(stored) < this.#options.scryptCost
+  /** Takes as long as `check`, for a user who is not there. */
+  async checkNobody(key: string): Promise<void> {
+    await this.#queue.run('later', async () => matchesHash(key, await this.#hashOfNobody()))
   }
 
   async #hashOfNobody(): Promise<string> {

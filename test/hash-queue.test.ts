@@ -3,15 +3,19 @@ import { errorTable } from '../src/protocol.ts'
 import { atOnce, HashQueue, type Lane } from '../src/hash-queue.ts'
 
 /** A queue, and work that ends when it is told to. */
-function workshop(patienceMs?: number) {
-  const queue = new HashQueue(patienceMs)
+function workshop(withinMs?: number) {
+  const queue = new HashQueue()
   const started: string[] = []
   const ends = new Map<string, () => void>()
   const add = async (lane: Lane, name: string): Promise<void> =>
-    await queue.run(lane, () => {
-      started.push(name)
-      return new Promise<void>((resolve) => ends.set(name, resolve))
-    })
+    await queue.run(
+      lane,
+      () => {
+        started.push(name)
+        return new Promise<void>((resolve) => ends.set(name, resolve))
+      },
+      withinMs,
+    )
   return { add, started, end: (name: string) => ends.get(name)!() }
 }
 

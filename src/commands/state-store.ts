@@ -21,6 +21,7 @@ const operations = [
   'setDisabled',
   'setRegistration',
   'setInvited',
+  'allowReturn',
   'deleteProgress',
   'putTitle',
   'pruneHistory',

@@ -45,6 +45,9 @@ export function defineUser(program: Command): void {
   jsonCommand(user, 'enable <name>', 'take the log-ins of a disabled account again')
     .addHelpText('after', examples('kss user enable alice'))
     .action((name: string, flags: StateFlags) => setDisabled(name, flags, false))
+  jsonCommand(user, 'allow-return <name>', 'let the upstream bring back an account that was removed or renamed here')
+    .addHelpText('after', examples('kss user allow-return alice'))
+    .action(allowReturn)
   jsonCommand(user, 'rm <name>', 'remove an account with all its positions and history')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('kss user rm alice --yes'))
@@ -157,8 +160,18 @@ async function rm(username: string, flags: StateFlags & { yes?: boolean }): Prom
     return { ...summarize(user), account: user.account }
   })
   await confirm(`Remove ${username} with ${sizeLine(gone)}?`, flags.yes)
-  await withState(flags, ({ store }) => store.deleteUser(account))
-  print(flags.json, gone, () => `${username} is gone, with ${sizeLine(gone)}.\n`)
+  const { KSS_UPSTREAM: upstream } = await withState(flags, async ({ store, config }) => {
+    await store.deleteUser(account)
+    return config
+  })
+  const advice =
+    upstream === '' ? '' : `${upstream} does not bring it back, unless you say: kss user allow-return ${username}\n`
+  print(flags.json, gone, () => `${username} is gone, with ${sizeLine(gone)}.\n${advice}`)
+}
+
+async function allowReturn(username: string, flags: StateFlags): Promise<void> {
+  await withState(flags, ({ store }) => store.allowReturn(username))
+  print(flags.json, { username }, () => `The upstream may bring back ${username} at the next log-in.\n`)
 }
 
 function sizeLine({ documents, bytes }: UserSummary): string {

@@ -49,6 +49,7 @@ export class FileStore implements Store {
       change: (work) => this.#changes.take(work),
       takeFolder: (folder, work) => this.#takeFolder(folder, work),
       giveName: (folder) => this.#giveName(folder),
+      rememberRemoved: (username) => this.#rememberRemoved(username),
     })
   }
 
@@ -111,12 +112,22 @@ export class FileStore implements Store {
     await this.#journal.append(() => voidLine(folder))
   }
 
-  /** The account is there, so that a failure is nobody's but the operator's. */
+  /** Takes back that the name is invited, or was removed. The account is there: a failure is for the operator to know. */
   async #useInvitation(username: string): Promise<void> {
     try {
-      const { invited, ...rest } = await this.#registration.get()
-      if (!invited.includes(username)) return
-      await this.#registration.set({ ...rest, invited: invited.filter((name) => name !== username) })
+      const { invited, removed = [], ...rest } = await this.#registration.get()
+      const without = (names: string[]): string[] => names.filter((name) => name !== username)
+      if (![...invited, ...removed].includes(username)) return
+      await this.#registration.set({ ...rest, invited: without(invited), removed: without(removed) })
+    } catch (error) {
+      this.#onDamage(error)
+    }
+  }
+
+  /** An account can go all the same when that cannot be stored. */
+  async #rememberRemoved(username: string): Promise<void> {
+    try {
+      await this.#registration.setRemoved(username, true)
     } catch (error) {
       this.#onDamage(error)
     }
@@ -152,6 +163,7 @@ export class FileStore implements Store {
   deleteUser(account: Account): Promise<void> {
     return this.#changes.take(async () => {
       const user = await this.#current(account)
+      await this.#rememberRemoved(user.username)
       if (!(await this.#users.delete(user))) throw new StaleAccount(account, true)
     })
   }

@@ -24,7 +24,9 @@ export class MemoryStore implements Store {
     this.#created += 1
     const account = Object.freeze({ username, folder: username, id: `${this.#created}`, generation: 1 })
     this.#accounts.set(username, { user: { ...created, account }, records: new Map(), history: [] })
-    this.#registration.invited = this.#registration.invited.filter((name) => name !== username)
+    const { invited, removed = [] } = this.#registration
+    this.#registration.invited = invited.filter((name) => name !== username)
+    this.#registration.removed = removed.filter((name) => name !== username)
     return true
   }
 
@@ -48,6 +50,7 @@ export class MemoryStore implements Store {
   async deleteUser(account: Account): Promise<void> {
     this.#kept(account)
     this.#accounts.delete(account.username)
+    this.#registration.removed = [...(this.#registration.removed ?? []), account.username]
   }
 
   async listUsers(): Promise<string[]> {

@@ -27,6 +27,8 @@ export interface OperationsOptions {
   takeFolder: <T>(folder: string, work: () => Promise<T>) => Promise<T>
   /** Before the folder's name is given to another user. */
   giveName: (folder: string) => Promise<void>
+  /** Keeps an upstream from bringing the name back. */
+  rememberRemoved: (username: string) => Promise<void>
 }
 
 /** Files that are written at a time. */
@@ -44,7 +46,7 @@ export class Operations {
 
   /** Gives the user another name; everything else stays. */
   async renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'> {
-    const { users, progress, giveName } = this.#options
+    const { users, progress, giveName, rememberRemoved } = this.#options
     const renamed = await this.#alone(username, async (user) => {
       if (await users.isTaken(to)) return 'taken'
       await giveName(users.folderOf(to))
@@ -54,6 +56,7 @@ export class Operations {
         if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return 'taken'
         throw error
       }
+      await rememberRemoved(username)
       await progress.forget(user.folder)
       return 'renamed'
     })
@@ -74,9 +77,15 @@ export class Operations {
   setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void> {
     const { change, registration } = this.#options
     return change(async () => {
-      const { invited } = await registration.get()
-      await registration.set({ ...said, invited })
+      const { invited, removed = [] } = await registration.get()
+      await registration.set({ ...said, invited, removed })
     })
+  }
+
+  /** Lets an upstream bring back a name that was removed or renamed here. */
+  allowReturn(username: string): Promise<void> {
+    const { change, registration } = this.#options
+    return change(() => registration.setRemoved(username, false))
   }
 
   /** Lets the name register once, also while registration is closed; or no more. */

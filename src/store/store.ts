@@ -40,6 +40,8 @@ export interface Registration {
   until?: number
   /** Names that may register once, also while it is closed. */
   invited: string[]
+  /** Names that were removed or renamed here, newest last: an upstream that still knows them does not bring them back. */
+  removed?: string[]
 }
 
 /** What is at hand comes at once, without a promise: most reads are served from memory. */

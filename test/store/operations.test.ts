@@ -46,7 +46,7 @@ t.test('a user who is renamed keeps the key, the records and the history, and th
   t.match(await store.getUser('Bob'), { username: 'Bob', key: 'K' })
   t.match(await byName(store).getProgress('Bob', 'abc'), { progress: '2' })
   t.same(progressOf(await byName(store).listHistory('Bob', 'abc')), ['0', '1', '2'])
-  t.same((await readdir(dir)).toSorted(), ['%42ob', '.journal'])
+  t.same((await readdir(dir)).toSorted(), ['%42ob', '.journal', '.registration.json'])
   t.match(JSON.parse(await readFile(join(dir, '%42ob', 'auth.json'), 'utf8')), {
     'x-auth-user': 'Bob',
     'x-auth-key': 'K',
@@ -265,7 +265,44 @@ t.test('what an operator says of registration is kept, and an invitation is used
   t.same(damage, [])
 })
 
-for (const text of ['{', '{"open":1}', '{"until":"x"}', '{"invited":"ann"}', '{"invited":[1]}']) {
+t.test(
+  'names that were removed or renamed are remembered until somebody has them again, or they may return',
+  async (t) => {
+    const { dir, store } = await openWithAnn(t, 0)
+    for (const username of ['bob', 'carl']) await store.createUser({ username, key: 'K' })
+    await byName(store).deleteUser('bob')
+    await store.operations.renameUser('ann', 'anna')
+    t.same(await store.getRegistration(), { invited: [], removed: ['bob', 'ann'] })
+    await store.operations.setRegistration({ open: false })
+    await byName(store).deleteUser('carl')
+    await store.operations.allowReturn('ann')
+    await store.createUser({ username: 'bob', key: 'K' })
+    await store.close()
+    const { store: next } = await open(t, dir)
+    t.same(await next.getRegistration(), { open: false, invited: [], removed: ['carl'] })
+    await next.operations.allowReturn('carl')
+    t.same(await next.getRegistration(), { open: false, invited: [] })
+  },
+)
+
+t.test('of many names that were removed the newest are remembered', async (t) => {
+  const removed = Array.from({ length: 10_000 }, (_, number) => `${number}`)
+  const { store } = await open(t, t.testdir({ '.registration.json': JSON.stringify({ removed }) }))
+  await store.createUser({ username: 'ann', key: 'K' })
+  await byName(store).deleteUser('ann')
+  t.same((await store.getRegistration()).removed, [...removed.slice(1), 'ann'])
+})
+
+t.test('an account goes also when that cannot be remembered', async (t) => {
+  const { store, damage } = await open(t, t.testdir({ '.registration.json': '{' }))
+  await store.createUser({ username: 'ann', key: 'K' })
+  await byName(store).deleteUser('ann')
+  t.equal(await store.getUser('ann'), undefined)
+  await store.close()
+  t.match(damage, [{ code: 'DAMAGED_FILE' }, { code: 'DAMAGED_FILE' }])
+})
+
+for (const text of ['{', '{"open":1}', '{"until":"x"}', '{"invited":"ann"}', '{"invited":[1]}', '{"removed":1}']) {
   t.test(`nobody can tell who may register from ${text}, but who is created is`, async (t) => {
     const { store, damage } = await open(t, t.testdir({ '.registration.json': text }))
     await t.rejects(async () => store.getRegistration(), { code: 'DAMAGED_FILE' })
