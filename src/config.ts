@@ -38,6 +38,8 @@ export const settings = {
     KSS_DISABLE_REGISTRATION: { type: 'boolean', default: false, description: 'true or false' },
     KSS_HISTORY: { type: 'boolean', default: true, description: 'true or false' },
     KSS_HISTORY_LIMIT: { ...limit, default: 1000 },
+    KSS_QUOTA_DOCUMENTS: { ...limit, default: 10_000 },
+    KSS_QUOTA_BYTES: { ...limit, maximum: Number.MAX_SAFE_INTEGER, default: 100 * 2 ** 20 },
     KSS_HASH_KEYS: { type: 'boolean', default: true, description: 'true or false' },
     KSS_SCRYPT_COST: {
       type: 'integer',

@@ -42,6 +42,7 @@ export function errorName(error: unknown): ErrorName {
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return 'badRequest'
   if (noRoom.has(code)) return 'storageFull'
   if (code === 'STALE_ACCOUNT') return 'unauthorized'
+  if (code === 'QUOTA_REACHED') return 'quotaReached'
   return errno === undefined && code !== 'DAMAGED_FILE' ? 'unknown' : 'unavailable'
 }
 

@@ -213,6 +213,11 @@ export const errorTable = {
   tooManyConnections: { code: 429, status: 429, message: 'Too many connections from your address.' },
   headersTooLarge: { code: 431, status: 431, message: 'The request headers are too large.' },
   unavailable: { code: 503, status: 503, message: 'The server cannot do this now. Try again later.' },
+  quotaReached: {
+    code: 507,
+    status: 507,
+    message: 'Your account keeps as many books as this server allows.',
+  },
   storageFull: { code: 507, status: 507, message: 'The disk of the server is full.' },
 } as const
 

@@ -63,7 +63,7 @@ const operations: Record<string, About> = {
   'put /syncs/progress': {
     id: 'updateProgress',
     summary: 'Stores where the reader is in a document; answers when it is on the disk',
-    errors: [...anywhere, ...body, ...writes, 'unauthorized', 'tooManyAttempts', 'documentMissing'],
+    errors: [...anywhere, ...body, ...writes, 'quotaReached', 'unauthorized', 'tooManyAttempts', 'documentMissing'],
   },
   'get /syncs/progress/{document}': {
     id: 'getProgress',

@@ -109,7 +109,8 @@ async function openStore(config: Config, lock: FolderLock, onDamage: (error: unk
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   try {
     await prepareFormat(dir, onDamage)
-    return await FileStore.open({ dir, history, historyLimit, onDamage })
+    const quota = { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES }
+    return await FileStore.open({ dir, history, historyLimit, quota, onDamage })
   } catch (error) {
     await lock.release()
     if (error instanceof CommandError) throw error

@@ -19,6 +19,7 @@ const storeMethods = [
 const operations = [
   'renameUser',
   'setDisabled',
+  'setQuota',
   'setRegistration',
   'setInvited',
   'allowReturn',

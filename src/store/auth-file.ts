@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { DamagedFile, parseObject } from './damaged-file.ts'
 import { toFileName } from './file-name.ts'
-import type { Account, User } from './store.ts'
+import type { Account, Quota, User } from './store.ts'
 
 export const authFile = 'auth.json'
 
@@ -35,8 +35,22 @@ export function userOf(all: Record<string, unknown>, path: string): StoredUser {
     id: typeof id === 'string' ? id : '',
     generation: Number.isSafeInteger(generation) ? (generation as number) : 0,
   })
-  const user = { username, key, account, folder, fields }
+  const quota = quotaOf(fields)
+  const user = { username, key, account, folder, fields, ...(quota && { quota }) }
   return { ...user, ...(disabled === true && { disabled }), ...(adopted === true && { adopted }) }
+}
+
+/** Undefined when the settings alone say what the account may keep. */
+function quotaOf({ quota_documents, quota_bytes }: Record<string, unknown>): Partial<Quota> | undefined {
+  const quota = {
+    ...(isCount(quota_documents) && { documents: quota_documents }),
+    ...(isCount(quota_bytes) && { bytes: quota_bytes }),
+  }
+  return Object.keys(quota).length > 0 ? quota : undefined
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 /** The text of an auth.json with the fields, for the account. */

@@ -10,14 +10,19 @@ import { Journal, readJournal, syncJournal } from './journal.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
 import { RegistrationFile } from './registration-file.ts'
-import type { Account, NewUser, Now, Registration, Store, User } from './store.ts'
+import type { Account, NewUser, Now, Quota, Registration, Store, User } from './store.ts'
 import { Turns } from './turns.ts'
+import { Usage } from './usage.ts'
 import { UserFiles } from './user-files.ts'
 
 export interface FileStoreOptions extends ProgressFilesOptions {
   /** The state directory. No other server may use it. @see folder-lock.ts */
   dir: string
+  /** What an account may keep by pushes, unless an operator gave it other limits; none if left out. */
+  quota?: Quota
 }
+
+const noQuota: Quota = { documents: 0, bytes: 0 }
 
 /** Flat JSON files: the layout of STORAGE.md §1, the names of §2, the durability of §3. */
 export class FileStore implements Store {
@@ -25,6 +30,8 @@ export class FileStore implements Store {
   readonly #users: UserFiles
   readonly #progress: ProgressFiles
   readonly #registration: RegistrationFile
+  readonly #usage = new Usage()
+  readonly #quota: Quota
   readonly #onDamage: (error: unknown) => void
   /** Users are made, changed and deleted one at a time. */
   readonly #changes = new Turns()
@@ -35,11 +42,12 @@ export class FileStore implements Store {
   /** What only operators do. */
   readonly operations: Operations
 
-  private constructor(dir: string, journal: Journal, options: ProgressFilesOptions) {
+  private constructor(dir: string, journal: Journal, { quota = noQuota, ...options }: Omit<FileStoreOptions, 'dir'>) {
     this.#journal = journal
     this.#users = new UserFiles(dir)
     this.#progress = new ProgressFiles(journal, options)
     this.#registration = new RegistrationFile(dir)
+    this.#quota = quota
     this.#onDamage = options.onDamage
     this.operations = new Operations({
       dir,
@@ -144,7 +152,10 @@ export class FileStore implements Store {
         () => undefined,
       ),
     )
-    return done.finally(() => this.#taken.delete(folder))
+    return done.finally(() => {
+      this.#taken.delete(folder)
+      this.#usage.forget(folder)
+    })
   }
 
   setKey(account: Account, key: string): Promise<void> {
@@ -200,12 +211,19 @@ export class FileStore implements Store {
   async #put(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
     for (;;) {
       const takings = this.#takings
-      const { folder } = await this.#current(account)
+      const { folder, quota, username } = await this.#current(account)
+      const most = quota ? { ...this.#quota, ...quota } : this.#quota
       const taken = this.#taken.get(folder)
       const located = taken ? await taken : await this.#progress.locateForPush(folder, pushed.document)
+      if (located && !located.record && !onlyIfNone) await this.#usage.addDocument(folder, most, username)
       // Otherwise the account changed, or an operator works in its folder, while the record was looked up.
       if (located && takings === this.#takings && isCurrent(this.#users.peek(account.username), account))
-        return await this.#progress.put(located, pushed, onlyIfNone)
+        return await this.#progress.put({
+          ...located,
+          pushed,
+          onlyIfNone,
+          keepsRow: !this.#usage.addPush(folder, pushed, most),
+        })
     }
   }
 

@@ -10,7 +10,7 @@ import type { Located, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './registration-file.ts'
 import { keptRows } from './rows.ts'
 import type { ScanOptions } from './scan-entries.ts'
-import type { Registration } from './store.ts'
+import type { Quota, Registration } from './store.ts'
 import type { StoredUser } from './auth-file.ts'
 import type { UserFiles } from './user-files.ts'
 
@@ -69,6 +69,16 @@ export class Operations {
     return await change(async () => {
       const user = await users.find(username)
       if (user) await users.setDisabled(user, disabled)
+      return user !== undefined
+    })
+  }
+
+  /** Sets what the account may keep; what is left out is as the settings say. False when there is no such user. */
+  async setQuota(username: string, quota: Partial<Quota>): Promise<boolean> {
+    const { users, change } = this.#options
+    return await change(async () => {
+      const user = await users.find(username)
+      if (user) await users.setQuota(user, quota)
       return user !== undefined
     })
   }

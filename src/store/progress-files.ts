@@ -26,6 +26,8 @@ interface Push extends Located {
   pushed: Progress
   /** Then a record that is there stays. */
   onlyIfNone: boolean
+  /** False where the history must not grow. */
+  keepsRow: boolean
 }
 
 /** <user>/<document>.json and <user>/history/<document>.jsonl, and the journal before them. @see STORAGE.md §1, §3 */
@@ -66,9 +68,9 @@ export class ProgressFiles {
   }
 
   /** Takes its turn at once; resolves to the record as it is stored now. */
-  async put(located: Located, pushed: Progress, onlyIfNone = false): Promise<Progress> {
-    this.notePushes(dirname(located.path))
-    const stored = await this.#commits.add('', { ...located, pushed, onlyIfNone })
+  async put(push: Push): Promise<Progress> {
+    this.notePushes(dirname(push.path))
+    const stored = await this.#commits.add('', push)
     if ('failure' in stored) throw stored.failure
     return stored
   }
@@ -189,7 +191,7 @@ export class ProgressFiles {
     const results: (Progress | { failure: unknown })[] = []
     const added: (() => void)[] = []
     let entries = ''
-    for (const { pushed, onlyIfNone, ...located } of pushes) {
+    for (const { pushed, onlyIfNone, keepsRow, ...located } of pushes) {
       const { key, path, foreign } = located
       const waiting = this.#behind.get(key)
       if (waiting?.failure !== undefined) {
@@ -204,7 +206,7 @@ export class ProgressFiles {
       }
       const record = nextProgress(newest, pushed)
       const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
-      const isRow = !isRepeat(newest, pushed)
+      const isRow = keepsRow && !isRepeat(newest, pushed)
       records.set(key, record)
       entries += pushLine(path, line, isRow)
       const lines = isRow ? [line] : []

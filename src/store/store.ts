@@ -14,6 +14,13 @@ export interface Account {
   readonly generation: number
 }
 
+/** What an account may keep at most; 0 is no limit. */
+export interface Quota {
+  documents: number
+  /** Of all its files, histories included. */
+  bytes: number
+}
+
 /** What an account is created with. */
 export interface NewUser {
   username: string
@@ -28,6 +35,8 @@ export interface NewUser {
 /** An account with its credential. */
 export interface User extends NewUser {
   account: Account
+  /** There when an operator gave the account other limits than those of the settings. */
+  quota?: Partial<Quota>
   /** There when the account's id and generation are not stored yet: `upgradeKey` stores them. */
   unsaved?: true
 }
@@ -77,7 +86,10 @@ export interface Store {
   /** The latest record; undefined when there is none. */
   getProgress(account: Account, document: string): Now<Progress | undefined>
 
-  /** Stores what nextProgress makes of the push, and resolves to it. */
+  /**
+   * Stores what nextProgress makes of the push, and resolves to it. Rejects with code `QUOTA_REACHED` when the account
+   * has no such document yet, and keeps as much as it may.
+   */
   putProgress(account: Account, pushed: Progress): Promise<Progress>
 
   /** Stores the record as it is where there is none; resolves to the one that is stored then: a push may have been faster. */

@@ -10,7 +10,7 @@ import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { listsRawName } from './raw-names.ts'
-import type { Account, NewUser, Now } from './store.ts'
+import type { Account, NewUser, Now, Quota } from './store.ts'
 
 /** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
 export class UserFiles {
@@ -80,6 +80,16 @@ export class UserFiles {
   async setDisabled({ account, folder, fields }: StoredUser, disabled: boolean): Promise<void> {
     const { disabled: _before, ...rest } = fields
     await this.#write(folder, disabled ? { ...rest, disabled } : rest, disabled ? raise(account) : account)
+  }
+
+  /** Sets what the account may keep; what is left out is as the settings say. */
+  async setQuota({ account, folder, fields }: StoredUser, { documents, bytes }: Partial<Quota>): Promise<void> {
+    const { quota_documents: _documents, quota_bytes: _bytes, ...rest } = fields
+    const quota = {
+      ...(documents !== undefined && { quota_documents: documents }),
+      ...(bytes !== undefined && { quota_bytes: bytes }),
+    }
+    await this.#write(folder, { ...rest, ...quota }, account)
   }
 
   /**
