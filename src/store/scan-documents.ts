@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import type { DamagedFile } from './damaged-file.ts'
+import { parseObject, type DamagedFile } from './damaged-file.ts'
 import { isPlace } from './document-place.ts'
 import { toFileName } from './file-name.ts'
 import { quote } from './finding.ts'
-import { parseProgress } from './progress-file.ts'
+import { ignoredFields, toProgress } from './progress-file.ts'
 import { moveRecord, moveRows, replaceRecord, restoreRecord } from './repair-document.ts'
 import { checkAccess, checkKind, readText, type Entry, type Scan } from './scan-entries.ts'
 import { checkHistories, type Histories } from './scan-histories.ts'
@@ -55,7 +55,10 @@ async function checkRecord(scan: Scan, entry: Entry, { lines }: Histories): Prom
   if (text === undefined) return undefined
   const { at, path, name } = entry
   try {
-    return parseProgress(text, path, 0).document
+    const fields = parseObject(text, path)
+    const { document } = toProgress(fields, path, 0)
+    checkTypes(scan, at, fields)
+    return document
   } catch (error) {
     const stem = stemOf(name)
     const hasRow = [...(lines.get(stem)?.keys() ?? [])].some((document) => isPlace(stem, document))
@@ -68,6 +71,15 @@ async function checkRecord(scan: Scan, entry: Entry, { lines }: Histories): Prom
     })
     return undefined
   }
+}
+
+/** Finds what is ignored on reading: the position is served all the same. */
+function checkTypes(scan: Scan, at: string, fields: Record<string, unknown>): void {
+  const ignored = ignoredFields(fields)
+  if (ignored.length === 0) return
+  const problem = `has a value of the wrong type: ${ignored.join(', ')}`
+  const advice = 'kss ignores it, and the next push of the book removes it'
+  scan.found.push({ path: at, problem, advice, damage: false })
 }
 
 function checkPlace(scan: Scan, places: Places, stem: string, document: string): void {

@@ -163,3 +163,27 @@ t.test('a book file that cannot be read is one line', async (t) => {
     stderr: "Cannot read /none.epub: ENOENT: no such file or directory, open '/none.epub'\n",
   })
 })
+
+t.test('fields of a record that are no text are ignored, and kss check names them', async (t) => {
+  const dir = await stateFolder(t)
+  const fields = { title: 5, device: ['x'], device_id: {}, metadata: { title: 1984, filename: 7, authors: null } }
+  const record = { ...pushed, document: 'abcd1234', ...fields }
+  await writeFile(join(dir, 'alice', 'abcd1234.json'), JSON.stringify(record))
+  for (const args of [
+    ['doc', 'list', 'alice'],
+    ['doc', 'show', 'alice', 'abcd1234'],
+    ['device', 'list', 'alice'],
+    ['export', 'alice', '--format', 'csv', '-o', join(await folder(t), 'all.csv')],
+    ['check'],
+    ['history', 'prune', 'alice', '--keep', '1', '--yes'],
+    ['doc', 'name', 'alice', 'abcd1234', 'Emma'],
+  ]) {
+    const { code, stdout, stderr } = await run(dir, ...args)
+    t.match({ code, stderr }, { code: 0, stderr: '' }, args.join(' '))
+    if (args[0] === 'check')
+      t.match(
+        stdout,
+        'abcd1234.json has a value of the wrong type: device, device_id, title, metadata.filename, metadata.title',
+      )
+  }
+})

@@ -248,6 +248,19 @@ const records: Damage[] = [
     mended: { 'ann/abc.json': record('p2', 1002), 'ann/abc.json.corrupt-T': text },
   })),
   {
+    what: 'a record with fields of the wrong type',
+    files: { 'ann/abc.json': record('p2', 1002, 'abc', { title: 5, metadata: { title: 1984 } }) },
+    found: [
+      {
+        path: 'ann/abc.json',
+        problem: 'has a value of the wrong type: title, metadata.title',
+        advice: 'kss ignores it, and the next push of the book removes it',
+        damage: false,
+      },
+    ],
+    left: ['ann/abc.json'],
+  },
+  {
     what: 'a record that is not JSON, without a history',
     files: { 'ann/new.json': '"p9' },
     found: [

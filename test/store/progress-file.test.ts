@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseProgress } from '../../src/store/progress-file.ts'
+import { ignoredFields, parseProgress } from '../../src/store/progress-file.ts'
 
 const record = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
 const parse = (more: object): object => parseProgress(JSON.stringify({ ...record, ...more }), 'abc.json', 7)
@@ -15,6 +15,7 @@ for (const [what, written, expected] of [
   ['no time: that of the file', { timestamp: null }, { timestamp: 7 }],
   ['a time that is none', { timestamp: 'now' }, { timestamp: 7 }],
   ['no device', { device: null }, { device: '' }],
+  ['metadata that kss does not know', { metadata: { series: 3 } }, {}],
 ] as const) {
   t.test(`reads ${what}`, async (t) => {
     t.same(parse(written), { ...record, ...written, ...expected })
@@ -24,4 +25,26 @@ for (const [what, written, expected] of [
 t.test('optional fields of the wrong type are as if they were not there', async (t) => {
   t.same(parse({ device_id: null, metadata: 'Dune' }), record)
   t.same(parse({ device_id: 5, metadata: [] }), record)
+})
+
+for (const [fields, ignored] of [
+  [{ title: 5, metadata: { title: 1984, filename: ['x'], authors: {}, series: 3 } }, { metadata: { series: 3 } }],
+  [{ title: null, metadata: { title: null } }, { metadata: {} }],
+  [{ device_id: 5, metadata: 'Dune' }, {}],
+] as const) {
+  t.test(`${JSON.stringify(fields)} has no text where text must be`, async (t) => {
+    t.strictSame(parse(fields), { ...record, ...ignored })
+  })
+}
+
+t.test('what is ignored because of its type is known by name', async (t) => {
+  t.same(ignoredFields({ ...record, device_id: null, title: undefined, metadata: { title: null, series: 3 } }), [])
+  t.same(ignoredFields({ device: 5, device_id: {}, title: 1, timestamp: 'now', metadata: { authors: ['x'] } }), [
+    'device',
+    'device_id',
+    'title',
+    'metadata.authors',
+    'timestamp',
+  ])
+  t.same(ignoredFields({ metadata: [] }), ['metadata'])
 })
