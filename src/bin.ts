@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { CommandError, exitCodes } from './command-error.ts'
 import { examples, serveSettings } from './commands/define.ts'
 import { ConfigError } from './config.ts'
-import { plain } from './plain.ts'
+import { plain, plainJson, plainLines } from './plain.ts'
 import { readVersion } from './version.ts'
 
 /** Milliseconds until a stop no longer waits for what is in flight. */
@@ -15,6 +15,7 @@ const program = new Command('kss')
   .helpCommand('help [command]', 'explain a command')
   .showHelpAfterError('(kss help explains the commands)')
   .exitOverride()
+  .configureOutput({ writeErr: (text) => process.stderr.write(plainLines(text)) })
 
 serveSettings(program.command('serve').description('run the server'))
   .addHelpText('after', '\nSettings are read from flags, then KSS_* variables, then the env file.')
@@ -47,11 +48,11 @@ program
       try {
         books.push(await hashBook(file))
       } catch (error) {
-        console.error(`Cannot read ${file}: ${(error as Error).message}`)
+        console.error(plain(`Cannot read ${file}: ${(error as Error).message}`))
         process.exitCode = exitCodes.failure
       }
     }
-    process.stdout.write(json ? `${JSON.stringify(books, null, 2)}\n` : books.map(formatBookIds).join(''))
+    process.stdout.write(json ? `${plainJson(books, 2)}\n` : books.map(formatBookIds).join(''))
   })
 
 program
@@ -91,7 +92,7 @@ function exitCodeOf(error: unknown): number {
   // Commander has printed it: help and the version are no errors, the rest is usage.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
   if (error instanceof ConfigError) {
-    console.error(error.message)
+    console.error(plainLines(error.message))
     return exitCodes.usage
   }
   if (error instanceof CommandError) {

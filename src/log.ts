@@ -1,5 +1,6 @@
 import { pino, type Logger } from 'pino'
 import type { Config } from './config.ts'
+import { escapeJson, plain, plainLines } from './plain.ts'
 
 /** Bytes that may wait for a reader of the log who is slow or gone; what comes after is dropped. */
 const maxWaiting = 16 * 2 ** 20
@@ -39,13 +40,24 @@ export async function createLogger(config: Config): Promise<Log> {
   }
   const { default: pinoPretty } = await import('pino-pretty')
   const stream = pinoPretty({
-    colorize: process.stdout.isTTY,
+    // As NO_COLOR, FORCE_COLOR and TERM say.
+    colorize: process.stdout.isTTY && process.stdout.hasColors(),
     ignore: 'id,method,path,status,ms,user,ip',
     messageFormat: '{msg}{if method} {method} {path} {status} {ms} ms {user} {ip}{end}',
     sync: true,
   })
-  const logger = pino({ level, base: null }, stream)
+  const logger = pino({ level, base: null }, { write: (line) => stream.write(withPlainTexts(line)) })
   return { logger, logRequest: (line) => logger.info(line, 'request'), flush: () => undefined }
+}
+
+/** pino-pretty prints each text as it is. The lines of a stack stay. */
+function withPlainTexts(line: string): string {
+  return `${JSON.stringify(JSON.parse(line, toPlain))}\n`
+}
+
+function toPlain(name: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  return name === 'stack' ? plainLines(value) : plain(value)
 }
 
 /** As pino formats it, in half the time: one line a request is much of what a request costs. */
@@ -71,7 +83,7 @@ function collectLines(): { write: (line: string) => void; flush: () => void } {
   }
   return {
     write: (line) => {
-      lines += line
+      lines += escapeJson(line)
       if (lines.length > chunk) pass()
       else timer ??= setTimeout(pass, chunkMs)
     },

@@ -52,5 +52,5 @@ t.test('an env file is read', async (t) => {
 
 t.test('what a name would do to the terminal is not printed', async (t) => {
   const ended = await kss(t, ['user', 'disable', '\u001b[31mred\u202e', '--dir', t.testdir({})])
-  t.match(ended, { code: 1, stderr: /^There is no user \ufffd\[31mred\ufffd\. / })
+  t.match(ended, { code: 1, stderr: /^There is no user \\u\{1b\}\[31mred\\u\{202e\}\. / })
 })

@@ -13,8 +13,8 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** All that a server writes which was asked once whether it is well, and then stopped. */
-async function logOf(t: Test, ...args: string[]): Promise<string> {
+/** All that a server writes which was asked once whether it is well, then by readers, and then stopped. */
+async function logOf(t: Test, args: string[] = [], readers?: (url: string) => Promise<void>): Promise<string> {
   const port = await freePort()
   const child = start(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', t.testdir({}), ...args], {})
   let log = ''
@@ -25,6 +25,7 @@ async function logOf(t: Test, ...args: string[]): Promise<string> {
       () => 0,
     )
   }
+  await readers?.(`http://127.0.0.1:${port}`)
   child.kill('SIGTERM')
   await once(child, 'close')
   return log
@@ -43,9 +44,27 @@ t.test('a JSON log has a line a request', async (t) => {
 })
 
 t.test('a pretty log has a line a request', async (t) => {
-  t.match(await logOf(t, '--log-format', 'pretty'), /INFO: request GET \/healthcheck 200 [\d.]+ ms .*127\.0\.0\.1$/m)
+  t.match(await logOf(t, ['--log-format', 'pretty']), /INFO: request GET \/healthcheck 200 [\d.]+ ms .*127\.0\.0\.1$/m)
 })
 
 t.test('a log of warnings has no requests', async (t) => {
-  t.equal(await logOf(t, '--log-level', 'warn'), '')
+  t.equal(await logOf(t, ['--log-level', 'warn']), '')
 })
+
+for (const [format, expected] of [
+  ['json', '"user":"eve\\u009b31m\\u202e"'],
+  ['pretty', 'ms eve\\u{9b}31m\\u{202e} 127.0.0.1'],
+] as const) {
+  t.test(`a ${format} log holds nothing that a terminal obeys`, async (t) => {
+    const name = 'eve\u009b31m\u202e'
+    const log = await logOf(t, ['--log-format', format], async (url) => {
+      const body = JSON.stringify({ username: name, password: 'K' })
+      await fetch(`${url}/users/create`, { method: 'POST', body })
+      const headers = { 'x-auth-user': Buffer.from(name).toString('latin1'), 'x-auth-key': 'K' }
+      const { status } = await fetch(`${url}/users/auth`, { headers })
+      t.equal(status, 200)
+    })
+    t.match(log, expected)
+    t.notMatch(log, /(?!\n)[\p{Cc}\p{Cf}]/u)
+  })
+}

@@ -3,6 +3,7 @@ import { basename, resolve, sep } from 'node:path'
 import { stdout } from 'node:process'
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
+import { plain } from '../plain.ts'
 import { isRepeat, type Progress } from '../protocol.ts'
 import { tempPath } from '../store/atomic-file.ts'
 import { backupFolder, listBackups } from '../store/backup-files.ts'
@@ -61,7 +62,7 @@ async function create(file: string | undefined, flags: StateFlags): Promise<void
     await writeArchive(backupFiles(dir, show), resolve(file))
     return resolve(file)
   })
-  if (path !== undefined) print(flags.json, { path }, () => `The backup is in ${path}\n`)
+  if (path !== undefined) print(flags.json, { path }, () => `The backup is in ${plain(path)}\n`)
 }
 
 async function restore(file: string, flags: StateFlags & { merge?: boolean }): Promise<void> {
@@ -73,7 +74,7 @@ async function restore(file: string, flags: StateFlags & { merge?: boolean }): P
   const users = await withState(flags, (state) => restoreInto(state, file, flags.merge ?? false, problems), {
     create: true,
   })
-  for (const problem of problems) console.error(`Not restored: ${problem}`)
+  for (const problem of problems) console.error(`Not restored: ${plain(problem)}`)
   print(flags.json, { users, problems }, () => describe(users))
   if (problems.length > 0) process.exitCode = exitCodes.failure
 }

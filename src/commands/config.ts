@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { settings, type Config } from '../config.ts'
+import { plain } from '../plain.ts'
 import { examples, serveSettings } from './define.ts'
 import { readConfig, type Flags } from './read-config.ts'
 import { print, table } from './terminal.ts'
@@ -16,7 +17,7 @@ export function defineConfig(program: Command): void {
 
 function config({ check, json, ...flags }: Flags): void {
   const { config: effective, warnings, sources } = readConfig(flags)
-  for (const warning of warnings) console.error(warning)
+  for (const warning of warnings) console.error(plain(warning))
   if (check) {
     if (warnings.length > 0) throw new CommandError('The settings are not as they should be.', exitCodes.usage)
     print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')

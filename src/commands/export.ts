@@ -52,9 +52,14 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
 }
 
 async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
-  const source = Readable.from(lines)
+  const source = Readable.from(output === undefined && process.stdout.isTTY ? plainRecords(lines) : lines)
   if (output === undefined) await pipeline(source, process.stdout, { end: false })
   else await writeWhole(output, (out) => pipeline(source, out))
+}
+
+/** For a screen only: a file keeps what the readers sent. */
+async function* plainRecords(records: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const record of records) yield `${plain(record.trimEnd())}\n`
 }
 
 async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | undefined): Promise<void> {

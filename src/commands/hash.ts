@@ -1,4 +1,5 @@
 import { stdin } from 'node:process'
+import { plain } from '../plain.ts'
 import { filenameMd5, partialMd5, partialMd5OfStream } from '../document-id.ts'
 
 /** Both document ids of one book; the filename id is not there for standard input. */
@@ -16,6 +17,6 @@ export async function hashBook(file: string): Promise<BookIds> {
 
 /** Two lines a book, as `md5sum` prints them, with the kind of id between. */
 export function formatBookIds({ file, binary, filename }: BookIds): string {
-  const lines = [`${binary}  binary    ${file}`, ...(filename ? [`${filename}  filename  ${file}`] : [])]
+  const lines = [`${binary}  binary    ${plain(file)}`, ...(filename ? [`${filename}  filename  ${plain(file)}`] : [])]
   return lines.map((line) => `${line}\n`).join('')
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
+import { plain } from '../plain.ts'
 import { isRegistrationOpen } from '../registration.ts'
 import { checkName } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
@@ -65,7 +66,7 @@ async function readStatus({ store, server, config }: State): Promise<Status> {
 
 function describe({ open: isOpen, until, invited }: Status): string {
   const end = until === null ? '' : ` until ${formatTime(until)}`
-  const names = invited.length > 0 ? `Invited: ${invited.join(', ')}\n` : ''
+  const names = invited.length > 0 ? `Invited: ${invited.map(plain).join(', ')}\n` : ''
   return `Registration is ${isOpen ? `open${end}` : 'closed'}.\n${names}`
 }
 

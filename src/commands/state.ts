@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError } from '../command-error.ts'
 import { loadConfig, type Config, type Values } from '../config.ts'
+import { plain } from '../plain.ts'
 import { ControlChannel, RemoteError } from '../store/control-channel.ts'
 import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
@@ -40,7 +41,7 @@ const patience = 10_000
 export function loadSettings({ dir, envFile }: StateFlags): Config {
   const values: Values = dir === undefined ? {} : { KSS_DIR: dir }
   const { config, warnings } = loadConfig(values, envFile)
-  for (const warning of warnings) console.error(warning)
+  for (const warning of warnings) console.error(plain(warning))
   return config
 }
 
@@ -131,7 +132,7 @@ async function openThere(server: Holder, socket: string): Promise<OpenStore | un
 }
 
 function tell(error: unknown): void {
-  console.error((error as Error).message)
+  console.error(plain((error as Error).message))
 }
 
 /** What the file system, or the server, says is for a person; anything else is a bug. */

@@ -1,7 +1,7 @@
 import { read } from 'read'
 import stringWidth from 'string-width'
 import { CommandError, exitCodes } from '../command-error.ts'
-import { plain } from '../plain.ts'
+import { plain, plainJson, plainLines } from '../plain.ts'
 
 /** Where a person sits, or nobody. */
 export interface Terminal {
@@ -10,9 +10,9 @@ export interface Terminal {
   stderr: NodeJS.WritableStream & { isTTY?: boolean }
 }
 
-/** What a command found: JSON for a script, else lines for a person. */
+/** What a command found: JSON for a script, else lines for a person. A name in a line must be plain, as it may end it. */
 export function print(json: boolean | undefined, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : text())
+  process.stdout.write(json ? `${plainJson(value, 2)}\n` : plainLines(text()))
 }
 
 /** Columns under a head; what came from the network can not steer the terminal. */
@@ -49,7 +49,7 @@ export function count(number: number, noun: string): string {
 export async function confirm(question: string, yes: boolean | undefined, terminal: Terminal = process): Promise<void> {
   if (yes) return
   if (!terminal.stdin.isTTY) throw new CommandError(`${question} There is nobody to ask: say --yes.`, exitCodes.usage)
-  const answer = await ask({ prompt: `${question} [y/N] ` }, terminal)
+  const answer = await ask({ prompt: `${plain(question)} [y/N] ` }, terminal)
   if (!/^y(es)?$/i.test(answer)) throw new CommandError('Nothing was changed.')
 }
 

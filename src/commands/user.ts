@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
+import { plain } from '../plain.ts'
 import { readRecords, sizeOf } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/auth-file.ts'
 import { checkName, findUser, hashPassword, listUsers } from './accounts.ts'
@@ -72,7 +73,7 @@ async function add(username: string, flags: StateFlags & PasswordFlags): Promise
     },
     create,
   )
-  tellPassword(flags, username, password, `${username} can log in now.`)
+  tellPassword(flags, username, password, `${plain(username)} can log in now.`)
 }
 
 async function passwd(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
@@ -82,7 +83,7 @@ async function passwd(username: string, flags: StateFlags & PasswordFlags): Prom
     const { account } = await findUser(state, username)
     await state.store.setKey(account, key)
   })
-  tellPassword(flags, username, password, `${username} has another password. Log in with it on each reader.`)
+  tellPassword(flags, username, password, `${plain(username)} has another password. Log in with it on each reader.`)
 }
 
 function tellPassword(
@@ -140,7 +141,11 @@ async function rename(username: string, to: string, flags: StateFlags): Promise<
     const result = await state.store.renameUser(username, to)
     if (result !== 'renamed') throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
   })
-  print(flags.json, { username: to, before: username }, () => `${username} is ${to} now. Log in so on each reader.\n`)
+  print(
+    flags.json,
+    { username: to, before: username },
+    () => `${plain(username)} is ${to} now. Log in so on each reader.\n`,
+  )
 }
 
 async function setDisabled(username: string, flags: StateFlags, disabled: boolean): Promise<void> {
@@ -149,7 +154,7 @@ async function setDisabled(username: string, flags: StateFlags, disabled: boolea
     await state.store.setDisabled(username, disabled)
   })
   const what = disabled ? 'is disabled: readers get "Unauthorized"' : 'can log in again'
-  print(flags.json, { username, disabled }, () => `${username} ${what}.\n`)
+  print(flags.json, { username, disabled }, () => `${plain(username)} ${what}.\n`)
 }
 
 async function rm(username: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
@@ -165,13 +170,13 @@ async function rm(username: string, flags: StateFlags & { yes?: boolean }): Prom
     return config
   })
   const advice =
-    upstream === '' ? '' : `${upstream} does not bring it back, unless you say: kss user allow-return ${username}\n`
-  print(flags.json, gone, () => `${username} is gone, with ${sizeLine(gone)}.\n${advice}`)
+    upstream === '' ? '' : `${upstream} does not bring it back, unless you say: kss user allow-return ${plain(username)}\n`
+  print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine(gone)}.\n${advice}`)
 }
 
 async function allowReturn(username: string, flags: StateFlags): Promise<void> {
   await withState(flags, ({ store }) => store.allowReturn(username))
-  print(flags.json, { username }, () => `The upstream may bring back ${username} at the next log-in.\n`)
+  print(flags.json, { username }, () => `The upstream may bring back ${plain(username)} at the next log-in.\n`)
 }
 
 function sizeLine({ documents, bytes }: UserSummary): string {

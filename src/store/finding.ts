@@ -1,3 +1,5 @@
+import { plainJson } from '../plain.ts'
+
 /** Something in the state directory that is not as kss leaves it. */
 export interface Finding {
   /** Relative to the state directory, '/'-separated; '.' is the directory itself. */
@@ -37,9 +39,5 @@ export function keyOf({ path, problem }: Finding): string {
 
 /** A name that comes from the network, for a message. */
 export function quote(name: string): string {
-  // What JSON leaves: a terminal obeys some, and others turn the line around.
-  const unsafe = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-  return JSON.stringify(name).replace(unsafe, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
+  return plainJson(name)
 }

@@ -220,7 +220,7 @@ t.test('all kinds of damage at once are found, and mended, each of another user'
       t.match(repaired.stdout, line, what)
     }
   }
-  t.match(checked.stdout, /note: notes\ufffd\[2J\.txt is nothing that kss knows\n {2}to do: /)
+  t.match(checked.stdout, /note: notes\\u\{1b\}\[2J\.txt is nothing that kss knows\n {2}to do: /)
   t.notMatch(checked.stdout, '  done: ')
   t.notMatch(repaired.stdout, '  --repair: ')
   const again = await kss(t, ['check', '--repair', '--json', '--dir', dir])

@@ -220,7 +220,7 @@ t.test('one account comes alone, and one that is not there is told', async (t) =
   t.equal((await runJson<unknown[]>(dir, 'user', 'list')).length, 1)
   const unknown = await run(dir, 'import', 'users-json', source, '--user', 'eve\u001b[2J')
   t.equal(unknown.code, 1)
-  t.equal(unknown.stderr, 'Not imported: eve\ufffd[2J: there is no such account\n')
+  t.equal(unknown.stderr, 'Not imported: eve\\u{1b}[2J: there is no such account\n')
   t.match(unknown.stdout, /\n0 accounts with 0 documents came\.\n$/)
 })
 

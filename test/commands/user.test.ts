@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { plain } from '../../src/plain.ts'
 import { run, runJson } from './run.ts'
 import { kss } from './kss.ts'
 import { dune, folder, headersOf, places, serveHere, stateFolder, type LocalServer } from './state-fixture.ts'
@@ -93,7 +94,7 @@ t.test('what cannot be is one line', async (t) => {
   const dir = await stateFolder(t, (store) => store.createUser({ username: 'bob', key: 'K' }))
   const noCarl = 'There is no user carl. kss user list shows who there is.\n'
   const badName = (name: string): string =>
-    `"${name}" can be no user name: no colon, no control character, no blank at an end, 1 to 255 characters.\n`
+    `"${plain(name)}" can be no user name: no colon, no control character, no blank at an end, 1 to 255 characters.\n`
   const cases: [number, string, ...string[]][] = [
     [1, 'The name bob is taken. kss user passwd gives it another password.\n', 'add', 'bob', '--random'],
     [1, 'The name bob is taken. Nothing was changed.\n', 'rename', 'alice', 'bob'],
