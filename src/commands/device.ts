@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import { CommandError } from '../command-error.ts'
 import type { Progress } from '../protocol.ts'
 import { readRows } from '../store/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
+import { findByName, listNames } from './find-by-name.ts'
 import { withState, type StateFlags } from './state.ts'
 import { formatTime, print, table } from './terminal.ts'
 
@@ -47,6 +49,27 @@ async function list(username: string, flags: StateFlags): Promise<void> {
       }),
     )
   })
+}
+
+/**
+ * Whether a push is of the reader that a person means by its name or id, or by a part; readers of one name count as
+ * one. Throws CommandError unless the pushes have one such reader.
+ */
+export function isByDevice(pushes: Progress[], asked: string): (push: Progress) => boolean {
+  const devices = collectDevices(pushes)
+  const found = findByName(devices, ({ names, device_id }) => [...names, device_id ?? ''], asked)
+  const [first] = found
+  if (!first) {
+    throw new CommandError(`No reader ${asked}; there are ${listNames(devices.map(({ names: [name = ''] }) => name))}.`)
+  }
+  if (found.some(({ names: [name] }) => name !== first.names[0])) {
+    const names = found.map(({ names: [name], device_id }) =>
+      device_id === null ? `${name}` : `${name} (${device_id})`,
+    )
+    throw new CommandError(`${asked} may be one of ${found.length} readers: ${listNames(names)}. Say more of it.`)
+  }
+  return ({ device, device_id = null }) =>
+    found.some((each) => each.device_id === device_id && (device_id !== null || each.names.includes(device)))
 }
 
 /** The devices of the pushes, the one that was seen last first. A device without an id goes by its name. */

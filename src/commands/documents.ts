@@ -2,8 +2,8 @@ import { CommandError } from '../command-error.ts'
 import type { Progress } from '../protocol.ts'
 import type { StoredRecord } from '../store/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
+import { findByName, listNames } from './find-by-name.ts'
 import type { State } from './state.ts'
-import { plain } from '../plain.ts'
 
 /** What a document is called: by the operator, or by its reader; empty when nobody said. */
 export function titleOf({ title, metadata }: Progress): string {
@@ -16,24 +16,26 @@ export function nameOf(record: Progress): string {
   return title === '' ? record.document : `${title} (${record.document})`
 }
 
-/**
- * The record that a person means: by the document's id, by the beginning of it (4 characters or more), or by the
- * title. Throws CommandError unless it is one.
- */
+/** A part of an id must have that many characters: a word of a title is often in an id by chance. */
+const shortestId = 4
+
+/** The record that a person means by the document's title, file name or id, or by a part. Throws CommandError unless it is one. */
 export async function findDocument(state: State, username: string, asked: string): Promise<StoredRecord> {
   const records = await readUserRecords(state, username)
-  const exact = records.filter(({ record }) => record.document === asked)
-  const found = exact.length > 0 ? exact : records.filter(({ record }) => isMeant(record, asked))
+  const found = findByName(records, ({ record }) => namesOf(record, asked), asked)
   const [only] = found
   if (only && found.length === 1) return only
-  if (found.length === 0) {
-    throw new CommandError(`${username} has no document ${asked}. kss doc list ${username} shows what is there.`)
+  if (found.length > 1) {
+    const names = listNames(found.map(({ record }) => nameOf(record)))
+    throw new CommandError(`${asked} may be one of ${found.length} documents: ${names}. Say more of the title or id.`)
   }
-  const names = found.map(({ record }) => plain(nameOf(record))).join(', ')
-  throw new CommandError(`${asked} may be one of ${found.length} documents: ${names}. Say more of the id.`)
+  if (records.length === 0) throw new CommandError(`${username} has no documents yet.`)
+  const names = listNames(records.map(({ record }) => titleOf(record) || record.document))
+  throw new CommandError(`${username} has no document ${asked}; there are ${names}. See kss doc list ${username}.`)
 }
 
-function isMeant(record: Progress, asked: string): boolean {
-  const isTitle = titleOf(record).toLowerCase() === asked.toLowerCase()
-  return isTitle || (asked.length >= 4 && record.document.startsWith(asked))
+function namesOf(record: Progress, asked: string): string[] {
+  const { document, metadata } = record
+  const names = [titleOf(record), metadata?.filename ?? '']
+  return asked.length >= shortestId || asked === document ? [...names, document] : names
 }

@@ -5,6 +5,7 @@ import { readRecords, readRows } from '../store/folder-reader.ts'
 import { keptRows } from '../store/rows.ts'
 import { findUser, listUsers } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
+import { isByDevice } from './device.ts'
 import { findDocument, nameOf } from './documents.ts'
 import { withState, type StateFlags } from './state.ts'
 import { plain } from '../plain.ts'
@@ -31,14 +32,15 @@ export function defineHistory(program: Command): void {
     'put an earlier position back, so that every reader takes it',
   )
     .option('--at <time>', 'as it was then: 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago')
-    .option('--before <device>', 'as it was before this reader spoilt it: its name or id')
+    .option('--before <device>', 'as it was before this reader spoilt it: its name or id, or a part')
     .addHelpText(
       'after',
-      '\nThe number is that of `kss doc show`; without any of them it is the position before the last change.',
+      '\nThe number is that of `kss doc show`. Without any of them it is the position before the pushes of the last reader.',
     )
     .addHelpText(
       'after',
       examples(
+        'kss history restore alice Dune',
         'kss history restore alice Dune --before Kobo',
         'kss history restore alice Dune --at 2h',
         'kss history restore alice Dune 3',
@@ -65,24 +67,38 @@ async function restore(
   const restored = await withState(flags, async (state) => {
     const found = await findDocument(state, username, asked)
     const { record } = found
-    const row = chooseRow(readRows(found), number, flags)
+    const rows = readRows(found)
+    if ([number, flags.at, flags.before].every((said) => said === undefined) && isRestored(record))
+      return { row: record, stored: record, again: true }
+    const row = chooseRow(rows, number, flags)
     if (!row)
       throw new CommandError(
-        `${plain(nameOf(record))} of ${username} has no such earlier position. kss doc show tells what it has.`,
+        `${nameOf(record)} of ${username} has no such earlier position. kss doc show tells what it has.`,
       )
     const timestamp = freshTime(record)
     const { document, progress, percentage } = row
-    // An id of its own: a reader must not take it for its own push.
-    const pushed: Progress = { document, progress, percentage, device: 'kss', device_id: 'kss', timestamp }
+    const pushed: Progress = { document, progress, percentage, ...restorer, timestamp }
     const { account } = await findUser(state, username)
     const stored = await state.store.putProgress(account, pushed)
-    return { row, stored }
+    return { row, stored, again: false }
   })
-  const { row, stored } = restored
+  const { row, stored, again } = restored
   print(flags.json, stored, () => {
+    if (again) {
+      const where = `${formatPercentage(row.percentage)} since ${formatTime(row.timestamp)}`
+      return `${plain(nameOf(stored))} is back already, at ${where}. Say a number, --at or --before to go elsewhere.\n`
+    }
     const where = `${formatPercentage(row.percentage)}, where ${plain(row.device)} left it on ${formatTime(row.timestamp)}`
     return `${plain(nameOf(stored))} is back at ${where}.\nEach reader takes it at its next sync.\n`
   })
+}
+
+/** The reader that a restore pushes as: one of its own, as a reader ignores a push that it takes for its own. */
+const restorer = { device: 'kss', device_id: 'kss' }
+
+/** Whether the last change was a restore: doing it again must not undo it. */
+function isRestored({ device, device_id }: Progress): boolean {
+  return device === restorer.device && device_id === restorer.device_id
 }
 
 /** Newer than what readers know, also within one second; a stored time that is a day ahead counts for nothing. */
@@ -105,10 +121,22 @@ export function chooseRow(
     const time = parseTime(at)
     return rows.findLast(({ timestamp }) => timestamp <= time)
   }
-  if (before === undefined) return rows.at(-2)
-  const isItself = ({ device, device_id }: Progress): boolean => [device, device_id].includes(before)
-  const last = rows.findLastIndex(isItself)
-  return last === -1 ? undefined : rows.slice(0, last).findLast((row) => !isItself(row))
+  if (before !== undefined) return beforeRun(rows, isByDevice(rows, before))
+  const last = rows.at(-1)!
+  // Where only one reader pushed, nothing tells its mistakes from its reading.
+  return beforeRun(rows, (row) => isSameDevice(row, last)) ?? rows.at(-2)
+}
+
+/** The row before the last run of rows that a device pushed. */
+function beforeRun(rows: Progress[], isOfIt: (row: Progress) => boolean): Progress | undefined {
+  const last = rows.findLastIndex(isOfIt)
+  return rows.slice(0, Math.max(last, 0)).findLast((row) => !isOfIt(row))
+}
+
+function isSameDevice(one: Progress, other: Progress): boolean {
+  return one.device_id === undefined || other.device_id === undefined
+    ? one.device === other.device
+    : one.device_id === other.device_id
 }
 
 async function prune(username: string | undefined, flags: PruneFlags): Promise<void> {

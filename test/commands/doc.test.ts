@@ -94,16 +94,25 @@ t.test('a document is meant by its id, by the beginning of it, or by its title',
     ['dune', dune],
     ['EMMA.EPUB', 'aaaa2222'],
     ['aaaa1', 'aaaa1111'],
+    ['AAAA1', 'aaaa1111'],
+    ['3333', 'cccc3333'],
+    ['une', dune],
+    ['e.ep', 'aaaa1111'],
     ['dddd4444', 'dddd4444'],
   ] as const) {
     t.match(await runJson(dir, 'doc', 'show', 'alice', asked), { document }, asked)
   }
-  const none = (asked: string): string => `alice has no document ${asked}. kss doc list alice shows what is there.\n`
+  const none = (asked: string): RegExp =>
+    new RegExp(`^alice has no document ${asked}; there are .*Dune.*cccc3333.* See kss doc list alice\\.\n$`)
   for (const [asked, stderr] of [
     ['353', none('353')],
     ['Solaris', none('Solaris')],
-    ['Emma', /^Emma may be one of 2 documents: Emma \((aaaa1111|dddd4444)\), Emma \(.*\)\. Say more of the id\.\n$/],
-    ['aaaa', /^aaaa may be one of 2 documents: .*Say more of the id\.\n$/],
+    ['', none('')],
+    [
+      'Emma',
+      /^Emma may be one of 2 documents: Emma \((aaaa1111|dddd4444)\), Emma \(.*\)\. Say more of the title or id\.\n$/,
+    ],
+    ['aaaa', /^aaaa may be one of 2 documents: .*Say more of the title or id\.\n$/],
   ] as const) {
     for (const command of [['show'], ['rm', '--yes']]) {
       const [name = '', ...flags] = command
@@ -135,6 +144,28 @@ for (const beside of [false, true]) {
     t.match(await run(dir, 'doc', 'show', 'alice', 'Dune'), { code: 1 })
   })
 }
+
+t.test('a long title is found by a part, and by accents of another form; long lists are cut', async (t) => {
+  const dir = await stateFolder(t, async (store) => {
+    for (let number = 10; number < 24; number++) {
+      await byName(store).putProgress('alice', {
+        ...pushed,
+        document: `x${number}`,
+        metadata: { title: `Volume ${number}` },
+      })
+    }
+    const metadata = { title: 'L’e\u0301te\u0301, a novel in many words', filename: '1954.epub' }
+    await byName(store).putProgress('alice', { ...pushed, document: 'abcd', metadata })
+  })
+  for (const asked of ['été', 'NOVEL', '1954', 'l’été']) {
+    t.match(await runJson(dir, 'doc', 'show', 'alice', asked), { document: 'abcd' }, asked)
+  }
+  const { stderr } = await run(dir, 'doc', 'show', 'alice', 'volume')
+  t.match(stderr, /^volume may be one of 14 documents: (Volume \d\d \(x\d\d\)(, )?){10} and 4 more\. Say more /)
+  t.match(await run(dir, 'doc', 'show', 'alice', 'Emma'), { stderr: / and 6 more\. See kss doc list alice\.\n$/ })
+  await run(dir, 'user', 'add', 'bob', '--random')
+  t.match(await run(dir, 'doc', 'show', 'bob', 'Emma'), { code: 1, stderr: 'bob has no documents yet.\n' })
+})
 
 t.test('a book file tells which positions are in it', async (t) => {
   const dir = await stateFolder(t, async (store) => {

@@ -17,7 +17,7 @@ t.test('an earlier position is put back, as it is meant', async (t) => {
     [['4'], 3],
     [['--before', 'Kobo'], 2],
     [['--before', 'KOBO-ID'], 2],
-    [['--before', 'Phone'], 1],
+    [['--before', 'phone'], 1],
     [['--at', '2h'], 2],
     [['--at', '60h'], 0],
     [['--at', dateOf(now - 2 * day + 120)], 1],
@@ -34,6 +34,71 @@ t.test('an earlier position is put back, as it is meant', async (t) => {
     const restored = { percentage, progress, device: 'kss', device_id: 'kss', title: 'Dune' }
     t.match(await runJson(dir, 'doc', 'show', 'alice', 'Dune'), { ...restored, history: { length: 5 } })
   }
+})
+
+/** alice's book `abc`, pushed by these readers one second after the other, each one page on. */
+function pushedBy(t: Test, ...devices: [device: string, device_id?: string][]): Promise<string> {
+  return stateFolder(t, async (store) => {
+    for (const [at, [device, device_id]] of devices.entries()) {
+      const push = { ...pushed, device, progress: `${at + 1}`, timestamp: now - 1000 + at }
+      await byName(store).putProgress('alice', { ...push, ...(device_id !== undefined && { device_id }) })
+    }
+  })
+}
+
+t.test('a restore without more undoes all that the last reader pushed in a row, and only once', async (t) => {
+  const dir = await pushedBy(t, ['Kobo_nova', 'K'], ['Kindle', 'P'], ['Kobo_nova', 'K'], ['Kobo_nova', 'K'])
+  const restore = (...args: string[]): Promise<{ progress: string; timestamp: number }> =>
+    runJson(dir, 'history', 'restore', 'alice', 'abc', ...args)
+  const { progress, timestamp } = await restore()
+  t.equal(progress, '2')
+  t.match(await restore(), { progress: '2', timestamp }, 'nothing is pushed')
+  t.match(await run(dir, 'history', 'restore', 'alice', 'abc'), {
+    code: 0,
+    stdout: /^abc is back already, at 50\.0 % since \d{4}-.* Say a number, --at or --before to go elsewhere\.\n$/,
+  })
+  t.match(await restore('--before', 'nova'), { progress: '2' }, 'nor does the same reader bring it back')
+  t.match(await restore('--before', 'kss'), { progress: '4' }, 'an undo can be undone')
+})
+
+t.test('readers are meant by their name or id, or by a part, whatever the case', async (t) => {
+  const full = await pushedBy(
+    t,
+    ['Kindle'],
+    ['Kobo_nova', 'A1'],
+    ['KindlePaperWhite5', 'B2'],
+    ['Kobo_nova', 'C3'],
+    ['Kobo_nova', 'A1'],
+    ['tab', 'D4'],
+    ['tablet', 'D4'],
+    ['KindlePaperWhite5', 'B2'],
+  )
+  for (const [asked, progress] of [
+    ['kobo', '3'],
+    ['A1', '4'],
+    ['c3', '3'],
+    ['paperwhite', '7'],
+    ['PAPER', '7'],
+    ['TABLET', '5'],
+    ['tab', '5'],
+    ['b2', '7'],
+  ] as const) {
+    const dir = await copyOf(t, full)
+    const args = ['history', 'restore', 'alice', 'abc', '--before', asked]
+    t.match(await runJson(dir, ...args), { progress }, asked)
+  }
+  for (const [asked, stderr] of [
+    ['Kindle', 'abc of alice has no such earlier position. kss doc show tells what it has.\n'],
+    ['kind', 'kind may be one of 2 readers: KindlePaperWhite5 (B2), Kindle. Say more of it.\n'],
+    ['Sony', 'No reader Sony; there are KindlePaperWhite5, tablet, Kobo_nova, Kindle.\n'],
+  ] as const) {
+    t.match(await run(full, 'history', 'restore', 'alice', 'abc', '--before', asked), { code: 1, stderr }, asked)
+  }
+})
+
+t.test('where one reader alone pushed, a restore without more undoes its last change', async (t) => {
+  const dir = await pushedBy(t, ['Kobo'], ['Kobo', 'A'], ['Kobo', 'A'])
+  t.match(await runJson(dir, 'history', 'restore', 'alice', 'abc'), { progress: '2' })
 })
 
 t.test('every reader takes the position: it is another’s, and newer than all', async (t) => {
@@ -70,7 +135,9 @@ t.test('what cannot be restored is one line', async (t) => {
     [1, none(`Dune (${dune})`), 'Dune', '5'],
     [1, none(`Dune (${dune})`), 'Dune', '--at', '100d'],
     [1, none(`Dune (${dune})`), 'Dune', '--at', '1999-12-31'],
-    [1, none(`Dune (${dune})`), 'Dune', '--before', 'Kindle'],
+    [1, 'No reader Kindle; there are Kobo, Phone.\n', 'Dune', '--before', 'Kindle'],
+    [1, 'No reader ; there are Kobo, Phone.\n', 'Dune', '--before', ''],
+    [1, 'o may be one of 2 readers: Kobo (KOBO-ID), Phone (PHONE-ID). Say more of it.\n', 'Dune', '--before', 'o'],
     [1, none('once'), 'once'],
     [1, none('once'), 'once', '--before', 'kpw'],
     [2, '"0" is no number: say a whole one over 0.\n', 'Dune', '0'],
@@ -79,7 +146,7 @@ t.test('what cannot be restored is one line', async (t) => {
     [2, noTime('5'), 'Dune', '--at', '5'],
     [2, oneOf, 'Dune', '1', '--at', '2h'],
     [2, oneOf, 'Dune', '--before', 'Kobo', '--at', '2h'],
-    [1, /^alice has no document Solaris\./, 'Solaris'],
+    [1, /^alice has no document Solaris; there are /, 'Solaris'],
   ] as const) {
     t.match(await run(dir, 'history', 'restore', 'alice', ...args), { code, stderr, stdout: '' }, args.join(' '))
   }
