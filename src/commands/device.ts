@@ -5,6 +5,7 @@ import { readRows } from '../store/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findByName, listNames } from './find-by-name.ts'
+import { describeMismatches, findMismatches } from './matching.ts'
 import { withState, type StateFlags } from './state.ts'
 import { formatTime, print, table } from './terminal.ts'
 
@@ -30,24 +31,23 @@ export function defineDevice(program: Command): void {
 }
 
 async function list(username: string, flags: StateFlags): Promise<void> {
-  const devices = await withState(flags, async (state) => {
+  const { devices, records } = await withState(flags, async (state) => {
     const pushes: Progress[] = []
-    for (const stored of await readUserRecords(state, username)) {
+    const found = await readUserRecords(state, username)
+    for (const stored of found) {
       // The record: its time may be newer than that of its last change.
       pushes.push(...readRows(stored))
       if (pushes.at(-1)?.timestamp !== stored.record.timestamp) pushes.push(stored.record)
     }
-    return collectDevices(pushes)
+    return { devices: collectDevices(pushes), records: found.map(({ record }) => record) }
   })
   print(flags.json, devices, () => {
     if (devices.length === 0) return `${username} has pushed nothing yet.\n`
     const head = ['NAME', 'ID', 'FIRST SEEN', 'LAST SEEN', 'PUSHES']
-    return table(
-      head,
-      devices.map(({ names, device_id, first_seen, last_seen, pushes }) => {
-        return [names.join(', '), device_id ?? '', formatTime(first_seen), formatTime(last_seen), `${pushes}`]
-      }),
-    )
+    const rows = devices.map(({ names, device_id, first_seen, last_seen, pushes }) => {
+      return [names.join(', '), device_id ?? '', formatTime(first_seen), formatTime(last_seen), `${pushes}`]
+    })
+    return table(head, rows) + describeMismatches(username, findMismatches(records))
   })
 }
 

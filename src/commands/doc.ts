@@ -6,6 +6,7 @@ import { findUser, listUsers, readUserRecords } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findDocument, nameOf, titleOf } from './documents.ts'
 import { formatBookIds, hashBook, type BookIds } from './hash.ts'
+import { describeMismatches, findMismatches } from './matching.ts'
 import { withState, type StateFlags } from './state.ts'
 import { plain } from '../plain.ts'
 import { confirm, count, formatPercentage, formatTime, print, table } from './terminal.ts'
@@ -13,7 +14,7 @@ import { confirm, count, formatPercentage, formatTime, print, table } from './te
 /** Rows of a history that are shown unless all are asked for. */
 const shownRows = 30
 
-/** `kss doc list|show|rm|name|identify`. */
+/** `kss doc list|show|rm|name|merge|identify`. */
 export function defineDoc(program: Command): void {
   const doc = program.command('doc').description('show and change positions in books')
   jsonCommand(doc, 'list <user>', 'show the positions of an account')
@@ -35,6 +36,10 @@ export function defineDoc(program: Command): void {
   jsonCommand(doc, 'name <user> <document> <title>', 'give a document a title; an empty one takes it away')
     .addHelpText('after', examples('kss doc name alice 35322b "Dune"'))
     .action(name)
+  jsonCommand(doc, 'merge <user> <from> <into>', 'make one document of two ids of a book; the first id goes')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('kss doc merge alice 0a1b2c 35322b --yes'))
+    .action(merge)
   jsonCommand(doc, 'identify <file...>', 'tell which positions belong to books')
     .option('--user <user>', 'of this account only')
     .addHelpText('after', examples('kss doc identify Dune.epub', 'kss doc identify --user alice Dune.epub'))
@@ -47,7 +52,8 @@ async function list(username: string, flags: StateFlags & { sort: 'recent' | 'pe
   const documents = records.map(({ record }) => record).toSorted((one, other) => other[by] - one[by])
   print(flags.json, documents, () => {
     if (documents.length === 0) return `${username} has no documents yet.\n`
-    return table(['TITLE', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], documents.map(rowOf))
+    const positions = table(['TITLE', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], documents.map(rowOf))
+    return positions + describeMismatches(username, findMismatches(documents))
   })
 }
 
@@ -94,6 +100,30 @@ async function name(username: string, asked: string, title: string, flags: State
   print(flags.json, { document, title }, () => `${document} ${done}.\n`)
 }
 
+async function merge(
+  username: string,
+  from: string,
+  into: string,
+  flags: StateFlags & { yes?: boolean },
+): Promise<void> {
+  const [source, target] = await withState(flags, async (state) => [
+    await findDocument(state, username, from),
+    await findDocument(state, username, into),
+  ])
+  const [gone, stays] = [source.record, target.record]
+  if (gone.document === stays.document) throw new CommandError(`${from} and ${into} are the same document.`)
+  const changes = count(readRows(source).length, 'change')
+  await confirm(`Join ${nameOf(gone)} with ${changes} to ${nameOf(stays)} of ${username}?`, flags.yes)
+  const { record: merged } = await withState(flags, async (state) => {
+    await state.store.mergeDocuments(username, gone.document, stays.document)
+    return await findDocument(state, username, stays.document)
+  })
+  print(flags.json, merged, () => {
+    const where = `${formatPercentage(merged.percentage)}, where ${plain(merged.device)} left it on ${formatTime(merged.timestamp)}`
+    return `${plain(nameOf(merged))} has both histories now, and is at ${where}.\n${plain(gone.document)} is gone.\n`
+  })
+}
+
 /** A book's ids and the positions in it. */
 interface Identified extends BookIds {
   positions: { username: string; record: Progress }[]
@@ -125,5 +155,10 @@ async function readBook(file: string): Promise<Identified> {
 function describeBook({ positions, ...ids }: Identified): string {
   if (positions.length === 0) return `${formatBookIds(ids)}No position in it.\n`
   const rows = positions.map(({ username, record }) => [username, ...rowOf(record).slice(1)])
-  return formatBookIds(ids) + table(['USER', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], rows)
+  const byContent = positions.filter(({ record }) => record.document === ids.binary)
+  const mismatches = byContent.flatMap(({ username, record }) => {
+    const other = positions.find((each) => each.username === username && each.record.document === ids.filename)
+    return other ? describeMismatches(username, [{ byContent: record, byFileName: other.record }]) : []
+  })
+  return formatBookIds(ids) + table(['USER', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], rows) + mismatches.join('')
 }

@@ -22,7 +22,8 @@ const shortestId = 4
 /** The record that a person means by the document's title, file name or id, or by a part. Throws CommandError unless it is one. */
 export async function findDocument(state: State, username: string, asked: string): Promise<StoredRecord> {
   const records = await readUserRecords(state, username)
-  const found = findByName(records, ({ record }) => namesOf(record, asked), asked)
+  const exact = records.filter(({ record }) => record.document === asked)
+  const found = exact.length > 0 ? exact : findByName(records, ({ record }) => namesOf(record, asked), asked)
   const [only] = found
   if (only && found.length === 1) return only
   if (found.length > 1) {
@@ -37,5 +38,5 @@ export async function findDocument(state: State, username: string, asked: string
 function namesOf(record: Progress, asked: string): string[] {
   const { document, metadata } = record
   const names = [titleOf(record), metadata?.filename ?? '']
-  return asked.length >= shortestId || asked === document ? [...names, document] : names
+  return asked.length >= shortestId ? [...names, document] : names
 }

@@ -25,6 +25,7 @@ const operations = [
   'allowReturn',
   'deleteProgress',
   'putTitle',
+  'mergeDocuments',
   'pruneHistory',
   'mergeProgress',
   'repair',

@@ -1,6 +1,7 @@
-import type { Progress } from '../protocol.ts'
+import { nextProgress, type Progress } from '../protocol.ts'
 import { readHistory } from './history-file.ts'
 import type { ProgressFiles } from './progress-files.ts'
+import type { LocatedRecord } from './record-editor.ts'
 import { mergeRows, rowOf } from './rows.ts'
 
 /** What another directory or server knew of a document. */
@@ -50,4 +51,27 @@ export async function mergeDocument(
   const written = history.length === 0 && rows.length === 1 ? undefined : rows
   if (isChanged || named !== record) await progress.editor.replace(located, named, written)
   return { latest: Number(latest), rows: Math.max(rows.length - before.length, 0) }
+}
+
+/**
+ * Makes `from` a part of `into`: one history in the order of the times, the newer position, and what only one of the
+ * records has. `from` is removed when that is durable. Nobody may push into the folder meanwhile.
+ */
+export async function joinDocuments(
+  { editor }: ProgressFiles,
+  from: LocatedRecord,
+  into: LocatedRecord,
+): Promise<void> {
+  const { document } = into.record
+  const moved = { ...from.record, document }
+  const movedRows = (await readRows(from)).map((row) => ({ ...row, document }))
+  const isNewer = moved.timestamp > into.record.timestamp
+  const record = isNewer ? nextProgress(into.record, moved) : nextProgress(moved, into.record)
+  await editor.replace(into, record, mergeRows(await readRows(into), movedRows))
+  await editor.remove(from)
+}
+
+/** The history with the record as its last row. */
+async function readRows({ path, record }: LocatedRecord): Promise<Progress[]> {
+  return mergeRows(await readHistory(path), [rowOf(record)])
 }

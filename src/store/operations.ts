@@ -1,12 +1,11 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
-import type { Progress } from '../protocol.ts'
 import { hasCode } from './error-code.ts'
 import type { Finding } from './finding.ts'
 import { readHistory } from './history-file.ts'
-import { groupDocuments, mergeDocument, type Merged, type MergedDocument } from './merge-documents.ts'
+import { groupDocuments, joinDocuments, mergeDocument, type Merged, type MergedDocument } from './merge-documents.ts'
 import type { ProgressFiles } from './progress-files.ts'
-import type { Located, RecordEditor } from './record-editor.ts'
+import type { LocatedRecord, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './registration-file.ts'
 import { keptRows } from './rows.ts'
 import type { ScanOptions } from './scan-entries.ts'
@@ -128,6 +127,22 @@ export class Operations {
   }
 
   /**
+   * Makes one document of two ids of a book. `from` goes last, so that after a crash the same call finishes the work.
+   * False when one of them has no record, or they are the same.
+   */
+  async mergeDocuments(username: string, from: string, into: string): Promise<boolean> {
+    const { progress } = this.#options
+    const done = await this.#edit(username, from, async (located) => {
+      const target = await progress.locate(dirname(located.path), into)
+      const { record } = target
+      if (!record || from === into) return false
+      await joinDocuments(progress, located, { ...target, record })
+      return true
+    })
+    return done ?? false
+  }
+
+  /**
    * Shortens the history to the newest `keep` rows, and to those since a time in seconds since 1970; the newest one
    * always stays. Resolves to how many went.
    */
@@ -189,7 +204,7 @@ export class Operations {
   async #edit<T>(
     username: string,
     document: string,
-    work: (located: Located & { record: Progress }) => Promise<T>,
+    work: (located: LocatedRecord) => Promise<T>,
   ): Promise<T | undefined> {
     return await this.#alone(username, async ({ folder }) => {
       const located = await this.#options.progress.locate(folder, document)

@@ -16,6 +16,9 @@ export interface Located {
   foreign: boolean
 }
 
+/** Where a record is. */
+export type LocatedRecord = Located & { record: Progress }
+
 /** Changes the files of records that nobody pushes to meanwhile. */
 export class RecordEditor {
   readonly #files: FileCache<Progress>

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { partialMd5 } from '../../src/document-id.ts'
 import type { Progress } from '../../src/protocol.ts'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
@@ -186,6 +187,95 @@ t.test('a book file tells which positions are in it', async (t) => {
     { filename: dune, positions: [{ username: 'bob', record: { document: dune } }] },
   ])
   t.match(await run(dir, 'doc', 'identify', '--user', 'carl', book), { code: 1, stderr: /^There is no user carl\./ })
+})
+
+for (const beside of [false, true]) {
+  t.test(`two ids of a book are joined ${beside ? 'beside a running server' : 'without a server'}`, async (t) => {
+    const dir = await library(t)
+    if (beside) await serveHere(t, dir)
+    const asks = 'Join Emma (aaaa1111) with 1 change to Emma (dddd4444) of alice? There is nobody to ask: say --yes.\n'
+    t.match(await run(dir, 'doc', 'merge', 'alice', 'aaaa1111', 'dddd'), { code: 2, stderr: asks })
+    t.match(await run(dir, 'doc', 'merge', 'alice', 'dune', 'dddd', '--yes'), {
+      code: 0,
+      stdout:
+        /^Dune \(dddd4444\) has both histories now, and is at 3\.0 %, where Kobo left it on .*\.\n35322b\w+ is gone\.\n$/,
+    })
+    t.match(await runJson(dir, 'doc', 'show', 'alice', 'dddd'), { history: { length: 5 } })
+    t.match(await runJson(dir, 'doc', 'merge', 'alice', 'aaaa1', 'dddd', '--yes'), { document: 'dddd4444' })
+    t.same(documentsOf(await runJson(dir, 'doc', 'list', 'alice')).length, 3)
+    for (const [from, into, stderr] of [
+      ['dddd4444', 'dddd', 'dddd4444 and dddd are the same document.\n'],
+      ['aaaa1111', 'dddd', /^alice has no document aaaa1111; there are /],
+      ['dddd', 'none', /^alice has no document none; there are /],
+    ] as const) {
+      t.match(await run(dir, 'doc', 'merge', 'alice', from, into, '--yes'), { code: 1, stderr, stdout: '' })
+    }
+  })
+}
+
+/** alice's folder with a book of two readers, one of which matches by content, and another book. */
+function twoMethods(t: Test, theirs: Partial<Progress>, ours: Partial<Progress> = {}): Promise<string> {
+  return stateFolder(t, async (store) => {
+    await byName(store).putProgress('alice', { ...pushed, document: 'c0ffee', device: 'Kobo_nova', ...theirs })
+    await byName(store).putProgress('alice', { ...places[3]!, device: 'KindlePaperWhite5', ...ours })
+    await byName(store).putProgress('alice', {
+      ...pushed,
+      document: 'other',
+      metadata: { title: 'Emma', filename: 'e.epub' },
+    })
+  })
+}
+
+const filename = 'minimal-v3plus2.epub'
+
+t.test('readers that match a book by different methods are told', async (t) => {
+  const advice =
+    'Dune is there twice. Kobo_nova matches by content, KindlePaperWhite5 by file name: set the same on both.\n' +
+    `To join the two: kss doc merge alice c0ffee ${dune}\n`
+  for (const [theirs, ours] of [
+    [{ metadata: { filename, title: 'Dune' } }, {}],
+    [{ metadata: { title: 'Dune' } }, { metadata: { title: 'Dune', filename } }],
+    [{ metadata: { title: 'Dune', filename: 'dune.epub' } }, { metadata: { title: 'Dune', filename } }],
+  ] as const) {
+    const dir = await twoMethods(t, theirs, ours)
+    for (const command of ['doc', 'device']) {
+      const { stdout } = await run(dir, command, 'list', 'alice')
+      t.equal(stdout.split('\n\n')[1], advice, command)
+    }
+  }
+})
+
+t.test('one reader that changed its method is told too, and the newer id stays', async (t) => {
+  const theirs = { device: 'KindlePaperWhite5', timestamp: now, metadata: { filename } }
+  const { stdout } = await run(await twoMethods(t, theirs), 'doc', 'list', 'alice')
+  t.equal(
+    stdout.split('\n\n')[1],
+    `${filename} is there twice. KindlePaperWhite5 matched by content and by file name.\n` +
+      `To join the two: kss doc merge alice ${dune} c0ffee\n`,
+  )
+})
+
+t.test('books that only look alike are not told', async (t) => {
+  for (const [theirs, ours] of [
+    [{ metadata: { title: 'Dune' } }, {}],
+    [{ metadata: { title: 'Dune', filename: 'dune.epub' } }, { metadata: { title: 'Dune', filename: 'd.epub' } }],
+    [{ metadata: { title: 'Dune Messiah' } }, { metadata: { title: 'Dune', filename } }],
+  ] as const) {
+    t.notMatch((await run(await twoMethods(t, theirs, ours), 'doc', 'list', 'alice')).stdout, 'twice')
+  }
+})
+
+t.test('a book file tells of readers that match it by different methods', async (t) => {
+  const book = join(await folder(t), filename)
+  await writeFile(book, 'a book')
+  const document = await partialMd5(book)
+  const dir = await twoMethods(t, { document })
+  const { stdout } = await run(dir, 'doc', 'identify', book)
+  t.match(stdout, `Kobo_nova matches by content, KindlePaperWhite5 by file name: set the same on both.\n`)
+  t.match(stdout, `kss doc merge alice ${document} ${dune}\n`)
+  const alone = await stateFolder(t, (store) => byName(store).putProgress('alice', { ...pushed, document }))
+  await run(alone, 'doc', 'rm', 'alice', 'Dune', '--yes')
+  t.notMatch((await run(alone, 'doc', 'identify', book)).stdout, 'twice')
 })
 
 t.test('a book file that cannot be read is one line', async (t) => {

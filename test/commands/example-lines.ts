@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import pLimit from 'p-limit'
 import type { Test } from 'tap'
+import { byName } from '../store/by-name.ts'
 import { kss, type Ended } from './kss.ts'
 import { operatorCommands, run, runJson } from './run.ts'
-import { copyOf, folder, serveHere, stateFolder } from './state-fixture.ts'
+import { copyOf, folder, places, serveHere, stateFolder } from './state-fixture.ts'
 
 /** Lines that no test can run as they are. */
 const excluded: Record<string, string> = {
@@ -90,7 +91,9 @@ export async function testExamples(t: Test, beside: boolean): Promise<void> {
   const lines = all.flatMap(({ text }) => examplesOf(text))
   for (const line of Object.keys(excluded)) t.ok(lines.includes(line), `${line} is an example still`)
 
-  const full = await stateFolder(t)
+  const full = await stateFolder(t, (store) =>
+    byName(store).putProgress('alice', { ...places[0]!, document: '0a1b2c3d' }),
+  )
   const withoutAlice = await copyOf(t, full)
   await run(withoutAlice, 'user', 'rm', 'alice', '--yes')
   const { path: backup } = await runJson<{ path: string }>(full, 'backup', 'create', join(withoutAlice, 'kss.tar.gz'))

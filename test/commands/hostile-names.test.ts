@@ -64,6 +64,8 @@ t.test('no command prints what a name would do to a terminal', async (t) => {
     ['doc', 'name', evil, 'dddd1111', evil],
     ['doc', 'rm', evil, 'dddd1111'],
     ['doc', 'rm', evil, 'dddd1111', '--yes'],
+    ['doc', 'merge', evil, 'dddd1111', evil],
+    ['doc', 'merge', evil, 'dddd1111', evil, '--yes'],
     ['doc', 'identify', join(other, evil)],
     ['history', 'restore', evil, 'dddd1111'],
     ['history', 'restore', evil, 'dddd1111', '--before', evil],

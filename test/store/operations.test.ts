@@ -126,6 +126,63 @@ t.test('a record that is deleted takes its history along, and the next push begi
   t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['9'])
 })
 
+t.test('two documents become one: history by time, the newer position, what only one has', async (t) => {
+  const { dir, store } = await openWithAnn(t, 2)
+  const metadata = { title: 'Dune', filename: 'dune.epub' }
+  for (const [progress, timestamp] of [
+    ['a', 900],
+    ['b', 1000.5],
+    ['c', 1005],
+  ] as const) {
+    await byName(store).putProgress('ann', { ...pushed, document: 'x', progress, timestamp, device_id: 'X' })
+  }
+  await byName(store).putProgress('ann', at(6, { metadata, progress: '6', device: 'tab' }))
+  await store.operations.putTitle('ann', 'x', 'Mine')
+  const merge = (...args: [username: string, from: string, into: string]): Promise<boolean> =>
+    store.operations.mergeDocuments(...args)
+  t.equal(await merge('ann', 'x', 'none'), false)
+  t.equal(await merge('ann', 'none', 'x'), false)
+  t.equal(await merge('ann', 'x', 'x'), false)
+  t.equal(await merge('bob', 'x', 'abc'), false)
+  t.equal(await merge('ann', 'x', 'abc'), true)
+  const merged = at(6, { metadata, progress: '6', device: 'tab', title: 'Mine' })
+  t.strictSame(await byName(store).getProgress('ann', 'abc'), merged)
+  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['a', '0', 'b', '1', 'c', '6'])
+  t.ok((await byName(store).listHistory('ann', 'abc')).every(({ document }) => document === 'abc'))
+  t.equal(await byName(store).getProgress('ann', 'x'), undefined)
+  t.same(await byName(store).listHistory('ann', 'x'), [])
+  await store.close()
+  const { store: next, damage } = await open(t, dir)
+  t.strictSame(await byName(next).getProgress('ann', 'abc'), merged)
+  t.equal(await byName(next).getProgress('ann', 'x'), undefined)
+  t.same(damage, [])
+})
+
+for (const [call, path] of [
+  ['rename', /\.tmp-/],
+  ['rm', /history\/x\.jsonl/],
+  ['rm', /ann\/x\.json/],
+] as const) {
+  t.test(
+    `a disk that fails at ${call} of ${path} while documents become one loses nothing; again finishes it`,
+    async (t) => {
+      const { store } = await openWithAnn(t)
+      await byName(store).putProgress('ann', at(7, { document: 'x', device_id: 'X' }))
+      await byName(store).putProgress('ann', at(8, { document: 'x', device_id: 'X' }))
+      await store.flush()
+      const disk = faultyDisk(t)
+      disk.fail(call, path, 'EIO')
+      await t.rejects(store.operations.mergeDocuments('ann', 'x', 'abc'), { code: 'EIO' })
+      disk.mend()
+      t.match(await byName(store).getProgress('ann', 'x'), { progress: '8' })
+      t.equal(await store.operations.mergeDocuments('ann', 'x', 'abc'), true)
+      t.match(await byName(store).getProgress('ann', 'abc'), { progress: '8', device_id: 'X' })
+      t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '2', '7', '8'])
+      t.equal(await byName(store).getProgress('ann', 'x'), undefined)
+    },
+  )
+}
+
 t.test('a title outlives pushes and a restart, and can be taken away', async (t) => {
   const { dir, store } = await openWithAnn(t)
   t.equal(await store.operations.putTitle('ann', 'abc', 'Dune'), true)
