@@ -145,6 +145,7 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
   }
   const keep = flags.keep === undefined ? Number.MAX_SAFE_INTEGER : parseCount(flags.keep)
   const since = flags.keepDays === undefined ? 0 : Date.now() / 1000 - parseCount(flags.keepDays) * 86_400
+  if (username !== undefined) await withState(flags, (state) => findUser(state, username))
   const whose = username === undefined ? 'all accounts' : username
   await confirm(`Remove old changes of ${whose} for good?`, flags.yes)
   const removed = await withState(flags, async (state) => {

@@ -63,13 +63,22 @@ function withPassword(command: Command): Command {
 
 async function add(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
   checkName(username)
-  const password = await readPassword(flags)
   const create = { create: true }
+  const taken = `The name ${username} is taken. kss user passwd gives it another password.`
+  // Before a person thinks of a password; another one may get the name meanwhile all the same.
+  await withState(
+    flags,
+    async ({ store }) => {
+      if (await store.getUser(username)) throw new CommandError(taken)
+    },
+    create,
+  )
+  const password = await readPassword(flags)
   await withState(
     flags,
     async ({ config, store }) => {
       const isNew = await store.createUser({ username, key: await hashPassword(password, config) })
-      if (!isNew) throw new CommandError(`The name ${username} is taken. kss user passwd gives it another password.`)
+      if (!isNew) throw new CommandError(taken)
     },
     create,
   )
@@ -77,6 +86,7 @@ async function add(username: string, flags: StateFlags & PasswordFlags): Promise
 }
 
 async function passwd(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
+  await withState(flags, (state) => findUser(state, username))
   const password = await readPassword(flags)
   await withState(flags, async (state) => {
     const key = await hashPassword(password, state.config)

@@ -205,6 +205,7 @@ t.test('shortening asks, and says what stays must be said', async (t) => {
     [2, '"all" is no number: say a whole one over 0.\n', '--keep', 'all'],
     [2, '"0" is no number: say a whole one over 0.\n', '--keep-days', '0'],
     [1, 'There is no user carl. kss user list shows who there is.\n', 'carl', '--keep', '1', '--yes'],
+    [1, 'There is no user carl. kss user list shows who there is.\n', 'carl', '--keep', '1'],
   ] as const) {
     t.match(await run(dir, 'history', 'prune', ...args), { code, stderr, stdout: '' }, args.join(' '))
   }

@@ -1,11 +1,21 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { plain } from '../../src/plain.ts'
 import { run, runJson } from './run.ts'
 import { kss } from './kss.ts'
-import { dune, folder, headersOf, places, serveHere, stateFolder, type LocalServer } from './state-fixture.ts'
+import {
+  dune,
+  folder,
+  headersOf,
+  openStore,
+  places,
+  serveHere,
+  stateFolder,
+  type LocalServer,
+} from './state-fixture.ts'
 
 const logIn = async ({ url }: LocalServer, username: string, password: string): Promise<number> =>
   (await fetch(`${url}/users/auth`, { headers: headersOf(username, password) })).status
@@ -104,6 +114,9 @@ t.test('what cannot be is one line', async (t) => {
       [2, badName(name), 'rename', 'alice', name],
     ]),
     [1, noCarl, 'passwd', 'carl', '--random'],
+    // Nobody is asked for a password first.
+    [1, noCarl, 'passwd', 'carl'],
+    [1, 'The name bob is taken. kss user passwd gives it another password.\n', 'add', 'bob'],
     [1, noCarl, 'rename', 'carl', 'dora'],
     [1, noCarl, 'disable', 'carl'],
     [1, noCarl, 'enable', 'carl'],
@@ -140,4 +153,19 @@ t.test('a renamed account keeps its books', async (t) => {
   const dir = await stateFolder(t)
   t.same(await runJson(dir, 'user', 'rename', 'alice', 'alicia'), { username: 'alicia', before: 'alice' })
   t.match(await runJson(dir, 'doc', 'show', 'alicia', 'Dune'), { document: dune, history: places })
+})
+
+t.test('a name that another one gets while the password is typed stays the other’s', async (t) => {
+  const dir = await stateFolder(t)
+  async function* typed(): AsyncGenerator<string> {
+    const store = await openStore(dir)
+    await store.createUser({ username: 'bob', key: 'K' })
+    await store.close()
+    yield 'correct horse\n'
+  }
+  t.intercept(process, 'stdin', { value: Readable.from(typed()) })
+  t.match(await run(dir, 'user', 'add', 'bob', '--password-stdin'), {
+    code: 1,
+    stderr: 'The name bob is taken. kss user passwd gives it another password.\n',
+  })
 })
