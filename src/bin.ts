@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { CommandError, exitCodes } from './command-error.ts'
 import { examples, serveSettings } from './commands/define.ts'
 import { ConfigError } from './config.ts'
@@ -9,9 +9,16 @@ import { readVersion } from './version.ts'
 /** Milliseconds until a stop no longer waits for what is in flight. */
 const patience = 10_000
 
+const version = `${readVersion()}\n`
+
 const program = new Command('kss')
   .description('KOReader sync server: keeps a reader’s place across devices.')
-  .version(readVersion(), '-V, --version')
+  .version(readVersion(), '-v, --version', 'print the version')
+  .addOption(new Option('-V').hideHelp())
+  .on('option:V', () => {
+    process.stdout.write(version)
+    throw new CommanderError(0, 'kss.version', version)
+  })
   .helpCommand('help [command]', 'explain a command')
   .showHelpAfterError('(kss help explains the commands)')
   .exitOverride()
@@ -68,13 +75,36 @@ program
     console.log('OK')
   })
 
+program
+  .command('version')
+  .description('print the version')
+  .addHelpText('after', examples('kss version'))
+  .action(() => void process.stdout.write(version))
+
+watchOutput()
 await defineOperatorCommands(program)
 await run()
+
+/** Without this an error of standard output is a stack trace. */
+function watchOutput(): void {
+  let failure: NodeJS.ErrnoException | undefined
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that has seen enough, as head, is no failure, and the command goes on to its end.
+    if (error.code !== 'EPIPE') failure ??= error
+  })
+  // A reader that is gone: nobody is left to tell.
+  process.stderr.on('error', () => undefined)
+  process.on('exit', () => {
+    if (failure === undefined || process.exitCode) return
+    console.error(`Cannot write to standard output: ${failure.message}`)
+    process.exitCode = exitCodes.failure
+  })
+}
 
 /** The server itself needs none of them: they are loaded when they are asked for, or explained. */
 async function defineOperatorCommands(kss: Command): Promise<void> {
   const asked = process.argv.slice(2).find((word) => !word.startsWith('-') && word !== 'help')
-  if (asked !== undefined && ['serve', 'hash', 'healthcheck'].includes(asked)) return
+  if (asked !== undefined && ['serve', 'hash', 'healthcheck', 'version'].includes(asked)) return
   const { defineAll } = await import('./commands/define-all.ts')
   defineAll(kss)
 }

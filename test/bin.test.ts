@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import t from 'tap'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
 import { kss } from './commands/kss.ts'
+import { stateFolder } from './commands/state-fixture.ts'
 
 t.test('the version is that of the package', async (t) => {
   const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
   const { version } = JSON.parse(text) as { version: string }
-  for (const flag of ['--version', '-V']) t.match(await kss(t, [flag]), { code: 0, stdout: `${version}\n` })
+  for (const word of ['--version', '-v', '-V', 'version'])
+    t.match(await kss(t, [word]), { code: 0, stdout: `${version}\n` })
 })
 
 t.test('every command is explained, with examples', async (t) => {
@@ -54,3 +59,37 @@ t.test('what a name would do to the terminal is not printed', async (t) => {
   const ended = await kss(t, ['user', 'disable', '\u001b[31mred\u202e', '--dir', t.testdir({})])
   t.match(ended, { code: 1, stderr: /^There is no user \\u\{1b\}\[31mred\\u\{202e\}\. / })
 })
+
+/** Runs a line of bash in which `kss` is the built one, on a state directory with an account. */
+async function bash(t: Test, line: string): Promise<{ code: number | null; stderr: string }> {
+  const dir = await stateFolder(t)
+  const launcher = fileURLToPath(new URL('../bin/kss.cjs', import.meta.url))
+  const script = `set -o pipefail; kss() { "${process.execPath}" "${launcher}" "$@"; }; ${line}`
+  const child = spawn('bash', ['-c', script], {
+    env: { ...process.env, KSS_DIR: dir },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stderr }
+}
+
+for (const [line, code, stderr] of [
+  ['kss user list | true', 0, ''],
+  ['kss doc list alice --json | true', 0, ''],
+  ['kss export --all --format csv | true', 0, ''],
+  ['kss --help | true', 0, ''],
+  ['kss backup create - | true', 1, 'It failed: write EPIPE\n'],
+  ['kss user list 2>&1 >/dev/full | true', 1, ''],
+  ['kss user list > /dev/full', 1, /^Cannot write to standard output: ENOSPC: .*\n$/],
+  ['kss --help > /dev/full', 1, /^Cannot write to standard output: ENOSPC: .*\n$/],
+  ['kss hash /bin/sh > /dev/full', 1, /^Cannot write to standard output: ENOSPC: .*\n$/],
+  ['kss export --all --format csv > /dev/full', 1, /^It failed: ENOSPC: .*\n$/],
+  ['kss backup create - > /dev/full', 1, /^It failed: ENOSPC: .*\n$/],
+] as const) {
+  const skip = process.platform !== 'linux' && 'there is no /dev/full'
+  t.test(`${line} is no stack trace`, { skip }, async (t) => {
+    t.match(await bash(t, line), { code, stderr })
+  })
+}

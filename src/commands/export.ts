@@ -6,6 +6,7 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import { isHash } from '../key-hash.ts'
 import type { Progress } from '../protocol.ts'
 import { backupFiles, streamArchive, writeArchive, writeWhole, type ArchivedFile } from '../store/backup.ts'
+import { hasCode } from '../store/error-code.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/auth-file.ts'
 import { plain } from '../plain.ts'
@@ -53,8 +54,12 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
 
 async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
   const source = Readable.from(output === undefined && process.stdout.isTTY ? plainRecords(lines) : lines)
-  if (output === undefined) await pipeline(source, process.stdout, { end: false })
-  else await writeWhole(output, (out) => pipeline(source, out))
+  if (output === undefined) {
+    await pipeline(source, process.stdout, { end: false }).catch((error: unknown) => {
+      // A reader that has seen enough, as head.
+      if (!hasCode(error, 'EPIPE')) throw error
+    })
+  } else await writeWhole(output, (out) => pipeline(source, out))
 }
 
 /** For a screen only: a file keeps what the readers sent. */
