@@ -1,7 +1,8 @@
 import { read } from 'read'
-import stringWidth from 'string-width'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { plain, plainJson, plainLines } from '../plain.ts'
+
+export { table } from './table.ts'
 
 /** Where a person sits, or nobody. */
 export interface Terminal {
@@ -13,14 +14,6 @@ export interface Terminal {
 /** What a command found: JSON for a script, else lines for a person. A name in a line must be plain, as it may end it. */
 export function print(json: boolean | undefined, value: unknown, text: () => string): void {
   process.stdout.write(json ? `${plainJson(value, 2)}\n` : plainLines(text()))
-}
-
-/** Columns under a head; what came from the network can not steer the terminal. */
-export function table(head: string[], rows: string[][]): string {
-  const cells = [head, ...rows.map((row) => row.map(plain))]
-  const widths = head.map((_, at) => Math.max(...cells.map((row) => stringWidth(row[at] ?? ''))))
-  const pad = (cell: string, at: number): string => cell + ' '.repeat(widths[at]! - stringWidth(cell))
-  return cells.map((row) => `${row.map(pad).join('  ').trimEnd()}\n`).join('')
 }
 
 /** Local date and time of seconds since 1970. */

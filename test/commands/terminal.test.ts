@@ -8,25 +8,8 @@ import {
   formatPercentage,
   formatTime,
   progressBar,
-  table,
 } from '../../src/commands/terminal.ts'
 import { fakeTerminal } from './fake-terminal.ts'
-
-t.test('columns are as wide as what they hold, also in scripts with wide letters', async (t) => {
-  t.equal(
-    table(
-      ['NAME', 'N', ''],
-      [
-        ['李明', '10', 'x'],
-        ['ann', '9', ''],
-      ],
-    ),
-    'NAME  N\n李明  10  x\nann   9\n',
-  )
-  t.equal(table(['NAME', 'N'], [['short']]), 'NAME   N\nshort\n', 'a row may be short')
-  t.equal(table(['A'], []), 'A\n')
-  t.equal(table(['A'], [['x\u001b[31m\n']]), 'A\nx\\u{1b}[31m\\u{a}\n', 'what steers a terminal is escaped')
-})
 
 t.test('numbers are for people', async (t) => {
   t.equal(formatTime(new Date(2026, 0, 31, 21, 30).getTime() / 1000), '2026-01-31 21:30')
