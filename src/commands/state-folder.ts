@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { syncFolder } from '../store/atomic-file.ts'
 import { hasCode, unlessAbsent } from '../store/error-code.ts'
-import { FolderInUse, lockFolder, type FolderLock, type Holder } from '../store/folder-lock.ts'
+import { FolderInUse, type Holder } from '../store/folder-in-use.ts'
+import { lockFolder, type FolderLock } from '../store/folder-lock.ts'
 import { readVersion } from '../version.ts'
 
 /** Makes the state directory, 0700, if it is not there; throws CommandError when this user can't work in it. */
@@ -32,7 +33,7 @@ export async function lockStateFolder(dir: string, disableRegistration: boolean)
   const deadline = Date.now() + patience
   for (;;) {
     try {
-      return await lockFolder(dir, holder)
+      return await lockFolder(dir, holder, { onLost: endAtOnce })
     } catch (error) {
       if (!(error instanceof FolderInUse)) throw lockError(dir, error)
       const isCommand = error.holder?.['command'] !== undefined
@@ -62,6 +63,15 @@ function inUse(dir: string, error: FolderInUse): CommandError {
     exitCodes.inUse,
     { cause: error },
   )
+}
+
+/**
+ * Ends this process, which did not run for so long that another one has its folder now. Not by a stop, which would write
+ * files and remove the journal of the other one.
+ */
+export function endAtOnce(dir: string): void {
+  console.error(`Another kss has the folder ${dir} by now, as this one did not run for 30 seconds.`)
+  process.exit(exitCodes.inUse)
 }
 
 /** Durably: a power cut must not take all that is in it. */

@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CommandError } from '../command-error.ts'
+import { CommandError, exitCodes } from '../command-error.ts'
 import { loadConfig, type Config, type Values } from '../config.ts'
 import { plain } from '../plain.ts'
 import { ControlChannel, RemoteError } from '../store/control-channel.ts'
 import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
-import { FolderInUse, lockFolder, type FolderLock, type Holder } from '../store/folder-lock.ts'
-import { lockError, openStateFolder, whoAmI } from './state-folder.ts'
+import { FolderInUse, type Holder } from '../store/folder-in-use.ts'
+import { lockFolder, type FolderLock } from '../store/folder-lock.ts'
+import { endAtOnce, lockError, openStateFolder, whoAmI } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { localStore, remoteStore, type StateStore } from './state-store.ts'
 
@@ -82,12 +83,23 @@ async function openStore(config: Config, beforeOpen: (dir: string) => Promise<vo
       if (!(error instanceof FolderInUse)) throw error
       const { holder, socket } = error
       if (!holder) throw new CommandError(`The kss that has the folder ${dir} does not answer.`)
-      const there = holder['command'] === undefined ? await openThere(holder, socket) : undefined
-      if (there) return there
+      if (holder['command'] === undefined) {
+        if (socket === undefined) throw outOfReach(dir, holder)
+        const there = await openThere(holder, socket)
+        if (there) return there
+      }
       if (Date.now() > deadline) throw new CommandError(`Another command works on ${dir}. Try again later.`)
     }
     await sleep(50)
   }
+}
+
+function outOfReach(dir: string, { pid, since }: Holder): CommandError {
+  return new CommandError(
+    `The folder ${dir} is in use by a kss (process ${pid}, since ${since}) that commands cannot reach, because the file ` +
+      'system has no sockets. Stop that one, then try again.',
+    exitCodes.inUse,
+  )
 }
 
 async function openHere(config: Config, beforeOpen: (dir: string) => Promise<void>): Promise<OpenStore> {
@@ -114,12 +126,12 @@ async function openHere(config: Config, beforeOpen: (dir: string) => Promise<voi
 export async function lock(dir: string): Promise<FolderLock> {
   const holder = { ...whoAmI(), command: true }
   try {
-    return await lockFolder(dir, holder)
+    return await lockFolder(dir, holder, { onLost: endAtOnce })
   } catch (error) {
     if (error instanceof FolderInUse) throw error
     // It is not there, or this user cannot work in it: then this tells why.
     await openStateFolder(dir)
-    return await lockFolder(dir, holder).catch((again: unknown) => {
+    return await lockFolder(dir, holder, { onLost: endAtOnce }).catch((again: unknown) => {
       throw again instanceof FolderInUse ? again : lockError(dir, again)
     })
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { connectTo } from './local-socket.ts'
 import { Turns } from './turns.ts'
 
 /** Does what another process asks for; JSON carries the arguments and the result. */
@@ -61,7 +62,7 @@ export class ControlChannel {
   }
 
   static async open(path: string): Promise<ControlChannel> {
-    const socket = connect(path)
+    const socket = connectTo(path)
     await once(socket, 'connect')
     socket.on('error', () => undefined)
     const channel = new ControlChannel(socket)

@@ -1,46 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { chmod, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
-import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { chmod, lstat, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onWindows, tempPath } from './atomic-file.ts'
 import { serveCalls, type Call } from './control-channel.ts'
-import { hasCode } from './error-code.ts'
+import { hasCode, unlessAbsent } from './error-code.ts'
+import { FolderInUse, type Holder } from './folder-in-use.ts'
+import { connectTo, listenAt } from './local-socket.ts'
+import { clearLockFile, takeLockFile, type LockFileOptions } from './lock-file.ts'
+import { ownIdentity } from './process-identity.ts'
 
 const lockPrefix = '.lock-'
-
-/** Unix socket paths end at 104 bytes (macOS) or 108 (Linux). */
-const longestSocketPath = 100
-
-/** Where the locks of folders are that can have none: one place, whatever TMPDIR a process has. */
-/* c8 ignore next -- Windows only */
-const lockRoot = onWindows ? tmpdir() : '/tmp'
 
 /** A peer that is alive answers at once; one that is stopped or busy holds its lock all the same. */
 const answerMs = 1000
 const electionMs = 5000
 
-/** What others are told of the one who holds the folder. */
-export type Holder = Record<string, string | number | boolean>
-
 interface Peer {
   state: 'gone' | 'starting' | 'holding'
   holder?: Holder
-}
-
-/** Another process has the folder. */
-export class FolderInUse extends Error {
-  readonly holder: Holder | undefined
-  /** Where it can be asked to do something. */
-  readonly socket: string
-
-  constructor(holder: Holder | undefined, socket: string) {
-    super('the folder is in use')
-    this.holder = holder
-    this.socket = socket
-  }
 }
 
 /** What the one who holds the folder does for others. */
@@ -51,16 +30,22 @@ export interface FolderLock {
 }
 
 /**
- * Makes this process the only one that has the folder, until it releases it or ends, in whatever way: the lock is a listening socket, which the kernel closes with the process. Throws FolderInUse.
- *
+ * Makes this process the only one that has the folder, until it releases it or ends, in whatever way. The lock is in the
+ * folder itself, and no symbolic link is followed to it: a listening socket, which the kernel closes with the process, or
+ * where there are no sockets a file with a heartbeat. Throws FolderInUse. @see STORAGE.md §3
+ */
+export async function lockFolder(dir: string, holder: Holder, options: LockFileOptions = {}): Promise<FolderLock> {
+  const path = await realpath(dir)
+  return (await lockBySocket(path, holder, options)) ?? (await lockByFile(path, holder, options))
+}
+
+/**
  * Every starter listens on a name of its own, then asks all others. One that holds, or that is starting and has a
  * smaller name, wins; for one with a larger name it waits, because that one may have looked before it came. So of any
- * number exactly one holds, and a name that nobody listens on can be removed at any time. @see STORAGE.md §3
+ * number exactly one holds, and a name that nobody listens on can be removed at any time. Undefined where sockets cannot be.
  */
-export async function lockFolder(dir: string, holder: Holder): Promise<FolderLock> {
-  const path = await realpath(dir)
-  const folder = (await takesSockets(path)) ? path : await substituteFolder(path)
-  const name = lockPrefix + randomBytes(8).toString('hex')
+async function lockBySocket(folder: string, holder: Holder, options: LockFileOptions): Promise<FolderLock | undefined> {
+  const name = `${lockPrefix}${await bootTag()}-${randomBytes(8).toString('hex')}`
   let state: Peer['state'] = 'starting'
   let answer!: FolderLock['answer']
   const call = new Promise<Call>((resolve) => {
@@ -80,13 +65,13 @@ export async function lockFolder(dir: string, holder: Holder): Promise<FolderLoc
   }
   // Between bind and listen a socket looks like a dead one: it gets its name only when it answers.
   const temp = tempPath(folder)
-  server.listen(temp)
-  await once(server, 'listening')
+  if (!(await listens(server, temp))) return undefined
   server.unref()
   await chmod(temp, 0o600)
   await rename(temp, join(folder, name))
   try {
     await winElection(folder, name)
+    await clearLockFile(folder, options.sleep)
   } catch (error) {
     await release()
     throw error
@@ -95,12 +80,58 @@ export async function lockFolder(dir: string, holder: Holder): Promise<FolderLoc
   return { answer, release }
 }
 
+/** It looks for sockets after its own lock is there, as these look for the lock after they are there: one of two sees the other. */
+async function lockByFile(folder: string, holder: Holder, options: LockFileOptions): Promise<FolderLock> {
+  const release = await takeLockFile(folder, holder, options)
+  try {
+    await checkOtherBoots(folder)
+    await winElection(folder, '')
+  } catch (error) {
+    await release()
+    throw error
+  }
+  return { answer: () => undefined, release }
+}
+
+/** False where no socket can be: Windows, exFAT, SMB, a folder of the host in a virtual machine, a forbidden address family. */
+async function listens(server: Server, path: string): Promise<boolean> {
+  /* c8 ignore next -- Windows only: there a path is no name of a socket */
+  if (onWindows) return false
+  try {
+    await listenAt(server, path)
+    return true
+  } catch (error) {
+    if (hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS', 'EAFNOSUPPORT')) return false
+    throw error
+  }
+}
+
+/** What the sockets of this boot of this machine have in their names. */
+async function bootTag(): Promise<string> {
+  return createHash('sha256')
+    .update((await ownIdentity()).boot)
+    .digest('hex')
+    .slice(0, 8)
+}
+
+/** The socket of another machine, which shares this folder as one with sockets, cannot be asked here. */
+async function checkOtherBoots(folder: string): Promise<void> {
+  const own = `${lockPrefix}${await bootTag()}-`
+  const other = (await listLocks(folder)).find((name) => !name.startsWith(own))
+  if (other === undefined) return
+  throw new Error(`${join(folder, other)} is the lock of a kss on another machine: stop that one, or remove the file`)
+}
+
+async function listLocks(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith(lockPrefix))
+}
+
 async function winElection(folder: string, own: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(lockPrefix) && name !== own)
-  for (const name of names) {
-    const peer = await askUntil(name > own ? Date.now() + electionMs : 0, join(folder, name))
-    if (peer.state !== 'gone') throw new FolderInUse(peer.holder, join(folder, name))
-    await rm(join(folder, name), { force: true })
+  for (const name of (await listLocks(folder)).filter((each) => each !== own)) {
+    const path = join(folder, name)
+    const peer = await askUntil(name > own ? Date.now() + electionMs : 0, path)
+    if (peer.state !== 'gone') throw new FolderInUse(peer.holder, path)
+    await rm(path, { force: true })
   }
 }
 
@@ -114,8 +145,10 @@ async function askUntil(deadline: number, path: string): Promise<Peer> {
 }
 
 async function ask(path: string): Promise<Peer> {
+  const stats = await unlessAbsent(lstat(path))
+  if (stats?.isSymbolicLink()) throw new Error(`${path} is a symbolic link: remove it`)
   try {
-    return JSON.parse(await readGreeting(connect(path))) as Peer
+    return JSON.parse(await readGreeting(connectTo(path))) as Peer
   } catch (error) {
     return { state: hasCode(error, 'ECONNREFUSED', 'ENOENT') ? 'gone' : 'holding' }
   }
@@ -130,31 +163,4 @@ async function readGreeting(socket: Socket): Promise<string> {
     if (greeting.endsWith('\n')) break
   }
   return greeting
-}
-
-/** Not if its path is too long for a socket, or its file system has none: exFAT, SMB, a folder of the host in a VM. */
-async function takesSockets(dir: string): Promise<boolean> {
-  const path = tempPath(dir)
-  if (Buffer.byteLength(path) > longestSocketPath) return false
-  const server = createServer()
-  try {
-    await once(server.listen(path), 'listening')
-    server.close()
-    return true
-  } catch (error) {
-    if (hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS')) return false
-    throw error
-  }
-}
-
-/** A folder for the folder, among the temporary files of this machine. */
-async function substituteFolder(dir: string): Promise<string> {
-  const folder = join(lockRoot, `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const { uid, mode } = await stat(folder)
-  // Who may connect to the socket may do all that an operator can.
-  if (!onWindows && (uid !== process.getuid?.() || (mode & 0o077) !== 0)) {
-    throw new Error(`${folder} is not for this user alone: remove it`)
-  }
-  return folder
 }

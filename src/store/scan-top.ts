@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { onWindows, replaceFile, setAside } from './atomic-file.ts'
 import { parseObject, type DamagedFile } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
 import { foreignFolders, mayBeUsers } from './folder-names.ts'
+import { connectTo } from './local-socket.ts'
 import { parseRegistration } from './registration-file.ts'
 import {
   checkAccess,
@@ -35,6 +35,7 @@ export async function checkTop(scan: Scan): Promise<Entry[]> {
     else if (name === '.registration.json') await checkText(scan, entry, checkRegistration)
     else if (name === '.format') await checkText(scan, entry, checkFormat)
     else if (name.startsWith('.lock-') && stats.isSocket()) await checkLock(scan, entry)
+    else if (name === '.lock' && stats.isDirectory()) continue // the lock of the server, or of this check
     else if (!isUserFolder(entry) && !foreignFolders.has(name)) checkOther(scan, entry)
   }
   return journal
@@ -114,7 +115,7 @@ async function checkLock({ found }: Scan, { at, path }: Entry): Promise<void> {
 }
 
 async function isAbandoned(path: string): Promise<boolean> {
-  const socket = connect(path)
+  const socket = connectTo(path)
   const abandoned = await once(socket, 'connect').then(
     () => false,
     (error: unknown) => hasCode(error, 'ECONNREFUSED'),

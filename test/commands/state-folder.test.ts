@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import * as fsPromises from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { lockStateFolder, type openStateFolder } from '../../src/commands/state-folder.ts'
@@ -43,4 +44,17 @@ t.test('a folder that goes before it is locked is an error', async (t) => {
     message: /^Cannot lock the folder \/none: ENOENT/,
     exitCode: 1,
   })
+})
+
+t.test('a process whose folder another one took writes nothing more: it ends with exit code 3', async (t) => {
+  const module = new URL('../../dist/commands/state-folder.js', import.meta.url).href
+  const code = `const { endAtOnce } = await import(${JSON.stringify(module)})
+    process.on('exit', () => console.log('exit'))
+    endAtOnce('/srv/kss')
+    console.log('it went on')`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    encoding: 'utf8',
+  })
+  t.same([status, stdout], [3, 'exit\n'])
+  t.equal(stderr, 'Another kss has the folder /srv/kss by now, as this one did not run for 30 seconds.\n')
 })

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { callStore } from '../../src/commands/state-store.ts'
 import { lockFolder } from '../../src/store/folder-lock.ts'
+import { takeLockFile } from '../../src/store/lock-file.ts'
 import { kss, serve, start } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { folder, openStore, serveHere, stateFolder } from './state-fixture.ts'
@@ -235,12 +235,32 @@ t.test('a signal to a command that waits for an answer leaves no lock', async (t
   t.notOk(await hasLock(dir))
 })
 
-t.test('a folder for locks that others may use is one line', async (t) => {
+t.test('a server in a folder without sockets cannot be asked: it is to be stopped', async (t) => {
+  const dir = await stateFolder(t)
+  const release = await takeLockFile(dir, { pid: 77, since: 'noon' })
+  const message =
+    `The folder ${dir} is in use by a kss (process 77, since noon) that commands cannot reach, because the file ` +
+    'system has no sockets. Stop that one, then try again.\n'
+  t.match(await run(dir, 'user', 'list'), { code: 3, stderr: message, stdout: '' })
+  await t.rejects(serveHere(t, dir), { exitCode: 3, message: /is in use by another kss \(process 77, / })
+  await release()
+  t.match(await run(dir, 'user', 'list'), { code: 0, stdout: /^alice /m })
+})
+
+t.test('a symbolic link in the place of the lock is one line', async (t) => {
+  const dir = await stateFolder(t)
+  await symlink('/none', join(dir, '.lock-0'))
+  const message = `Cannot lock the folder ${dir}: ${join(dir, '.lock-0')} is a symbolic link: remove it.`
+  t.match(await run(dir, 'user', 'list'), { code: 1, stderr: `${message}\n` })
+  await t.rejects(serveHere(t, dir), { exitCode: 1, message })
+})
+
+t.test('a command beside a server in a folder with a long path is done by the server', async (t) => {
   const dir = join(await folder(t), 'x'.repeat(120))
-  await mkdir(dir)
-  const locks = join('/tmp', `kss-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
-  await mkdir(locks, { mode: 0o755 })
-  t.teardown(() => rm(locks, { recursive: true }))
-  const stderr = `Cannot lock the folder ${dir}: ${locks} is not for this user alone: remove it.\n`
-  t.match(await run(dir, 'user', 'list'), { code: 1, stderr })
+  await cp(await stateFolder(t), dir, { recursive: true })
+  const server = await serve(t, dir)
+  t.match(await run(dir, 'user', 'add', 'bob', '--random'), { code: 0 })
+  t.ok(await hasLock(dir))
+  t.equal(await server.stop(), 0)
+  t.notOk(await hasLock(dir))
 })

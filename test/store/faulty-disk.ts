@@ -2,7 +2,7 @@ import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import type { Test } from 'tap'
 
-type Call = 'open' | 'write' | 'sync' | 'truncate' | 'rename' | 'mkdir' | 'rm' | 'stat' | 'readdir'
+type Call = 'open' | 'write' | 'sync' | 'truncate' | 'rename' | 'mkdir' | 'rm' | 'rmdir' | 'stat' | 'readdir'
 
 /** The real disk, but for the calls that are told to fail. */
 export interface FaultyDisk {
@@ -32,7 +32,7 @@ export function faultyDisk(t: Test): FaultyDisk {
     check('open', path)
     return watch(await open(...args), path)
   })
-  for (const call of ['rename', 'mkdir', 'rm', 'stat', 'readdir'] as const) {
+  for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'readdir'] as const) {
     const real = fs[call] as (...args: unknown[]) => Promise<unknown>
     replace(t, call, async (...args: unknown[]) => {
       check(call, String(args[0]))

@@ -285,12 +285,17 @@ t.test('what the next start brings to its end is no damage', async (t) => {
   t.same(await scanAll(dir, { running: false }), [])
 })
 
-t.test('says nothing of a lock that it cannot ask: its path is too long for a socket', async (t) => {
+t.test('finds a left-over lock in a folder whose path is too long for a socket', async (t) => {
   const { dir } = await makeLocks(t)
   const long = join(dir, 'x'.repeat(100))
   await mkdir(long)
-  await rename(join(dir, '.lock-1'), join(long, '.lock-1'))
-  t.same(await scanTop(long), [])
+  for (const name of ['.lock-1', '.lock-2']) await rename(join(dir, name), join(long, name))
+  t.match(await scanTop(long), [{ path: '.lock-1', problem: 'is the lock of a kss that is gone' }])
+})
+
+t.test('says nothing of the lock of a file system without sockets', async (t) => {
+  const dir = await makeState(t, { '.lock/1234': '{}' })
+  t.same(await scanTop(dir), [])
 })
 
 t.test('finds that the disk does not give the state directory itself', async (t) => {
