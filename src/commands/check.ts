@@ -38,7 +38,7 @@ function isMended({ repair, advice }: Finding): boolean {
 async function findAll(flags: StateFlags): Promise<Finding[]> {
   const { KSS_DIR: dir } = loadSettings(flags)
   await checkFolder(dir)
-  const held = await lock(dir).catch((error: unknown) => {
+  const held = await lock(dir, flags.command).catch((error: unknown) => {
     if (error instanceof FolderInUse) return undefined
     throw error
   })

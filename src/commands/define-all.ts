@@ -27,4 +27,11 @@ export function defineAll(kss: Command): void {
   ]) {
     define(kss)
   }
+  // For others, who are told which command holds the folder.
+  kss.hook('preAction', (_kss, command) => void command.setOptionValue('command', fullName(command)))
+}
+
+/** As typed: `kss backup create`. */
+function fullName(command: Command): string {
+  return command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name()
 }

@@ -36,8 +36,8 @@ export async function lockStateFolder(dir: string, disableRegistration: boolean)
       return await lockFolder(dir, holder, { onLost: endAtOnce })
     } catch (error) {
       if (!(error instanceof FolderInUse)) throw lockError(dir, error)
-      const isCommand = error.holder?.['command'] !== undefined
-      if (!isCommand || Date.now() > deadline) throw inUse(dir, error)
+      if (error.holder?.['command'] === undefined) throw inUse(dir, error)
+      if (Date.now() > deadline) throw commandRuns(dir, error.holder, 'start kss again')
     }
     await sleep(50)
   }
@@ -62,6 +62,14 @@ function inUse(dir: string, error: FolderInUse): CommandError {
       'Stop that one, or choose another folder with --dir.',
     exitCodes.inUse,
     { cause: error },
+  )
+}
+
+/** A command has the folder for longer than others wait; `next` is what to do when it has ended. */
+export function commandRuns(dir: string, { command, pid, since }: Holder, next: string): CommandError {
+  return new CommandError(
+    `The folder ${dir} is in use by ${command} (process ${pid}, since ${since}). Wait until that has ended, then ${next}.`,
+    exitCodes.inUse,
   )
 }
 

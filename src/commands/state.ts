@@ -8,7 +8,7 @@ import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { FolderInUse, type Holder } from '../store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/folder-lock.ts'
-import { endAtOnce, lockError, openStateFolder, whoAmI } from './state-folder.ts'
+import { commandRuns, endAtOnce, lockError, openStateFolder, whoAmI } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { localStore, remoteStore, type StateStore } from './state-store.ts'
 
@@ -17,6 +17,8 @@ export interface StateFlags {
   dir?: string
   envFile?: string
   json?: boolean
+  /** Its full name, which commander does not set but we do: `kss backup create`. */
+  command?: string
 }
 
 /** A state directory that a command works on. */
@@ -55,7 +57,7 @@ export async function withState<T>(
   const config = loadSettings(flags)
   const { KSS_DIR: dir } = config
   if (!create) await checkFolder(dir)
-  const { store, server, close } = await openStore(config, beforeOpen)
+  const { store, server, close } = await openStore(config, flags.command, beforeOpen)
   try {
     return await work({ dir, config, store, server }).catch((error: unknown) => {
       throw asCommandError(error)
@@ -73,12 +75,16 @@ export async function checkFolder(dir: string): Promise<void> {
 
 type OpenStore = Pick<State, 'store' | 'server'> & { close: () => Promise<void> }
 
-async function openStore(config: Config, beforeOpen: (dir: string) => Promise<void>): Promise<OpenStore> {
+async function openStore(
+  config: Config,
+  command: string | undefined,
+  beforeOpen: (dir: string) => Promise<void>,
+): Promise<OpenStore> {
   const { KSS_DIR: dir } = config
   const deadline = Date.now() + patience
   for (;;) {
     try {
-      return await openHere(config, beforeOpen)
+      return await openHere(config, command, beforeOpen)
     } catch (error) {
       if (!(error instanceof FolderInUse)) throw error
       const { holder, socket } = error
@@ -88,7 +94,7 @@ async function openStore(config: Config, beforeOpen: (dir: string) => Promise<vo
         const there = await openThere(holder, socket)
         if (there) return there
       }
-      if (Date.now() > deadline) throw new CommandError(`Another command works on ${dir}. Try again later.`)
+      if (Date.now() > deadline) throw commandRuns(dir, holder, 'try again')
     }
     await sleep(50)
   }
@@ -102,9 +108,13 @@ function outOfReach(dir: string, { pid, since }: Holder): CommandError {
   )
 }
 
-async function openHere(config: Config, beforeOpen: (dir: string) => Promise<void>): Promise<OpenStore> {
+async function openHere(
+  config: Config,
+  command: string | undefined,
+  beforeOpen: (dir: string) => Promise<void>,
+): Promise<OpenStore> {
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
-  const { release } = await lock(dir)
+  const { release } = await lock(dir, command)
   try {
     // Not before: what a server does for it, a command may ask for that could not do it itself.
     await openStateFolder(dir)
@@ -123,8 +133,8 @@ async function openHere(config: Config, beforeOpen: (dir: string) => Promise<voi
 }
 
 /** Makes this command the one that has the folder. Throws FolderInUse, or CommandError. */
-export async function lock(dir: string): Promise<FolderLock> {
-  const holder = { ...whoAmI(), command: true }
+export async function lock(dir: string, command = 'another command'): Promise<FolderLock> {
+  const holder = { ...whoAmI(), command }
   try {
     return await lockFolder(dir, holder, { onLost: endAtOnce })
   } catch (error) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, chown, cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { spawnSync } from 'node:child_process'
@@ -97,20 +98,22 @@ t.test('commands at once wait for each other, beside a server or not', async (t)
 
 t.test('a command that takes too long keeps others from the folder, which is told', async (t) => {
   const dir = await stateFolder(t)
-  const { release } = await lockFolder(dir, { pid: 1, command: true })
+  const { release } = await lockFolder(dir, { pid: 1, command: 'kss backup create', since: 'noon' })
   const { now } = Date
   let hurry = 0
   t.intercept(Date, 'now', { value: () => now() + (hurry += 1000) })
   t.match(await run(dir, 'user', 'list'), {
-    code: 1,
-    stderr: `Another command works on ${dir}. Try again later.\n`,
+    code: 3,
+    stderr:
+      `The folder ${dir} is in use by kss backup create (process 1, since noon). ` +
+      'Wait until that has ended, then try again.\n',
   })
   await release()
 })
 
 t.test('a server waits for a command that holds its folder', async (t) => {
   const dir = await stateFolder(t)
-  const { release } = await lockFolder(dir, { pid: 1, command: true })
+  const { release } = await lockFolder(dir, { pid: 1, command: 'kss backup create', since: 'noon' })
   let started = false
   const starting = serveHere(t, dir).then((server) => {
     started = true
@@ -125,12 +128,33 @@ t.test('a server waits for a command that holds its folder', async (t) => {
 
 t.test('a server does not wait for ever for a command', async (t) => {
   const dir = await stateFolder(t)
-  const { release } = await lockFolder(dir, { pid: 77, command: true })
+  const { release } = await lockFolder(dir, { pid: 77, command: 'kss backup create', since: 'noon' })
   const { now } = Date
   let hurry = 0
   t.intercept(Date, 'now', { value: () => now() + (hurry += 1000) })
-  await t.rejects(serveHere(t, dir), { exitCode: 3, message: /is in use by another kss \(process 77, / })
+  await t.rejects(serveHere(t, dir), {
+    exitCode: 3,
+    message:
+      `The folder ${dir} is in use by kss backup create (process 77, since noon). ` +
+      'Wait until that has ended, then start kss again.',
+  })
   await release()
+})
+
+t.test('a command that holds the folder is named', async (t) => {
+  const dir = await stateFolder(t)
+  await writeFile(join(dir, 'alice', 'noise.json'), randomBytes(4_000_000))
+  const backup = start(t, ['backup', 'create', '-', '--dir', dir], {})
+  // More than a pipe takes: it goes on when somebody reads.
+  await once(backup.stdout, 'readable')
+  const { now } = Date
+  let hurry = 0
+  t.intercept(Date, 'now', { value: () => now() + (hurry += 1000) })
+  const { code, stderr } = await run(dir, 'user', 'list')
+  t.equal(code, 3)
+  t.ok(stderr.startsWith(`The folder ${dir} is in use by kss backup create (process ${backup.pid}, since 2`), stderr)
+  backup.stdout.resume()
+  t.same(await once(backup, 'close'), [0, null])
 })
 
 t.test('a server that ends during a call is told', async (t) => {
