@@ -98,8 +98,10 @@ export class FileCache<T extends object> {
     const deletions = this.#deletions
     const file = await unlessAbsent(readWithStats(path))
     const value = file && (await this.#parse(file.text, file.stats, path))
-    // Written by ourselves while the disk answered: newer than what it said.
-    if (this.#entries.peek(key) !== before) return this.peek(key)
+    const entry = this.#entries.peek(key)
+    // Written by ourselves while the disk answered: newer than what it said. Or the key was looked for at another path,
+    // as an old account or record is: that says nothing of this one.
+    if (entry !== before) return entry?.path === path ? entry.value : value
     // Else it may be what was there before, and somebody else's: for who asked, but not to be kept.
     if (deletions === this.#deletions) this.set(key, path, value, file?.stats)
     return value

@@ -24,6 +24,20 @@ t.test('what was written while the disk answered is newer than the answer', asyn
   t.same(await value, { text: 'new' })
 })
 
+t.test('that a key is nowhere else, as was found out meanwhile, says nothing of a file that is there', async (t) => {
+  const path = join(t.testdir({ a: 'text' }), 'a')
+  let go = (): void => undefined
+  const looked = new Promise<void>((resolve) => (go = resolve))
+  const cache = new FileCache(async (text) => {
+    await looked
+    return { text }
+  })
+  const value = cache.get('a', path)
+  t.equal(await cache.get('a', `${path}-elsewhere`), undefined)
+  go()
+  t.same(await value, { text: 'text' })
+})
+
 t.test('what was read while it was forgotten is not kept', async (t) => {
   const path = join(t.testdir({ a: 'old' }), 'a')
   const cache = new FileCache((text) => ({ text }))
