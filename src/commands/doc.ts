@@ -82,10 +82,12 @@ function chartLine({ timestamp, device, percentage }: Progress, at: number): str
 }
 
 async function rm(username: string, asked: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
-  const found = await withState(flags, (state) => findDocument(state, username, asked))
-  const { record } = found
+  const { record, rows } = await withState(flags, async (state) => {
+    const found = await findDocument(state, username, asked)
+    return { ...found, rows: readRows(found) }
+  })
   const what = `${plain(nameOf(record))} of ${username}`
-  await confirm(`Remove ${what} with ${count(readRows(found).length, 'change')}?`, flags.yes)
+  await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
   await withState(flags, ({ store }) => store.deleteProgress(username, record.document))
   print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
 }

@@ -9,7 +9,7 @@ import { FileStore } from '../store/file-store.ts'
 import { removeTemps } from '../store/remove-temps.ts'
 import type { FolderLock } from '../store/folder-lock.ts'
 import { announce } from './announce.ts'
-import { lockStateFolder, openStateFolder } from './state-folder.ts'
+import { lockStateFolder, openStateFolder, warnOfWriters } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { callStore } from './state-store.ts'
 import { openUpstream } from './upstream.ts'
@@ -29,7 +29,7 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
   const log = await createLogger(config)
   const { logger } = log
-  for (const warning of warnings) logger.warn(warning)
+  for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const store = await openStore(config, lock, onDamage)
   const stopAnswering = answerCalls(lock, store)

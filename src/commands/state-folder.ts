@@ -3,7 +3,7 @@ import { access, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, exitCodes } from '../command-error.ts'
-import { syncFolder } from '../store/atomic-file.ts'
+import { onWindows, syncFolder } from '../store/atomic-file.ts'
 import { hasCode, unlessAbsent } from '../store/error-code.ts'
 import { FolderInUse, type Holder } from '../store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/folder-lock.ts'
@@ -22,6 +22,14 @@ export async function openStateFolder(dir: string): Promise<void> {
   if (process.getuid?.() === 0 && uid !== 0) {
     throw new CommandError(`The folder ${dir} belongs to user ${uid}. Run kss as that user, not as root.`)
   }
+}
+
+/** A line when others may write to the folder: they may put in accounts and take out files. */
+export async function warnOfWriters(dir: string): Promise<string[]> {
+  const { mode } = await stat(dir)
+  // Group or others; Windows has no such modes.
+  if (onWindows || (mode & 0o022) === 0) return []
+  return [`Other users of this machine may write to the folder ${dir}. End that: chmod 700 ${dir}`]
 }
 
 /** Milliseconds that a short command may hold the folder before another process gives up. */

@@ -5,6 +5,7 @@ import type { OnFolder } from '../store/backup.ts'
 import { backupFolder, backupName } from '../store/backup-files.ts'
 import { format, markFormat, readFormat } from '../store/format.ts'
 import { DamagedFile } from '../store/damaged-file.ts'
+import { checkFolder } from '../store/trusted-file.ts'
 import { openStateFolder } from './state-folder.ts'
 
 /**
@@ -34,6 +35,7 @@ export async function backUp(dir: string, { what, onFolder }: BackUpOptions): Pr
   await openStateFolder(dir)
   const { backupFiles, writeArchive } = await import('../store/backup.ts')
   const folder = backupFolder(dir)
+  await checkFolder(folder)
   await makeFolder(folder)
   const path = join(folder, backupName(what))
   await writeArchive(backupFiles(dir, onFolder), path)

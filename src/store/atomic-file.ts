@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Batcher } from './batcher.ts'
 import { hasCode } from './error-code.ts'
+import { checkFoldersOf, openTrusted } from './trusted-file.ts'
 
 /** Left-over files that begin with this are removed at start. */
 export const tempPrefix = '.tmp-'
@@ -19,6 +20,7 @@ export function tempPath(folder: string): string {
 
 /** Puts the data at the path, whole or not at all, and durably; resolves to the new file's stat. @see STORAGE.md §3 */
 export async function replaceFile(path: string, data: string): Promise<Stats> {
+  await checkFoldersOf(path)
   const { temp, stats } = await writeTemp(path, data)
   return await orRemove(temp, async () => {
     await renameFile(temp, path)
@@ -60,6 +62,7 @@ export async function renameFile(from: string, to: string): Promise<void> {
 
 /** Keeps a file that is no good, under a name that nothing reads, durably. @see STORAGE.md §3, Faults */
 export async function setAside(path: string): Promise<void> {
+  await checkFoldersOf(path)
   await renameFile(path, `${path}.corrupt-${Date.now()}`)
   await syncFolder(dirname(path))
 }
@@ -80,13 +83,13 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 async function openOrMakeFolder(path: string): Promise<FileHandle> {
-  const flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_RDWR
+  const flags = O_APPEND | O_CREAT | O_RDWR
   try {
-    return await open(path, flags, 0o600)
+    return await openTrusted(path, flags, 0o600)
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
     await makeFolder(dirname(path))
-    return await open(path, flags, 0o600)
+    return await openTrusted(path, flags, 0o600)
   }
 }
 

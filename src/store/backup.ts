@@ -1,4 +1,4 @@
-import { createWriteStream, readdirSync, readFileSync, statSync } from 'node:fs'
+import { createWriteStream, readdirSync, statSync } from 'node:fs'
 import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
@@ -10,6 +10,7 @@ import { ifPresent, unlessAbsent } from './error-code.ts'
 import { mayBeUsers } from './folder-names.ts'
 import { format } from './format.ts'
 import { registrationName } from './registration-file.ts'
+import { readTrustedSync } from './trusted-file.ts'
 
 /** The first file of an archive. */
 export const manifestName = 'kss-backup.json'
@@ -73,7 +74,7 @@ export async function* backupFiles(
 ): AsyncGenerator<ArchivedFile> {
   const manifest: Manifest = { format, created: new Date().toISOString() }
   yield { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
-  const registration = ifPresent(() => readFileSync(join(dir, registrationName)))
+  const registration = ifPresent(() => readTrustedSync(join(dir, registrationName)))
   if (registration && !only) yield { name: registrationName, bytes: registration, mtime: new Date() }
   const packed = new Set<string>()
   // Again for those that came meanwhile: a user who is renamed has another folder.
@@ -101,7 +102,7 @@ async function* filesOf(folder: string, prefix: string): AsyncGenerator<Archived
     // Nobody else waits in this process, and through the thread pool it takes ten times as long.
     const file = ifPresent(() => {
       const path = join(folder, name)
-      return { name: prefix + name, bytes: readFileSync(path), mtime: statSync(path).mtime }
+      return { name: prefix + name, bytes: readTrustedSync(path), mtime: statSync(path).mtime }
     })
     if (file) yield file
   }

@@ -1,9 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
 import { unlessAbsent } from './error-code.ts'
 import { hasRawFileName, toFileName } from './file-name.ts'
 import { parseProgress } from './progress-file.ts'
+import { readTrusted } from './trusted-file.ts'
 
 /** Whether a record of the document may have this file name (without extension): kss looks for it there. */
 export function isPlace(stem: string, document: string): boolean {
@@ -23,7 +24,7 @@ export async function findPlace(folder: string, document: string): Promise<strin
 
 /** Undefined when there is no file, or it holds no record. */
 export async function readGood(path: string): Promise<Progress | undefined> {
-  const text = await unlessAbsent(readFile(path, 'utf8'))
+  const text = await unlessAbsent(readTrusted(path))
   const stats = await unlessAbsent(stat(path))
   if (text === undefined || !stats) return undefined
   try {

@@ -1,7 +1,7 @@
-import { constants, statSync, type Stats } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { lstatSync, type Stats } from 'node:fs'
 import { LRUCache } from 'lru-cache'
 import { unlessAbsent } from './error-code.ts'
+import { openTrusted } from './trusted-file.ts'
 
 /** A cached file is served without a look at the disk for this long, so an edit shows within a second. */
 const trustedMs = 900
@@ -85,7 +85,7 @@ export class FileCache<T extends object> {
     const now = performance.now()
     if (!entry || now - entry.checked < trustedMs) return entry
     try {
-      if (identity(statSync(entry.path, { throwIfNoEntry: false })) !== entry.identity) return undefined
+      if (identity(lstatSync(entry.path, { throwIfNoEntry: false })) !== entry.identity) return undefined
     } catch {
       return undefined // the read that follows tells why
     }
@@ -110,8 +110,7 @@ export class FileCache<T extends object> {
 
 /** The text and the stat of one and the same file, also when another one takes its place meanwhile. */
 async function readWithStats(path: string): Promise<{ text: string; stats: Stats }> {
-  // Opening a pipe would wait for who writes into it.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const file = await openTrusted(path)
   try {
     const stats = await file.stat()
     return { text: stats.isFile() ? await file.readFile('utf8') : '', stats }

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Progress } from '../protocol.ts'
 import { DamagedFile } from './damaged-file.ts'
 import { ifPresent } from './error-code.ts'
 import { historyPath, parseRow } from './history-file.ts'
 import { parseProgress } from './progress-file.ts'
+import { readTrustedSync } from './trusted-file.ts'
 
 // For commands: nobody else waits in their process, and through the thread pool it takes several times as long.
 
@@ -41,7 +42,7 @@ export function sizeOf(folder: string): number {
 function readOne(path: string, onDamage: (error: unknown) => void): StoredRecord | undefined {
   try {
     return ifPresent(() => {
-      const text = readFileSync(path, 'utf8')
+      const text = readTrustedSync(path).toString()
       return { path, record: parseProgress(text, path, Math.floor(statSync(path).mtimeMs / 1000)) }
     })
   } catch (error) {
@@ -54,6 +55,6 @@ function readOne(path: string, onDamage: (error: unknown) => void): StoredRecord
 
 function readHistoryOf(recordPath: string): Progress[] {
   const path = historyPath(recordPath)
-  const text = ifPresent(() => readFileSync(path, 'utf8')) ?? ''
+  const text = ifPresent(() => readTrustedSync(path).toString()) ?? ''
   return text.split('\n').flatMap((line) => parseRow(line, path) ?? [])
 }

@@ -1,9 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from './atomic-file.ts'
 import { parseObject } from './damaged-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import { mayBeUsers } from './folder-names.ts'
+import { readTrusted } from './trusted-file.ts'
 
 /** The number of the layout of STORAGE.md §1; any change that an older kss would not understand counts it up. */
 export const format = 1
@@ -16,7 +17,7 @@ const fileName = '.format'
  */
 export async function readFormat(dir: string): Promise<number | undefined> {
   const path = join(dir, fileName)
-  const text = await unlessAbsent(readFile(path, 'utf8'))
+  const text = await unlessAbsent(readTrusted(path))
   if (text !== undefined) return Number(parseObject(text, path)['format'])
   const names = await readdir(dir)
   return names.some(mayBeUsers) ? 0 : undefined

@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { isRepeat, type Progress } from '../protocol.ts'
@@ -6,6 +6,7 @@ import { appendLines, makeFolder, replaceFile, syncFolder } from './atomic-file.
 import { hasCode, unlessAbsent } from './error-code.ts'
 import { parseProgress } from './progress-file.ts'
 import { rowOf } from './rows.ts'
+import { checkFoldersOf, readTrusted } from './trusted-file.ts'
 
 /** Where the history of the record at the path is. @see STORAGE.md §1 */
 export function historyPath(recordPath: string): string {
@@ -64,6 +65,7 @@ export class HistoryFiles {
   async remove(recordPath: string): Promise<void> {
     const path = historyPath(recordPath)
     this.#lengths.delete(path)
+    await checkFoldersOf(path)
     await rm(path, { force: true })
     await unlessAbsent(syncFolder(dirname(path)))
   }
@@ -117,7 +119,7 @@ export class HistoryFiles {
 
 /** What a history begins with: the record that an older kss, or an import, left without one. */
 async function readEarlier(recordPath: string, lines: string[]): Promise<string[]> {
-  const text = await unlessAbsent(readFile(recordPath, 'utf8'))
+  const text = await unlessAbsent(readTrusted(recordPath))
   if (text === undefined) return []
   const { mtimeMs } = await stat(recordPath)
   const record = parseRow(text, recordPath, Math.floor(mtimeMs / 1000))
@@ -143,6 +145,6 @@ function joinLines(lines: string[]): string {
 
 /** The lines of a history, whole or not. */
 export async function readLines(path: string): Promise<string[]> {
-  const text = (await unlessAbsent(readFile(path, 'utf8'))) ?? ''
+  const text = (await unlessAbsent(readTrusted(path))) ?? ''
   return text.split('\n').filter((line) => line !== '')
 }

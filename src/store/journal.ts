@@ -1,13 +1,14 @@
 import { constants, fstatSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { syncFolder } from './atomic-file.ts'
 import { DamagedFile } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
+import { checkFolder, openTrusted, readTrusted } from './trusted-file.ts'
 import { Turns } from './turns.ts'
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
+const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY } = constants
 
 interface OpenFile {
   file: FileHandle
@@ -129,7 +130,7 @@ export async function readJournal(dir: string, onDamage: (error: Error) => void)
   const entries: unknown[] = []
   for (const name of names) {
     const path = join(dir, name)
-    const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
+    const lines = (await readTrusted(path)).split('\n').filter((line) => line !== '')
     const whole = lines.filter(isWhole)
     for (const line of whole) entries.push(JSON.parse(line.slice(9)))
     if (whole.length < lines.length) onDamage(new DamagedFile(path, 'has a line that a crash tore'))
@@ -171,19 +172,20 @@ function numberOf(name: string): number {
 
 /** Oldest first. */
 async function listNames(dir: string): Promise<string[]> {
+  await checkFolder(dir)
   const names = ((await unlessAbsent(readdir(dir))) ?? []).filter((name) => /^\d+\.log$/.test(name))
   return names.toSorted((one, other) => numberOf(one) - numberOf(other))
 }
 
 async function openNew(path: string): Promise<FileHandle> {
-  const flags = O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY
+  const flags = O_APPEND | O_CREAT | O_EXCL | O_WRONLY
   try {
-    return await open(path, flags, 0o600)
+    return await openTrusted(path, flags, 0o600)
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
     const dir = dirname(path)
     await mkdir(dir, { mode: 0o700 })
     await syncFolder(dirname(dir))
-    return await open(path, flags, 0o600)
+    return await openTrusted(path, flags, 0o600)
   }
 }

@@ -6,6 +6,7 @@ import { unlessAbsent } from './error-code.ts'
 import { fromFileName, hasRawFileName, toFileName } from './file-name.ts'
 import { quote } from './finding.ts'
 import { checkAccess, lookAt, readText, type Entry, type Scan } from './scan-entries.ts'
+import { linkReason } from './trusted-file.ts'
 import { authFile, parseUser } from './auth-file.ts'
 
 /** Before the folder's name is given to another user. */
@@ -17,7 +18,7 @@ export async function checkAuth(scan: Scan, folder: string, entries: Entry[]): P
   if (!entry) await tellUnusable(scan, folder, 'is missing')
   else if (entry.stats.isSymbolicLink()) {
     const advice = 'put the file itself in its place'
-    scan.found.push({ path: entry.at, problem: 'is a symbolic link, not a file', advice, damage: true })
+    scan.found.push({ path: entry.at, problem: linkReason, advice, damage: true })
   } else if (!entry.stats.isFile()) await tellUnusable(scan, folder, 'is not a file')
   else {
     checkAccess(scan, entry, true)
@@ -59,7 +60,8 @@ async function tellMisnamed(scan: Scan, folder: string, username: string, giveNa
 async function rivalOf(scan: Scan, folder: string, username: string): Promise<string | undefined> {
   const isRaw = hasRawFileName(username) && Buffer.byteLength(username) <= 255
   for (const other of [toFileName(username), ...(isRaw ? [username] : [])]) {
-    const entry = (await isElsewhere(scan, other, folder)) && (await lookAt(scan, `${other}/${authFile}`))
+    if (!(await isElsewhere(scan, other, folder)) || !(await lookAt(scan, other))?.stats.isDirectory()) continue
+    const entry = await lookAt(scan, `${other}/${authFile}`)
     if (entry && (await readUser({ ...scan, found: [] }, entry)).username === username) return other
   }
   return undefined

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { onWindows, setAside, syncFolder, tempPrefix } from './atomic-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import type { Mendable } from './finding.ts'
+import { linkReason } from './trusted-file.ts'
 
 // Windows has neither of the first two: undefined counts as 0.
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
@@ -68,7 +69,7 @@ export function checkKind({ found }: Scan, { at, path, stats }: Entry, wanted: '
   if (wanted === 'file' ? stats.isFile() : stats.isDirectory()) return true
   if (stats.isSymbolicLink()) {
     const advice = `put the ${wanted} itself in its place`
-    found.push({ path: at, problem: `is a symbolic link, not a ${wanted}`, advice, damage: true })
+    found.push({ path: at, problem: linkReason, advice, damage: true })
   } else {
     const mend = (): Promise<void> => unlessAbsent(setAside(path))
     const problem = `is not a ${wanted}`

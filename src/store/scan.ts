@@ -3,6 +3,7 @@ import { beginScan, listEntries, type ScanOptions } from './scan-entries.ts'
 import { checkFolder } from './scan-folder.ts'
 import { checkJournalLines } from './scan-journal.ts'
 import { checkTop, isUserFolder } from './scan-top.ts'
+import { linkReason } from './trusted-file.ts'
 
 /** What is wrong in one folder. */
 export interface FolderFindings {
@@ -55,6 +56,7 @@ function byPath(found: Finding[]): Finding[] {
 /** What a crash left half done is no damage: the next start brings it to its end. */
 function withoutPending(finding: Finding, pending: Set<string>): Finding {
   const { path, problem } = finding
-  if (!pending.has(path.replace('/history/', '/').replace(/\.jsonl?$/, ''))) return finding
+  // No start goes through a link.
+  if (problem === linkReason || !pending.has(path.replace('/history/', '/').replace(/\.jsonl?$/, ''))) return finding
   return { path, problem, advice: 'start kss, which brings in what was pushed last, then check again', damage: false }
 }

@@ -1,5 +1,5 @@
 import { statSync, type Stats } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { raise } from './account.ts'
 import { AccountIds } from './account-ids.ts'
@@ -11,6 +11,7 @@ import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { listsRawName } from './raw-names.ts'
 import type { Account, NewUser, Now, Quota } from './store.ts'
+import { readTrusted } from './trusted-file.ts'
 
 /** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
 export class UserFiles {
@@ -168,7 +169,7 @@ export class UserFiles {
   async #findIn(folder: string): Promise<StoredUser | undefined> {
     try {
       const path = this.#path(folder)
-      const user = parseUser(await readFile(path, 'utf8'), undefined, path)
+      const user = parseUser(await readTrusted(path), undefined, path)
       return [user.username, toFileName(user.username)].includes(folder) ? user : undefined
     } catch {
       return undefined

@@ -122,7 +122,7 @@ const byHand: Damage[] = [
   {
     what: 'a symbolic link in the place of a record',
     make: (dir, user) => symlink(`${dune}.json`, join(dir, user, 'link.json')),
-    found: [/link\.json is a symbolic link, not a file\n {2}to do: put the file itself in its place/],
+    found: [/link\.json is a symbolic link: kss does not follow it\n {2}to do: put the file itself in its place/],
     isLeft: true,
   },
   {

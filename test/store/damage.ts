@@ -383,7 +383,7 @@ const records: Damage[] = [
     found: [
       {
         path: 'ann/new.json',
-        problem: 'is a symbolic link, not a file',
+        problem: 'is a symbolic link: kss does not follow it',
         advice: 'put the file itself in its place',
         damage: true,
       },
@@ -517,7 +517,7 @@ const histories: Damage[] = [
       },
       {
         path: 'ann/history/def.jsonl',
-        problem: 'is a symbolic link, not a file',
+        problem: 'is a symbolic link: kss does not follow it',
         advice: 'put the file itself in its place',
         damage: true,
       },
@@ -670,7 +670,7 @@ const top: Damage[] = [
     found: [
       {
         path: 'bob',
-        problem: 'is a symbolic link, not a folder',
+        problem: 'is a symbolic link: kss does not follow it',
         advice: 'put the folder itself in its place',
         damage: true,
       },

@@ -187,9 +187,9 @@ t.test('links are told of, and not followed', async (t) => {
     (await scanAll(dir)).map(({ path, problem, repair }) => [path, problem, repair]),
     [
       ['.journal/0000000002.log', 'is not a file', 'is set aside'],
-      ['ann/history', 'is a symbolic link, not a folder', undefined],
+      ['ann/history', 'is a symbolic link: kss does not follow it', undefined],
       ['ann/x.json', 'is of the document "abc", as is abc.json', undefined],
-      ['bob/auth.json', 'is a symbolic link, not a file', undefined],
+      ['bob/auth.json', 'is a symbolic link: kss does not follow it', undefined],
       ['other', 'is nothing that kss knows', undefined],
     ],
   )
