@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -80,4 +80,17 @@ t.test('what is forgotten is read anew', async (t) => {
   t.ok(cache.peek('ab/f'))
   cache.delete('ab/f')
   t.equal(cache.peek('ab/f'), undefined)
+})
+
+t.test('a file that can no longer be looked at is not served from memory', async (t) => {
+  const dir = t.testdir({ a: { f: 'text' } })
+  const path = join(dir, 'a', 'f')
+  const cache = new FileCache((text) => ({ text }))
+  await cache.get('f', path)
+  await rename(join(dir, 'a'), join(dir, 'b'))
+  await symlink('a', join(dir, 'a'))
+  const later = performance.now() + 1000
+  t.intercept(performance, 'now', { value: () => later })
+  t.equal(cache.peek('f'), undefined)
+  await t.rejects(cache.get('f', path), { code: 'DAMAGED_FILE' })
 })
