@@ -54,14 +54,26 @@ export class UserFiles {
     try {
       await mkdir(temp, { mode: 0o700 })
       const [stats] = await Promise.all([writeNewFile(join(temp, authFile), text), before()])
-      await renameFile(temp, folder)
-      await syncFolder(this.#dir)
+      await this.#publish(temp, folder)
       this.#set(folder, text, stats)
       return true
     } catch (error) {
       await rm(temp, { recursive: true, force: true }).catch(() => undefined)
       // The name's folder is not empty, or it is a file.
       if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false
+      throw error
+    }
+  }
+
+  /** Durably, or not at all: a reader who was told of a failure registers again, and the name must not be taken. */
+  async #publish(temp: string, folder: string): Promise<void> {
+    await renameFile(temp, folder)
+    try {
+      await syncFolder(this.#dir)
+    } catch (error) {
+      await renameFile(folder, temp)
+      // A log-in may have found it meanwhile.
+      this.forget()
       throw error
     }
   }

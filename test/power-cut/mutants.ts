@@ -11,8 +11,8 @@ export const mutants: Mutant[] = [
   {
     name: 'does not flush the folder after a new user’s folder got its name',
     file: 'user-files.js',
-    text: 'await renameFile(temp, folder);\n            await syncFolder(this.#dir);',
-    by: 'await renameFile(temp, folder);',
+    text: 'await renameFile(temp, folder);\n        try {\n            await syncFolder(this.#dir);',
+    by: 'await renameFile(temp, folder);\n        try {',
   },
   {
     name: 'acknowledges without a flush of the journal',
