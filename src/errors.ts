@@ -63,7 +63,9 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
   if (error instanceof ProtocolError) {
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   } else if (status >= 500) request.log.error({ err: error }, message)
-  if (status === 401) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')
+  // CrossPoint's HTTP library answers a challenge by sending the request ten times more. @see PROTOCOL.md §1
+  const challenge = status === 401 && request.headers['x-auth-user'] === undefined
+  if (challenge) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')
   return sendJson(reply.code(status), { code, message })
 }
 

@@ -1,37 +1,13 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
-import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
-import { build } from './helper.ts'
+import t from 'tap'
+import { exchange, listen, request } from './raw-socket.ts'
 
 const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
 const user = Buffer.from('Łucja')
 
-/** Sends the bytes as they are and gives back all bytes until the server closes. */
-async function exchange(app: FastifyInstance, ...parts: (string | Buffer)[]): Promise<string> {
-  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
-  let reply = ''
-  socket.setEncoding('latin1').on('data', (chunk) => (reply += String(chunk)))
-  socket.on('error', () => undefined)
-  socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))))
-  await once(socket, 'close')
-  return reply
-}
-
-async function listen(t: Test, options: Parameters<typeof build>[1] = {}): Promise<FastifyInstance> {
-  const app = build(t, options)
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  return app
-}
-
 const headersOf = (reply: string): string[] => reply.split('\r\n\r\n', 1)[0]?.split('\r\n').slice(1) ?? []
 const typeOf = (reply: string): string | undefined => headersOf(reply).find((line) => /^content-type/i.test(line))
-
-function request(line: string, headers: (string | Buffer)[], body = ''): (string | Buffer)[] {
-  const lines = headers.flatMap((header) => [header, '\r\n'])
-  const length = body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}\r\n`]
-  return [`${line} HTTP/1.1\r\nHost: kss\r\nConnection: close\r\n`, ...lines, ...length, '\r\n', body]
-}
 
 t.test('every reply is exactly application/json, as the bytes show', async (t) => {
   const app = await listen(t)

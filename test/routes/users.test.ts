@@ -120,7 +120,6 @@ t.test('no credentials, an unknown user and a wrong key get one answer', async (
   for (const reply of replies) {
     t.equal(reply.statusCode, 401)
     t.equal(reply.body, '{"code":2001,"message":"Unauthorized"}')
-    t.match(reply.headers['www-authenticate'], /^Basic /)
   }
 })
 
