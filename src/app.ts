@@ -4,12 +4,13 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
+  type FastifyReply,
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify'
 import { Auth, type AuthOptions } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
-import { answerClientError, answerForNode, ProtocolError, replyWithError } from './errors.ts'
+import { answerClientError, answerForNode, commonHeaders, ProtocolError, replyWithError } from './errors.ts'
 import { addressList } from './client-address.ts'
 import { limitConnections } from './connection-limit.ts'
 import { stopGracefully } from './graceful-stop.ts'
@@ -71,14 +72,15 @@ export function createApp(options: AppOptions): FastifyInstance {
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     schemaController: { compilersFactory: compilers() },
-    frameworkErrors: (error, request, reply) => void replyWithError(error, request, reply),
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
   })
   // connectionTimeout ends a connection without requests too; Node would set another timer before and after each.
   app.server.keepAliveTimeout = 0
-  app.setErrorHandler(replyWithError)
+  app.setErrorHandler(answerError)
   app.decorateRequest('account', null)
+  setHeaders(app)
   stopGracefully(app)
   answerForNode(app.server)
   limitConnections(app.server, options.connectionsPerAddress ?? 0, trustedProxies)
@@ -92,7 +94,6 @@ export function createApp(options: AppOptions): FastifyInstance {
     else done(request.is404 ? new ProtocolError('notFound') : undefined)
   })
   acceptJsonOfAnyType(app)
-  setHeaders(app)
   if (options.logRequest) logEach(app, options.logRequest)
   app.register(protocol, { ...options, prefix: basePath })
   return app
@@ -139,14 +140,23 @@ function compilers(): Compilers {
   }
 }
 
-/**
- * Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2
- * Keep-Alive tells a proxy when a connection that it does not use will be closed, with some seconds to spare.
- */
+/** Keep-Alive tells a proxy when a connection that it does not use will be closed, with some seconds to spare. */
+const ownHeaders = { ...commonHeaders, 'keep-alive': 'timeout=10' }
+
+/** With the headers, because no hook sees a URL that cannot be decoded, or a method of RTSP. */
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return replyWithError(error, request, reply.headers(ownHeaders))
+}
+
+/** Before all other hooks, so that what they answer has these headers too. */
 function setHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(ownHeaders)
+    done()
+  })
+  // Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
-    reply.header('keep-alive', 'timeout=10')
     done(null, payload)
   })
 }

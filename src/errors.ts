@@ -56,6 +56,9 @@ function validationErrorName(validation: NonNullable<FastifyError['validation']>
   return ofDocument ? 'documentMissing' : 'invalidRequest'
 }
 
+/** What every answer carries, whoever gives it. @see PROTOCOL.md §2 */
+export const commonHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
 /** The one error → reply mapping (setErrorHandler, and Fastify's frameworkErrors). */
 export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, message: standard } = errorTable[errorName(error)]
@@ -84,13 +87,14 @@ export function answerForNode(server: Server): void {
 export function answerRaw(socket: Duplex, error: ErrorName): void {
   const { code, status, message } = errorTable[error]
   const body = JSON.stringify({ code, message })
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  const headers = {
+    ...commonHeaders,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
   socket.destroy()
 }
 

@@ -34,7 +34,7 @@ t.test(
     const [first, second, third] = [await open('127.0.0.1'), await open('127.0.0.1'), await open('127.0.0.1')]
     t.match(
       await ask(await open('127.0.0.1')),
-      /^HTTP\/1\.1 429 [^]*\r\nContent-Type: application\/json\r\n[^]*"code":429/,
+      /^HTTP\/1\.1 429 [^]*\r\ncontent-type: application\/json\r\n[^]*"code":429/,
     )
     t.match(await ask(await open('127.0.0.2')), /^HTTP\/1\.1 200 /)
     for (const socket of [first, second, third]) t.match(await ask(socket), /^HTTP\/1\.1 200 /)

@@ -30,7 +30,10 @@ export function summaryOf({ status, body }: Answer): string {
 export function problemsOf({ status, headers, body }: Answer, bodiless: boolean): string[] {
   const problems: string[] = []
   if (status >= 500) problems.push(`${status} is a fault of the server`)
-  if (status < 200 || status === 204) return problems
+  if (status < 200) return problems
+  if (headers.get('cache-control') !== 'no-store') problems.push('no Cache-Control: no-store')
+  if (headers.get('x-content-type-options') !== 'nosniff') problems.push('no X-Content-Type-Options: nosniff')
+  if (status === 204) return problems
   const type = headers.get('content-type')
   if (type !== 'application/json') problems.push(`Content-Type is ${type}`)
   if (!/^\d+$/.test(headers.get('content-length') ?? '')) problems.push('no Content-Length')
