@@ -4,20 +4,28 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
-  type FastifyReply,
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify'
+import { createAddHeaders, setHeaders, type AddHeaders } from './answer-headers.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
-import { answerClientError, answerForNode, commonHeaders, ProtocolError, replyWithError } from './errors.ts'
+import {
+  answerForNode,
+  clientErrorName,
+  createAnswerRaw,
+  ProtocolError,
+  replyWithError,
+  type AnswerRaw,
+} from './errors.ts'
 import { addressList } from './client-address.ts'
 import { limitConnections } from './connection-limit.ts'
+import { answerPreflight, createCors, isPreflight } from './cors.ts'
 import { stopGracefully } from './graceful-stop.ts'
 import { defaultLogN } from './key-hash.ts'
 import type { RequestLine } from './log.ts'
 import { healthcheck } from './routes/healthcheck.ts'
-import { addOtherMethods, allowAnyOrigin } from './routes/other-methods.ts'
+import { addOtherMethods } from './routes/other-methods.ts'
 import { syncs } from './routes/syncs.ts'
 import { users } from './routes/users.ts'
 import type { Store } from './store/store.ts'
@@ -39,6 +47,8 @@ export interface AppOptions {
   connectionsPerAddress?: number
   /** Addresses (IP or CIDR) whose X-Forwarded-For is believed. */
   trustedProxies?: string[]
+  /** Whose pages may read the answers; `*`, which is all, if left out. */
+  corsOrigins?: string[]
   /** Milliseconds since 1970. */
   now?: () => number
 }
@@ -62,7 +72,35 @@ const bodyLimit = 16 * 1024
 
 /** The whole server, not listening: what it does is what `store` and the wire agree on. */
 export function createApp(options: AppOptions): FastifyInstance {
-  const { logger, basePath = '', trustedProxies = [] } = options
+  const { logger, basePath = '', trustedProxies = [], corsOrigins = ['*'] } = options
+  const answerRaw = createAnswerRaw(createCors(corsOrigins)())
+  const app = createServer({ ...options, trustedProxies }, createAddHeaders(corsOrigins), answerRaw)
+  app.decorateRequest('account', null)
+  stopGracefully(app)
+  answerForNode(app.server, answerRaw)
+  limitConnections(app.server, options.connectionsPerAddress ?? 0, trustedProxies, answerRaw)
+  const warnOfProxy = warnOnceOfProxy(logger, trustedProxies)
+  // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
+  app.addHook('onRequest', (request, reply, done) => {
+    const { host, 'x-forwarded-for': forwarded } = request.headers
+    if (forwarded !== undefined) warnOfProxy(request)
+    // RFC 9112 §3.2
+    if (host === undefined && request.raw.httpVersion === '1.1') done(new ProtocolError('badRequest'))
+    else if (isPreflight(request)) answerPreflight(request, reply)
+    else done(request.is404 ? new ProtocolError('notFound') : undefined)
+  })
+  acceptJsonOfAnyType(app)
+  if (options.logRequest) logEach(app, options.logRequest)
+  app.register(protocol, { ...options, prefix: basePath })
+  return app
+}
+
+/** Fastify as the wire needs it: its limits, its errors, and the headers of each answer. */
+function createServer(
+  { logger, trustedProxies }: Required<Pick<AppOptions, 'logger' | 'trustedProxies'>>,
+  addHeaders: AddHeaders,
+  answerRaw: AnswerRaw,
+): FastifyInstance {
   const app: FastifyInstance = fastify({
     loggerInstance: logger,
     childLoggerFactory: (parent) => parent,
@@ -72,30 +110,20 @@ export function createApp(options: AppOptions): FastifyInstance {
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     schemaController: { compilersFactory: compilers() },
-    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
-    clientErrorHandler: answerClientError,
+    // No hook sees a URL that cannot be decoded.
+    frameworkErrors: (error, request, reply) => {
+      addHeaders(request, reply)
+      if (isPreflight(request)) answerPreflight(request, reply)
+      else replyWithError(error, request, reply)
+    },
+    clientErrorHandler: (error, socket) => answerRaw(socket, clientErrorName(error)),
     return503OnClosing: false,
   })
   // connectionTimeout ends a connection without requests too; Node would set another timer before and after each.
   app.server.keepAliveTimeout = 0
-  app.setErrorHandler(answerError)
-  app.decorateRequest('account', null)
-  setHeaders(app)
-  stopGracefully(app)
-  answerForNode(app.server)
-  limitConnections(app.server, options.connectionsPerAddress ?? 0, trustedProxies)
-  const warnOfProxy = warnOnceOfProxy(logger, trustedProxies)
-  // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { host, 'x-forwarded-for': forwarded } = request.headers
-    if (forwarded !== undefined) warnOfProxy(request)
-    // RFC 9112 §3.2
-    if (host === undefined && request.raw.httpVersion === '1.1') done(new ProtocolError('badRequest'))
-    else done(request.is404 ? new ProtocolError('notFound') : undefined)
-  })
-  acceptJsonOfAnyType(app)
-  if (options.logRequest) logEach(app, options.logRequest)
-  app.register(protocol, { ...options, prefix: basePath })
+  setHeaders(app, addHeaders)
+  // With the headers, because no hook sees a method of RTSP.
+  app.setErrorHandler((error, request, reply) => replyWithError(error, request, addHeaders(request, reply)))
   return app
 }
 
@@ -113,7 +141,6 @@ function warnOnceOfProxy(logger: FastifyBaseLogger, trustedProxies: string[]): (
 const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
   const { store, logger, upstream, disableRegistration = false, now = Date.now } = options
   const auth = new Auth(store, logger, { ...(options.auth ?? defaultAuth), upstream })
-  app.addHook('onRequest', allowAnyOrigin)
   app.register(healthcheck)
   app.register(users, { store, auth, disableRegistration, now })
   app.register(syncs, { store, auth, upstream, now })
@@ -138,27 +165,6 @@ function compilers(): Compilers {
     buildValidator: buildValidator as unknown as Compilers['buildValidator'],
     buildSerializer: () => () => JSON.stringify,
   }
-}
-
-/** Keep-Alive tells a proxy when a connection that it does not use will be closed, with some seconds to spare. */
-const ownHeaders = { ...commonHeaders, 'keep-alive': 'timeout=10' }
-
-/** With the headers, because no hook sees a URL that cannot be decoded, or a method of RTSP. */
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return replyWithError(error, request, reply.headers(ownHeaders))
-}
-
-/** Before all other hooks, so that what they answer has these headers too. */
-function setHeaders(app: FastifyInstance): void {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(ownHeaders)
-    done()
-  })
-  // Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
-    done(null, payload)
-  })
 }
 
 function logEach(app: FastifyInstance, logRequest: (line: RequestLine) => void): void {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import envSchema from 'env-schema'
@@ -7,6 +6,7 @@ import { closest } from 'fastest-levenshtein'
 import type { FromSchema } from 'json-schema-to-ts'
 import { defaultDir } from './default-dir.ts'
 import { defaultLogN, maxLogN } from './key-hash.ts'
+import { listSettings, readLists, type ListConfig } from './list-settings.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
 const limit = {
@@ -51,11 +51,7 @@ export const settings = {
     KSS_LOGIN_FAILURES_PER_MINUTE: { ...limit, default: 60 },
     KSS_REGISTRATIONS_PER_HOUR: { ...limit, default: 20 },
     KSS_CONNECTIONS_PER_ADDRESS: { ...limit, default: 200 },
-    KSS_TRUSTED_PROXIES: {
-      type: 'string',
-      default: '',
-      description: 'IP addresses or ranges, separated by commas, as 10.0.0.0/8,::1',
-    },
+    ...listSettings,
     ...upstreamSettings,
     KSS_LOG_LEVEL: {
       type: 'string',
@@ -78,9 +74,8 @@ type Settings = FromSchema<typeof settings>
 type Name = keyof typeof settings.properties
 
 /** The settings, checked. The keys are the names of the variables. */
-export interface Config extends Omit<Required<Settings>, 'KSS_TRUSTED_PROXIES' | 'KSS_UPSTREAM_USERS'>, UpstreamConfig {
-  KSS_TRUSTED_PROXIES: string[]
-}
+export interface Config
+  extends Omit<Required<Settings>, keyof ListConfig | 'KSS_UPSTREAM_USERS'>, ListConfig, UpstreamConfig {}
 
 /** Values as a flag or a variable gives them. */
 export type Values = Partial<Record<string, string | boolean>>
@@ -109,13 +104,14 @@ export function loadConfig(
   const warnings = takeUnknown(variables)
   const values = { KSS_DIR: defaultDir(env, platform), ...variables, ...pickKss(flags) }
   const checked = check(values)
+  const bad = (name: Name): ConfigError => badValue(name, { [name]: String(checked[name]) })
   return {
     config: {
       ...checked,
       KSS_DIR: resolve(checked.KSS_DIR),
       KSS_BASE_PATH: checked.KSS_BASE_PATH.replace(/\/$/, '').replace(/^(?=[^/])/, '/'),
-      KSS_TRUSTED_PROXIES: proxies(checked.KSS_TRUSTED_PROXIES),
-      ...readUpstream(checked, (name) => badValue(name, { [name]: checked[name] })),
+      ...readLists(checked, bad),
+      ...readUpstream(checked, bad),
     },
     warnings,
     sources: {
@@ -177,18 +173,6 @@ function asBoolean(name: string, value: string | boolean | undefined): string | 
   const word = String(value).toLowerCase()
   if (['true', '1', 'yes'].includes(word)) return true
   return ['false', '0', 'no'].includes(word) ? false : word
-}
-
-function proxies(list: string): string[] {
-  const ranges = list.split(',').map((range) => range.trim())
-  if (list === '') return []
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/', 2)
-    const most = isIP(address) === 6 ? 128 : 32
-    const valid = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= most)
-    if (isIP(address) === 0 || !valid) throw badValue('KSS_TRUSTED_PROXIES', { KSS_TRUSTED_PROXIES: list })
-  }
-  return ranges
 }
 
 function readEnvFile(path: string): Values {

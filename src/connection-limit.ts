@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
 import { addressList, clientOf } from './client-address.ts'
-import { answerRaw } from './errors.ts'
+import type { AnswerRaw } from './errors.ts'
 
 /** Refuses connections of a client that has `max` open (0: never); those of trusted proxies are of many clients. */
-export function limitConnections(server: Server, max: number, trustedProxies: string[]): void {
+export function limitConnections(server: Server, max: number, trustedProxies: string[], answer: AnswerRaw): void {
   if (max === 0) return
   const isProxy = addressList(trustedProxies)
   const open = new Map<string, number>()
@@ -14,7 +14,7 @@ export function limitConnections(server: Server, max: number, trustedProxies: st
     const client = clientOf(remoteAddress)
     const count = open.get(client) ?? 0
     if (count >= max) {
-      answerRaw(socket, 'tooManyConnections')
+      answer(socket, 'tooManyConnections')
       return
     }
     open.set(client, count + 1)

@@ -72,30 +72,36 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
   return sendJson(reply.code(status), { code, message })
 }
 
-/** Answers what is not HTTP, or too much of it, and closes the connection: Node has no request to reply to yet. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  answerRaw(socket, clientErrors[String(error.code)] ?? 'badRequest')
+/** Answers where there is no request to reply to, and closes the connection. */
+export type AnswerRaw = (socket: Duplex, error: ErrorName) => void
+
+/** The error of what is not HTTP, or too much of it: Node has no request to reply to yet. */
+export function clientErrorName(error: NodeJS.ErrnoException): ErrorName {
+  return clientErrors[String(error.code)] ?? 'badRequest'
 }
 
 /** Answers what Node would answer itself, with an empty body or not at all, before Fastify sees it. */
-export function answerForNode(server: Server): void {
-  server.on('connect', (_request, socket) => answerRaw(socket, 'methodNotAllowed'))
-  server.on('checkExpectation', ({ socket }) => answerRaw(socket, 'expectationFailed'))
+export function answerForNode(server: Server, answer: AnswerRaw): void {
+  server.on('connect', (_request, socket) => answer(socket, 'methodNotAllowed'))
+  server.on('checkExpectation', ({ socket }) => answer(socket, 'expectationFailed'))
 }
 
-/** Answers where there is no request to reply to, and closes the connection. */
-export function answerRaw(socket: Duplex, error: ErrorName): void {
-  const { code, status, message } = errorTable[error]
-  const body = JSON.stringify({ code, message })
-  const headers = {
-    ...commonHeaders,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
+/** Its answers carry these headers beside the common ones. */
+export function createAnswerRaw(moreHeaders: Record<string, string>): AnswerRaw {
+  return (socket, error) => {
+    const { code, status, message } = errorTable[error]
+    const body = JSON.stringify({ code, message })
+    const headers = {
+      ...commonHeaders,
+      ...moreHeaders,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    }
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+    socket.destroy()
   }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
-  socket.destroy()
 }
 
 const clientErrors: Record<string, ErrorName> = {

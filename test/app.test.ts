@@ -25,34 +25,13 @@ for (const [url, allow, method] of table) {
     t.same(reply.json(), { code: 405, message: 'Method not allowed.' })
   })
 
-  t.test(`a browser may ask for ${url} from any page`, async (t) => {
-    const headers = {
-      origin: 'https://web.readest.com',
-      'access-control-request-method': allow.split(',')[0] ?? '',
-      'access-control-request-headers': 'content-type,x-auth-key,x-auth-user',
-      'access-control-request-private-network': 'true',
-    }
-    const reply = await build(t).inject({ method: 'OPTIONS', url, headers })
+  t.test(`OPTIONS ${url} names ${allow}`, async (t) => {
+    const reply = await build(t).inject({ method: 'OPTIONS', url })
     t.equal(reply.statusCode, 204)
+    t.equal(reply.headers['allow'], allow)
     t.equal(reply.body, '')
-    t.match(reply.headers, {
-      'access-control-allow-origin': '*',
-      'access-control-allow-methods': allow,
-      'access-control-allow-headers': 'x-auth-user, x-auth-key, authorization, content-type',
-      'access-control-allow-private-network': 'true',
-    })
   })
 }
-
-t.test('a page of another origin may read every answer, errors too', async (t) => {
-  const app = build(t)
-  for (const url of ['/healthcheck', '/users/auth']) {
-    const reply = await app.inject({ url, headers: { origin: 'https://web.readest.com' } })
-    t.equal(reply.headers['access-control-allow-origin'], '*')
-  }
-  t.notOk('access-control-allow-origin' in (await app.inject('/healthcheck')).headers)
-  t.notOk('access-control-allow-private-network' in (await app.inject({ method: 'OPTIONS', url: '/users/me' })).headers)
-})
 
 for (const url of ['/', '/nope', '/syncs', '/syncs/progress2', '/users']) {
   t.test(`${url} answers 404, whatever the method and the body`, async (t) => {

@@ -25,6 +25,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_REGISTRATIONS_PER_HOUR: 20,
     KSS_CONNECTIONS_PER_ADDRESS: 200,
     KSS_TRUSTED_PROXIES: [],
+    KSS_CORS_ORIGINS: ['*'],
     KSS_UPSTREAM: '',
     KSS_UPSTREAM_UNTIL: '',
     KSS_UPSTREAM_USERS: [],
@@ -85,6 +86,39 @@ for (const [name, value, expected] of [
 ] as const) {
   t.test(`${name}=${value} is one line that says what was expected`, async (t) => {
     t.throws(() => load({ [name]: value }), new ConfigError(`${name} is "${value}": expected ${expected}.`))
+  })
+}
+
+const origins = '*, none, or origins, separated by commas, as https://web.readest.com'
+
+for (const value of [
+  'web.readest.com',
+  'https://',
+  'https://web.readest.com/kosync',
+  'https://web.readest.com?a=b',
+  'https://ann@web.readest.com',
+  'https://*.readest.com',
+  'https://web.readest.com:x',
+  'https://a.example,',
+  'https://a.example,*',
+  '*,none',
+  'null',
+]) {
+  t.test(`KSS_CORS_ORIGINS=${value} is one line that says what was expected`, async (t) => {
+    const message = `KSS_CORS_ORIGINS is "${value}": expected ${origins}.`
+    t.throws(() => load({ KSS_CORS_ORIGINS: value }), new ConfigError(message))
+  })
+}
+
+for (const [value, expected] of [
+  ['*', ['*']],
+  ['none', ['none']],
+  ['https://web.readest.com', ['https://web.readest.com']],
+  ['HTTPS://Web.Readest.com:443/, tauri://localhost', ['https://web.readest.com', 'tauri://localhost']],
+  ['http://localhost:3000,http://[::1]:8080', ['http://localhost:3000', 'http://[::1]:8080']],
+] as const) {
+  t.test(`the origins ${value} are ${expected.join(' and ')}, as a browser writes them`, async (t) => {
+    t.same(load({ KSS_CORS_ORIGINS: value }).config.KSS_CORS_ORIGINS, expected)
   })
 }
 

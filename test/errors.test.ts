@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { answerClientError, errorName, ProtocolError } from '../src/errors.ts'
+import { createAnswerRaw, errorName, ProtocolError } from '../src/errors.ts'
 
 const systemError = (code: string): Error => Object.assign(new Error(code), { code, errno: -1 })
 
@@ -26,6 +26,6 @@ for (const [what, error, expected] of [
 t.test('a client that is gone is not answered', async (t) => {
   const socket = new PassThrough()
   socket.destroy()
-  answerClientError(systemError('ECONNRESET'), socket)
+  createAnswerRaw({})(socket, 'badRequest')
   t.equal(socket.writableLength, 0)
 })

@@ -12,7 +12,7 @@ const headerOf = (reply: string, name: string): string | undefined =>
     .map((line) => line.split(': ', 2))
     .find(([of]) => of?.toLowerCase() === name)?.[1]
 
-t.test('every answer is exactly application/json, is not stored and not sniffed, as the bytes show', async (t) => {
+t.test('every answer is exactly application/json, is not stored or sniffed, and any page may read it', async (t) => {
   const app = await listen(t)
   const auth = [Buffer.concat([Buffer.from('X-Auth-User: '), user]), `X-Auth-Key: ${key}`]
   const push = JSON.stringify({ document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' })
@@ -33,6 +33,8 @@ t.test('every answer is exactly application/json, is not stored and not sniffed,
     [405, ...request('POST /users/auth', [])],
     [204, ...request('OPTIONS /users/auth', [])],
     [404, ...request('OPTIONS /nope', [])],
+    [204, ...request('OPTIONS /nope', ['Access-Control-Request-Method: GET'])],
+    [204, ...request('OPTIONS /%zz', ['Access-Control-Request-Method: GET'])],
     [400, ...request('GET /%zz', [])],
     [431, ...request('GET /healthcheck', [`X-Long: ${'a'.repeat(17_000)}`])],
     [400, 'nonsense\r\n\r\n'],
@@ -47,6 +49,7 @@ t.test('every answer is exactly application/json, is not stored and not sniffed,
     t.equal(headerOf(reply, 'content-type'), status === 204 ? undefined : 'application/json')
     t.equal(headerOf(reply, 'cache-control'), 'no-store')
     t.equal(headerOf(reply, 'x-content-type-options'), 'nosniff')
+    t.equal(headerOf(reply, 'access-control-allow-origin'), '*')
   }
 })
 

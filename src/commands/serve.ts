@@ -72,6 +72,7 @@ function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions
     },
     connectionsPerAddress: config.KSS_CONNECTIONS_PER_ADDRESS,
     trustedProxies: config.KSS_TRUSTED_PROXIES,
+    corsOrigins: config.KSS_CORS_ORIGINS,
   }
 }
 

@@ -80,6 +80,15 @@ t.test('a proxy that is not trusted can not say who asks', async (t) => {
   t.match(server.log.at(-1), { path: '/healthcheck', ip: '127.0.0.1' })
 })
 
+t.test('only pages of the origins that are set may read the answers', async (t) => {
+  const origin = 'https://web.readest.com'
+  const { url } = await serve(t, t.testdir({}), [], { KSS_CORS_ORIGINS: origin })
+  const allowed = async (from: string): Promise<string | null> =>
+    (await fetch(`${url}/healthcheck`, { headers: { origin: from } })).headers.get('access-control-allow-origin')
+  t.equal(await allowed(origin), origin)
+  t.equal(await allowed('https://evil.example'), null)
+})
+
 t.test('a port that is taken is one line that names another, and the folder is free again', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
