@@ -24,6 +24,7 @@ import { answerPreflight, createCors, isPreflight } from './cors.ts'
 import { stopGracefully } from './graceful-stop.ts'
 import { defaultLogN } from './key-hash.ts'
 import type { RequestLine } from './log.ts'
+import { normalizeUrl } from './request-url.ts'
 import { healthcheck } from './routes/healthcheck.ts'
 import { addOtherMethods } from './routes/other-methods.ts'
 import { syncs } from './routes/syncs.ts'
@@ -108,7 +109,7 @@ function createServer(
     bodyLimit,
     ...transport,
     trustProxy: trustedProxies.length > 0 && trustedProxies,
-    routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
+    rewriteUrl: ({ url }) => normalizeUrl(url!),
     schemaController: { compilersFactory: compilers() },
     // No hook sees a URL that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
@@ -169,7 +170,7 @@ function compilers(): Compilers {
 
 function logEach(app: FastifyInstance, logRequest: (line: RequestLine) => void): void {
   app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, url, account, ip } = request
+    const { id, method, originalUrl: url, account, ip } = request
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
     const ms = Math.round(reply.elapsedTime * 10) / 10

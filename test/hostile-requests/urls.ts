@@ -45,8 +45,10 @@ const targets: [expect: string | string[], ...targets: string[]][] = [
   ['404 404', '/favicon.ico'],
   ['404 404', '/__proto__', '/constructor', '/hasOwnProperty', '/toString', '/*', '/:', '/:document', '/healthcheck*'],
   ['404 404', '//evil.example/healthcheck', '/http://kss/healthcheck', '/%F0%9F%98%80'],
-  ['405 405', '/syncs/progress', '/syncs/progress/', '//syncs//progress//', '/syncs/progress?document=canary'],
+  ['405 405', '/syncs/progress', '/syncs/progress/', '//syncs//progress', '/syncs/progress?document=canary'],
   ['405 405', '/syncs/progress/#', '/users/create', '/users/me'],
+  // The document is a slash, or begins with one.
+  ['401 2001', '//syncs//progress//', '/syncs/progress//canary'],
   ['401 2001', '//users//auth', '/users/auth/', '/users/auth//', '/users/auth?x-auth-user=ann', '/users/%61uth'],
   // Absolute form, RFC 9112 §3.2.2: whoever it names, there is one server here.
   ['200', 'http://kss/healthcheck', 'http://evil.example/healthcheck', 'https://kss/healthcheck'],
