@@ -195,7 +195,8 @@ export const errorTable = {
   registrationDisabledV1: {
     code: 2005,
     status: 402,
-    message: 'User registration is disabled. Ask whoever runs this server to invite you.',
+    message:
+      'User registration is disabled. If you have an account, tap Login. If not, ask whoever runs this server to invite you.',
   },
   // A reader's screen shows the message of no other status.
   tooManyRegistrationsV1: { code: 2007, status: 402, message: 'Too many attempts. Try again later.' },

@@ -65,7 +65,10 @@ t.test('disabled registration answers 402 where the screen shows it, else 403', 
   const message = 'User registration is disabled.'
   const v1 = await app.inject({ method: 'POST', url: '/users/create', body, headers: { accept: vendor } })
   t.equal(v1.statusCode, 402)
-  t.same(v1.json(), { code: 2005, message: `${message} Ask whoever runs this server to invite you.` })
+  t.same(v1.json(), {
+    code: 2005,
+    message: `${message} If you have an account, tap Login. If not, ask whoever runs this server to invite you.`,
+  })
   const other = await app.inject({ method: 'POST', url: '/users/create', body: '{' })
   t.equal(other.statusCode, 403, 'before the body is read')
   t.same(other.json(), { code: 2005, message })
