@@ -24,6 +24,7 @@ import { answerPreflight, createCors, isPreflight } from './cors.ts'
 import { stopGracefully } from './graceful-stop.ts'
 import { defaultLogN } from './key-hash.ts'
 import type { RequestLine } from './log.ts'
+import { limitPendingBodies } from './pending-bodies.ts'
 import { normalizeUrl } from './request-url.ts'
 import { healthcheck } from './routes/healthcheck.ts'
 import { addOtherMethods } from './routes/other-methods.ts'
@@ -79,7 +80,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.decorateRequest('account', null)
   stopGracefully(app)
   answerForNode(app.server, answerRaw)
-  limitConnections(app.server, options.connectionsPerAddress ?? 0, trustedProxies, answerRaw)
+  limitConnections(app, options.connectionsPerAddress ?? 0, trustedProxies, answerRaw)
+  limitPendingBodies(app)
   const warnOfProxy = warnOnceOfProxy(logger, trustedProxies)
   // Before the body is read, so that nonsense sent to a wrong path is a 404 too.
   app.addHook('onRequest', (request, reply, done) => {

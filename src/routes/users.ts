@@ -99,6 +99,7 @@ function disabledFor(request: FastifyRequest): 'registrationDisabled' | 'registr
   return isV1(request) ? 'registrationDisabledV1' : 'registrationDisabled'
 }
 
-function isV1({ headers }: FastifyRequest): boolean {
+/** Whether the client shows the messages of KOReader's protocol, version 1, on its screen. */
+export function isV1({ headers }: FastifyRequest): boolean {
   return headers.accept?.includes(vendorMediaType) ?? false
 }
