@@ -30,9 +30,11 @@ serveSettings(program.command('serve').description('run the server'))
   .action(async (flags: Record<string, string | boolean>) => {
     const { serve } = await import('./commands/serve.ts')
     const { readConfig } = await import('./commands/read-config.ts')
-    const { config, warnings } = readConfig(flags)
+    const { commandLine } = await import('./commands/command-line.ts')
+    const loaded = readConfig(flags)
+    const { envFile } = flags
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
-    const server = serve(config, warnings)
+    const server = serve(loaded.config, loaded.warnings, commandLine(loaded, envFile as string | undefined))
     process.on('SIGHUP', () => undefined)
     closeWithGrace({ delay: patience, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err }) => {
       /* c8 ignore next -- a bug: there is no way to it on purpose */

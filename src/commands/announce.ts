@@ -1,18 +1,21 @@
 import { networkInterfaces } from 'node:os'
 import { stdout } from 'node:process'
 import type { FastifyBaseLogger } from 'fastify'
+import ipaddr from 'ipaddr.js'
 import type { Config } from '../config.ts'
 import { readVersion } from '../version.ts'
+import type { CommandLine } from './command-line.ts'
 
 /** What a start found. */
 export interface Announced {
   users: number
   /** Whether anybody can sign up. */
   isOpen: boolean
+  kss: CommandLine
 }
 
 /** Tells a person at a terminal what to type on the reader; elsewhere the same facts are one log line. */
-export function announce(config: Config, { users, isOpen }: Announced, logger: FastifyBaseLogger): void {
+export function announce(config: Config, { users, isOpen, kss }: Announced, logger: FastifyBaseLogger): void {
   const { KSS_DIR: dir } = config
   const addresses = serverAddresses(config)
   const version = readVersion()
@@ -22,16 +25,29 @@ export function announce(config: Config, { users, isOpen }: Announced, logger: F
     return
   }
   const registration = isOpen
-    ? 'open; once all have signed up, close it: kss registration close'
-    : 'closed; to let somebody in: kss invite NAME'
+    ? `open; once all have signed up, close it: ${kss('registration close')}`
+    : `closed; to let somebody in: ${kss('invite NAME')}`
   stdout.write(`kss ${version} is running. Stop it with Ctrl+C.
 
-On the reader, under Progress sync > Custom sync server, type:
-${addresses.map((address) => `  ${address}\n`).join('')}
+${isLoopback(config.KSS_HOST) ? unreachable(config) : whatToType(addresses)}
 Data folder:   ${dir} (${users === 1 ? '1 user' : `${users} users`})
 Registration:  ${registration}
 
 `)
+}
+
+function whatToType(addresses: string[]): string {
+  return `On the reader, under Progress sync > Custom sync server, type:\n${addresses.map((address) => `  ${address}\n`).join('')}`
+}
+
+function unreachable({ KSS_HOST: host, KSS_PORT: port }: Config): string {
+  return `No reader can reach it: ${host} is for programs on this machine only. Start it with --host 0.0.0.0,
+or let a reverse proxy on this machine pass requests on to port ${port}, and type the proxy's address on the reader.
+`
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || (ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback')
 }
 
 /** What a reader in the same network can type, the base path included. */

@@ -10,6 +10,7 @@ import { removeTemps } from '../store/remove-temps.ts'
 import type { FolderLock } from '../store/folder-lock.ts'
 import { announce } from './announce.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from './state-folder.ts'
+import type { CommandLine } from './command-line.ts'
 import { prepareFormat } from './state-format.ts'
 import { callStore } from './state-store.ts'
 import { openUpstream } from './upstream.ts'
@@ -22,8 +23,8 @@ export interface RunningServer {
 /** Connections that the system keeps until they are taken: when thousands come at once, the others wait a second less. */
 const backlog = 4096
 
-/** The composition root: config → log → store → app → listen. Throws CommandError. */
-export async function serve(config: Config, warnings: string[]): Promise<RunningServer> {
+/** The composition root: config → log → store → app → listen. `kss` makes what it advises. Throws CommandError. */
+export async function serve(config: Config, warnings: string[], kss: CommandLine): Promise<RunningServer> {
   const { KSS_DIR: dir, KSS_HOST: host } = config
   await openStateFolder(dir)
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
@@ -50,10 +51,10 @@ export async function serve(config: Config, warnings: string[]): Promise<Running
     await once(app.server.listen({ host, port: config.KSS_PORT, backlog }), 'listening')
   } catch (error) {
     await close()
-    throw listenError(error as NodeJS.ErrnoException, config)
+    throw listenError(error as NodeJS.ErrnoException, config, kss)
   }
   const { port } = app.server.address() as AddressInfo
-  announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen }, logger)
+  announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen, kss }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   return { close }
 }
@@ -120,15 +121,16 @@ async function openStore(config: Config, lock: FolderLock, onDamage: (error: unk
   }
 }
 
-function listenError(error: NodeJS.ErrnoException, { KSS_HOST: host, KSS_PORT: port }: Config): CommandError {
+function listenError(error: NodeJS.ErrnoException, config: Config, kss: CommandLine): CommandError {
+  const { KSS_HOST: host, KSS_PORT: port } = config
   const { code = '' } = error
   if (code === 'EADDRINUSE') {
-    return new CommandError(`Port ${port} is in use. Try: kss serve --port ${Math.min(port + 1, 65_534)}`)
+    return new CommandError(`Port ${port} is in use. Try: ${kss(`serve --port ${Math.min(port + 1, 65_534)}`)}`)
   }
   /* c8 ignore next -- the tests run as root in CI, who may use any port */
-  if (code === 'EACCES') return new CommandError(`Port ${port} needs more rights. Try: kss serve --port 8080`)
+  if (code === 'EACCES') return new CommandError(`Port ${port} needs more rights. Try: ${kss('serve --port 8080')}`)
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new CommandError(`This machine has no address ${host}. Try: kss serve --host 0.0.0.0`)
+    return new CommandError(`This machine has no address ${host}. Try: ${kss('serve --host 0.0.0.0')}`)
   }
   return new CommandError(`Cannot listen on ${host}, port ${port}: ${error.message}.`)
 }

@@ -1,8 +1,8 @@
 import { networkInterfaces } from 'node:os'
 import { stdout } from 'node:process'
 import { pino } from 'pino'
-import t from 'tap'
-import { announce, serverAddresses } from '../../src/commands/announce.ts'
+import t, { type Test } from 'tap'
+import { announce, serverAddresses, type Announced } from '../../src/commands/announce.ts'
 import { loadConfig } from '../../src/config.ts'
 
 const config = (values: Record<string, string>) => loadConfig(values, undefined, {}).config
@@ -37,17 +37,34 @@ for (const [host, expected] of [
 }
 
 for (const [users, isOpen, expected] of [
-  [1, true, /\(1 user\)\nRegistration: +open; once all have signed up, close it: kss registration close\n/],
-  [2, false, /\(2 users\)\nRegistration: +closed; to let somebody in: kss invite NAME\n/],
+  [1, true, /\(1 user\)\nRegistration: +open; once all have signed up, close it: npx kss registration close\n/],
+  [2, false, /\(2 users\)\nRegistration: +closed; to let somebody in: npx kss invite NAME\n/],
 ] as const) {
   t.test(`a terminal shows what to type, the folder, ${users} and whether registration is open`, async (t) => {
-    const written = t.capture(stdout, 'write', () => true)
-    const wasTerminal = stdout.isTTY
-    stdout.isTTY = true
-    announce(config({ KSS_HOST: '10.0.0.7' }), { users, isOpen }, pino({ level: 'silent' }))
-    stdout.isTTY = wasTerminal
-    const text = String(written()[0]?.args[0])
+    const text = bannerOf(t, '10.0.0.7', { users, isOpen })
     t.match(text, /^kss \d+\.\d+\.\d+ is running\. [^]*\n {2}http:\/\/10\.0\.0\.7:8080\n/)
     t.match(text, expected)
   })
+}
+
+for (const host of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', 'localhost']) {
+  t.test(`a terminal shows that no reader can reach ${host}, and what to do`, async (t) => {
+    const text = bannerOf(t, host, { users: 0, isOpen: true })
+    t.match(
+      text,
+      `No reader can reach it: ${host} is for programs on this machine only. Start it with --host 0.0.0.0,\n`,
+    )
+    t.notMatch(text, /http:|On the reader/)
+  })
+}
+
+/** What a terminal shows of a server at that address. */
+function bannerOf(t: Test, host: string, found: Omit<Announced, 'kss'>): string {
+  const written = t.capture(stdout, 'write', () => true)
+  const wasTerminal = stdout.isTTY
+  stdout.isTTY = true
+  const kss = (command: string): string => `npx kss ${command}`
+  announce(config({ KSS_HOST: host }), { ...found, kss }, pino({ level: 'silent' }))
+  stdout.isTTY = wasTerminal
+  return String(written()[0]?.args[0])
 }

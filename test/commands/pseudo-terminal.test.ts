@@ -1,16 +1,21 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { runJson } from './run.ts'
-import { headersOf, serveHere, stateFolder } from './state-fixture.ts'
+import { folder, headersOf, serveHere, stateFolder } from './state-fixture.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '')
 const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
 
+/** What is typed, or makes it of all that was shown so far. */
+type Answer = string | ((shown: string) => string)
+
 /** Runs kss on a terminal, with somebody who types each answer when its question is shown. */
-async function type(t: Test, args: string[], dialogue: [string, string][]): Promise<{ code: number; shown: string }> {
+async function type(t: Test, args: string[], dialogue: [string, Answer][]): Promise<{ code: number; shown: string }> {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
   const command = [process.execPath, launcher, ...args].map((word) => `'${word}'`).join(' ')
   const child = spawn('script', ['-qec', command, '/dev/null'], { env: clean, stdio: ['pipe', 'pipe', 'inherit'] })
@@ -24,7 +29,7 @@ async function type(t: Test, args: string[], dialogue: [string, string][]): Prom
     if (left.length === 0 || !unanswered.includes(question)) return
     left.shift()
     unanswered = ''
-    child.stdin.write(answer)
+    child.stdin.write(typeof answer === 'string' ? answer : answer(shown))
   })
   const [code] = (await once(child, 'close')) as [number]
   return { code, shown: shown.replaceAll('\r\n', '\n') }
@@ -68,3 +73,26 @@ t.test('a terminal shows how far long work has come, and takes no backup', { ski
   const refused = await type(t, ['backup', 'create', '-', '--dir', dir], [])
   t.same(refused, { code: 2, shown: 'A backup is nothing for a screen: kss backup create - > kss.tar.gz\n' })
 })
+
+t.test(
+  'the command that the server shows closes its own registration, typed in another folder',
+  { skip },
+  async (t) => {
+    const work = await folder(t)
+    const dir = join(work, 'the family’s books')
+    const env = { ...process.env, HOME: work, XDG_DATA_HOME: join(work, 'default') }
+    await mkdir(join(env.XDG_DATA_HOME, 'kss'), { recursive: true })
+    const typeCommand = (shown: string): string => {
+      const [, command = ''] = /close it: (.*)\r\n/.exec(shown) ?? []
+      t.match(spawnSync('bash', ['-c', command], { cwd: work, env, encoding: 'utf8' }), {
+        status: 0,
+        stdout: /^Registration is closed\.$/m,
+      })
+      return '\u0003'
+    }
+    const args = ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir]
+    const { code } = await type(t, args, [[`--dir '${dir}'\r\n`, typeCommand]])
+    t.equal(code, 0)
+    t.same(JSON.parse(await readFile(join(dir, '.registration.json'), 'utf8')), { open: false, invited: [] })
+  },
+)

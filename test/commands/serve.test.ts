@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { kss, serve } from './kss.ts'
 
+const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
 const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' }
 
@@ -97,13 +98,16 @@ t.test('a port that is taken is one line that names another, and the folder is f
   const dir = t.testdir({})
   const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', dir])
   const other = Math.min(port + 1, 65_534)
-  t.match(ended, { code: 1, stderr: `Port ${port} is in use. Try: kss serve --port ${other}\n` })
+  const advice = `node ${launcher} serve --port ${other} --dir ${dir}`
+  t.match(ended, { code: 1, stderr: `Port ${port} is in use. Try: ${advice}\n` })
   t.same(await readdir(dir, { recursive: true }), ['.format', '.journal'])
 })
 
 t.test('an address that this machine does not have is one line', async (t) => {
-  const ended = await kss(t, ['serve', '--host', '192.0.2.77', '--dir', t.testdir({})])
-  t.match(ended, { code: 1, stderr: 'This machine has no address 192.0.2.77. Try: kss serve --host 0.0.0.0\n' })
+  const dir = t.testdir({})
+  const ended = await kss(t, ['serve', '--host', '192.0.2.77', '--dir', dir])
+  const advice = `node ${launcher} serve --host 0.0.0.0 --dir ${dir}`
+  t.match(ended, { code: 1, stderr: `This machine has no address 192.0.2.77. Try: ${advice}\n` })
 })
 
 t.test('any other address that can not be is one line too', async (t) => {
@@ -186,7 +190,6 @@ t.test('a folder that may not be written is one line', { skip: needsNobody }, as
   t.teardown(() => rm(parent, { recursive: true }))
   await chmod(parent, 0o755)
   await mkdir(join(parent, 'mine'), { mode: 0o700 })
-  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
   for (const [name, why] of [
     ['mine', 'it belongs to user 0, and kss runs as 65534'],
     ['new', 'permission denied'],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { CommandError } from '../../src/command-error.ts'
+import { commandLine } from '../../src/commands/command-line.ts'
 import { serve } from '../../src/commands/serve.ts'
 import { loadConfig } from '../../src/config.ts'
 import { keyOfPassword } from '../../src/credentials.ts'
@@ -89,7 +90,8 @@ export async function serveHere(t: Test, dir: string, disableRegistration = fals
       KSS_DISABLE_REGISTRATION: disableRegistration,
     }
     try {
-      const { close } = await serve(loadConfig(flags, undefined, {}).config, [])
+      const loaded = loadConfig(flags, undefined, {})
+      const { close } = await serve(loaded.config, [], commandLine(loaded))
       let closing: Promise<void> | undefined
       const closeOnce = (): Promise<void> => (closing ??= close())
       t.teardown(closeOnce)
