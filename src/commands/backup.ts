@@ -20,7 +20,7 @@ import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { backUp } from './state-format.ts'
 import type { StateStore } from './state-store.ts'
-import { loadSettings, withState, type State, type StateFlags } from './state.ts'
+import { changeState, loadSettings, withState, type State, type StateFlags } from './state.ts'
 import { count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
 
 /** `kss backup create|restore|list`. */
@@ -71,9 +71,8 @@ async function restore(file: string, flags: StateFlags & { merge?: boolean }): P
     throw new CommandError(`Cannot read the backup ${file}: ${(error as Error).message}`)
   })
   const problems: string[] = []
-  const users = await withState(flags, (state) => restoreInto(state, file, flags.merge ?? false, problems), {
-    create: true,
-  })
+  const work = (state: State): Promise<MergedUser[]> => restoreInto(state, file, flags.merge ?? false, problems)
+  const users = await changeState(flags, ['backup', 'restore', file], work, { create: true })
   for (const problem of problems) console.error(`Not restored: ${plain(problem)}`)
   print(flags.json, { users, problems }, () => describe(users))
   if (problems.length > 0) process.exitCode = exitCodes.failure

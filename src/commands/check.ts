@@ -8,7 +8,7 @@ import { FolderInUse } from '../store/folder-in-use.ts'
 import { repairJournal } from '../store/repair.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../store/scan.ts'
 import { examples, jsonCommand } from './define.ts'
-import { checkFolder, loadSettings, lock, withState, type StateFlags } from './state.ts'
+import { changeState, checkFolder, loadSettings, lock, type StateFlags } from './state.ts'
 import { plain } from '../plain.ts'
 import { count, print, progressBar } from './terminal.ts'
 
@@ -56,8 +56,9 @@ async function repairAll(flags: StateFlags): Promise<Finding[]> {
   const done: Finding[] = []
   // A start drops what it cannot read of the journal.
   const beforeOpen = async (dir: string): Promise<void> => void done.push(...(await repairJournal(dir)))
-  await withState(
+  await changeState(
     flags,
+    ['check', '--repair'],
     async ({ dir, store, server }) => {
       const running = server !== undefined
       for await (const { folder, findings } of scanSettled(dir, running)) {

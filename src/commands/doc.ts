@@ -7,7 +7,7 @@ import { examples, jsonCommand } from './define.ts'
 import { findDocument, nameOf, titleOf } from './documents.ts'
 import { formatBookIds, hashBook, type BookIds } from './hash.ts'
 import { describeMismatches, findMismatches } from './matching.ts'
-import { withState, type StateFlags } from './state.ts'
+import { changeState, withState, type StateFlags } from './state.ts'
 import { plain } from '../plain.ts'
 import { confirm, count, formatPercentage, formatTime, print, table } from './terminal.ts'
 
@@ -88,12 +88,13 @@ async function rm(username: string, asked: string, flags: StateFlags & { yes?: b
   })
   const what = `${plain(nameOf(record))} of ${username}`
   await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
-  await withState(flags, ({ store }) => store.deleteProgress(username, record.document))
+  const words = ['doc', 'rm', username, record.document]
+  await changeState(flags, words, ({ store }) => store.deleteProgress(username, record.document))
   print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
 }
 
 async function name(username: string, asked: string, title: string, flags: StateFlags): Promise<void> {
-  const document = await withState(flags, async (state) => {
+  const document = await changeState(flags, ['doc', 'name', username, asked, title], async (state) => {
     const { record } = await findDocument(state, username, asked)
     await state.store.putTitle(username, record.document, title)
     return record.document

@@ -7,7 +7,7 @@ import { findUser, listUsers } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { isByDevice } from './device.ts'
 import { findDocument, nameOf } from './documents.ts'
-import { withState, type StateFlags } from './state.ts'
+import { changeState, type StateFlags } from './state.ts'
 import { plain } from '../plain.ts'
 import { confirm, count, formatPercentage, formatTime, print, progressBar } from './terminal.ts'
 import { parseCount, parseTime } from './time.ts'
@@ -64,7 +64,7 @@ async function restore(
   number: string | undefined,
   flags: RestoreFlags,
 ): Promise<void> {
-  const restored = await withState(flags, async (state) => {
+  const restored = await changeState(flags, ['history', 'restore', username, asked], async (state) => {
     const found = await findDocument(state, username, asked)
     const { record } = found
     const rows = readRows(found)
@@ -148,7 +148,8 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
   if (username !== undefined) await withState(flags, (state) => findUser(state, username))
   const whose = username === undefined ? 'all accounts' : username
   await confirm(`Remove old changes of ${whose} for good?`, flags.yes)
-  const removed = await withState(flags, async (state) => {
+  const words = ['history', 'prune', ...(username === undefined ? [] : [username])]
+  const removed = await changeState(flags, words, async (state) => {
     const users = username === undefined ? await listUsers(state) : [await findUser(state, username)]
     const show = progressBar('user')
     let rows = 0

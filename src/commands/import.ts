@@ -10,7 +10,7 @@ import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { randomPassword, readPassword } from './password.ts'
 import type { StateStore } from './state-store.ts'
-import { withState, type StateFlags } from './state.ts'
+import { changeState, type StateFlags } from './state.ts'
 import { plain } from '../plain.ts'
 import { count, print, progressBar, table } from './terminal.ts'
 
@@ -65,7 +65,7 @@ async function importFrom(kind: string, source: string, flags: ImportFlags): Pro
   const problems: string[] = []
   try {
     const users = await collect(await openSource(kind, source, flags), flags.user, problems)
-    const imported = flags.dryRun ? users.map(countRows) : await importAll(users, flags)
+    const imported = flags.dryRun ? users.map(countRows) : await importAll(kind, users, flags)
     for (const problem of problems) console.error(`Not imported: ${plain(problem)}`)
     print(flags.json, { users: imported, problems }, () => describe(imported, flags.dryRun))
     if (problems.length > 0) process.exitCode = exitCodes.failure
@@ -114,7 +114,7 @@ function countRows({ username, documents }: ImportedUser): ImportedAccount {
   return { username, isNew: true, documents: documents.length, latest: documents.length, rows }
 }
 
-async function importAll(users: ImportedUser[], flags: ImportFlags): Promise<ImportedAccount[]> {
+async function importAll(kind: string, users: ImportedUser[], flags: ImportFlags): Promise<ImportedAccount[]> {
   const total = users.reduce((sum, { documents }) => sum + documents.length, 0)
   const bar = progressBar('document')
   let done = 0
@@ -122,8 +122,10 @@ async function importAll(users: ImportedUser[], flags: ImportFlags): Promise<Imp
     done += documents
     bar(done, total)
   }
-  return await withState(
+  return await changeState(
     flags,
+    // Without the source: its address may hold a password.
+    ['import', kind],
     async ({ store, config }) => {
       const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
       const limit = pLimit(usersAtOnce)

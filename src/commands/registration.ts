@@ -2,9 +2,10 @@ import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
 import { plain } from '../plain.ts'
 import { isRegistrationOpen } from '../registration.ts'
+import type { Registration } from '../store/store.ts'
 import { checkName } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
-import { withState, type State, type StateFlags } from './state.ts'
+import { changeState, withState, type State, type StateFlags } from './state.ts'
 import { formatTime, print } from './terminal.ts'
 import { parseDuration } from './time.ts'
 
@@ -28,7 +29,7 @@ export function defineRegistration(program: Command): void {
     .action(close)
   jsonCommand(registration, 'status', 'show whether registration is open, and who is invited')
     .addHelpText('after', examples('kss registration status'))
-    .action((flags: StateFlags) => change(flags, async () => undefined))
+    .action(status)
 }
 
 /** `kss invite`. */
@@ -42,19 +43,29 @@ export function defineInvite(program: Command): void {
 async function open(flags: StateFlags & { for?: string }): Promise<void> {
   const seconds = flags.for === undefined ? undefined : parseDuration(flags.for)
   const until = seconds === undefined ? undefined : Math.floor(Date.now() / 1000) + seconds
-  await change(flags, ({ store }) => store.setRegistration({ open: true, ...(until !== undefined && { until }) }))
+  const words = ['registration', 'open', ...(flags.for === undefined ? [] : ['--for', flags.for])]
+  await setAndShow(flags, words, { open: true, ...(until !== undefined && { until }) })
 }
 
 async function close(flags: StateFlags): Promise<void> {
-  await change(flags, ({ store }) => store.setRegistration({ open: false }))
+  await setAndShow(flags, ['registration', 'close'], { open: false })
 }
 
-async function change(flags: StateFlags, work: (state: State) => Promise<void>): Promise<void> {
-  const status = await withState(flags, async (state) => {
-    await work(state)
+async function setAndShow(
+  flags: StateFlags,
+  words: string[],
+  said: Pick<Registration, 'open' | 'until'>,
+): Promise<void> {
+  const now = await changeState(flags, words, async (state) => {
+    await state.store.setRegistration(said)
     return await readStatus(state)
   })
-  print(flags.json, status, () => describe(status))
+  print(flags.json, now, () => describe(now))
+}
+
+async function status(flags: StateFlags): Promise<void> {
+  const now = await withState(flags, readStatus)
+  print(flags.json, now, () => describe(now))
 }
 
 async function readStatus({ store, server, config }: State): Promise<Status> {
@@ -73,7 +84,7 @@ function describe({ open: isOpen, until, invited }: Status): string {
 async function invite(username: string, flags: StateFlags & { cancel?: boolean }): Promise<void> {
   checkName(username)
   const isInvited = !flags.cancel
-  await withState(flags, async ({ store }) => {
+  await changeState(flags, ['invite', ...(isInvited ? [] : ['--cancel']), username], async ({ store }) => {
     if (isInvited && (await store.getUser(username))) throw new CommandError(`${username} has an account already.`)
     await store.setInvited(username, isInvited)
   })

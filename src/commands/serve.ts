@@ -4,6 +4,7 @@ import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { createLogger, type Log } from '../log.ts'
+import { plain } from '../plain.ts'
 import { isRegistrationOpen } from '../registration.ts'
 import { FileStore } from '../store/file-store.ts'
 import { removeTemps } from '../store/remove-temps.ts'
@@ -33,7 +34,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const store = await openStore(config, lock, onDamage)
-  const stopAnswering = answerCalls(lock, store)
+  const stopAnswering = answerCalls(lock, store, logger)
   const isOpen = await startRegistration(store, config.KSS_DISABLE_REGISTRATION, onDamage)
   const app = createApp({ ...optionsOf(config, log), store, upstream: await openUpstream(config, store, logger) })
   const close = async (): Promise<void> => {
@@ -78,13 +79,15 @@ function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions
 }
 
 /** Does what commands ask for, until the returned function is called. */
-function answerCalls(lock: FolderLock, store: FileStore): () => void {
+function answerCalls(lock: FolderLock, store: FileStore, logger: Log['logger']): () => void {
   const call = callStore(store)
   let stopping = false
   lock.answer(async (method, args) => {
     /* c8 ignore next -- in the milliseconds of a stop */
     if (stopping) throw new Error('the server is stopping: try again')
-    return await call(method, args)
+    if (method !== 'logCommand') return await call(method, args)
+    logger.info(plain(`command: ${args.join(' ')}`))
+    return undefined
   })
   return () => {
     stopping = true

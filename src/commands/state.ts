@@ -8,6 +8,7 @@ import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { FolderInUse, type Holder } from '../store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/folder-lock.ts'
+import { shellWord } from './command-line.ts'
 import { commandRuns, endAtOnce, lockError, openStateFolder, whoAmI } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { localStore, remoteStore, type StateStore } from './state-store.ts'
@@ -28,6 +29,8 @@ export interface State {
   store: StateStore
   /** The server that has the directory, and does what the command asks for; undefined when there is none. */
   server: Holder | undefined
+  /** Tells the log of that server what the operator typed. */
+  log: (command: string) => Promise<unknown>
 }
 
 export interface StateOptions {
@@ -57,14 +60,35 @@ export async function withState<T>(
   const config = loadSettings(flags)
   const { KSS_DIR: dir } = config
   if (!create) await checkFolder(dir)
-  const { store, server, close } = await openStore(config, flags.command, beforeOpen)
+  const { close, ...opened } = await openStore(config, flags.command, beforeOpen)
   try {
-    return await work({ dir, config, store, server }).catch((error: unknown) => {
+    return await work({ dir, config, ...opened }).catch((error: unknown) => {
       throw asCommandError(error)
     })
   } finally {
     await close()
   }
+}
+
+/**
+ * The same for a command that changes something. The log of the server gets its words, which must hold no secret. The
+ * folder is printed: who forgot --dir sees that it is another one.
+ */
+export async function changeState<T>(
+  flags: StateFlags,
+  words: string[],
+  work: (state: State) => Promise<T>,
+  options: StateOptions = {},
+): Promise<T> {
+  const workAndTell = async (state: State): Promise<T> => {
+    const { dir, server, log } = state
+    await log(`kss ${words.map(shellWord).join(' ')}`)
+    const result = await work(state)
+    const line = `Data folder: ${plain(dir)}${server ? '' : ' (no kss server is running on it)'}\n`
+    if (!flags.json) process.stdout.write(line)
+    return result
+  }
+  return await withState(flags, workAndTell, options)
 }
 
 /** Throws CommandError when there is no such folder. */
@@ -73,7 +97,7 @@ export async function checkFolder(dir: string): Promise<void> {
   throw new CommandError(`There is no folder ${dir}. Say which one kss uses with --dir.`)
 }
 
-type OpenStore = Pick<State, 'store' | 'server'> & { close: () => Promise<void> }
+type OpenStore = Pick<State, 'store' | 'server' | 'log'> & { close: () => Promise<void> }
 
 async function openStore(
   config: Config,
@@ -125,7 +149,7 @@ async function openHere(
       await store.close()
       await release()
     }
-    return { store: localStore(store), server: undefined, close }
+    return { store: localStore(store), server: undefined, log: async () => undefined, close }
   } catch (error) {
     await release()
     throw asCommandError(error)
@@ -150,7 +174,10 @@ export async function lock(dir: string, command = 'another command'): Promise<Fo
 /** Undefined when the server, which answered a moment ago, does so no more: then the folder is free, or will be. */
 async function openThere(server: Holder, socket: string): Promise<OpenStore | undefined> {
   const channel = await ControlChannel.open(socket).catch(() => undefined)
-  return channel && { store: remoteStore(channel), server, close: async () => channel.close() }
+  if (!channel) return undefined
+  // A server of an earlier version refuses the call, and can do the rest.
+  const log = (command: string): Promise<unknown> => channel.call('logCommand', [command]).catch(() => undefined)
+  return { store: remoteStore(channel), server, log, close: async () => channel.close() }
 }
 
 function tell(error: unknown): void {

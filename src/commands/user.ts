@@ -6,7 +6,7 @@ import type { StoredUser } from '../store/auth-file.ts'
 import { checkName, findUser, hashPassword, listUsers } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
-import { withState, type StateFlags } from './state.ts'
+import { changeState, withState, type StateFlags } from './state.ts'
 import { confirm, count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
 
 /** What an operator sees of a user. */
@@ -74,8 +74,9 @@ async function add(username: string, flags: StateFlags & PasswordFlags): Promise
     create,
   )
   const password = await readPassword(flags)
-  await withState(
+  await changeState(
     flags,
+    ['user', 'add', username],
     async ({ config, store }) => {
       const isNew = await store.createUser({ username, key: await hashPassword(password, config) })
       if (!isNew) throw new CommandError(taken)
@@ -88,7 +89,7 @@ async function add(username: string, flags: StateFlags & PasswordFlags): Promise
 async function passwd(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
   await withState(flags, (state) => findUser(state, username))
   const password = await readPassword(flags)
-  await withState(flags, async (state) => {
+  await changeState(flags, ['user', 'passwd', username], async (state) => {
     const key = await hashPassword(password, state.config)
     const { account } = await findUser(state, username)
     await state.store.setKey(account, key)
@@ -146,7 +147,7 @@ export function summarize({ username, disabled, folder }: StoredUser): UserSumma
 
 async function rename(username: string, to: string, flags: StateFlags): Promise<void> {
   checkName(to)
-  await withState(flags, async (state) => {
+  await changeState(flags, ['user', 'rename', username, to], async (state) => {
     await findUser(state, username)
     const result = await state.store.renameUser(username, to)
     if (result !== 'renamed') throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
@@ -159,7 +160,7 @@ async function rename(username: string, to: string, flags: StateFlags): Promise<
 }
 
 async function setDisabled(username: string, flags: StateFlags, disabled: boolean): Promise<void> {
-  await withState(flags, async (state) => {
+  await changeState(flags, ['user', disabled ? 'disable' : 'enable', username], async (state) => {
     await findUser(state, username)
     await state.store.setDisabled(username, disabled)
   })
@@ -175,7 +176,7 @@ async function rm(username: string, flags: StateFlags & { yes?: boolean }): Prom
     return { ...summarize(user), account: user.account }
   })
   await confirm(`Remove ${username} with ${sizeLine(gone)}?`, flags.yes)
-  const { KSS_UPSTREAM: upstream } = await withState(flags, async ({ store, config }) => {
+  const { KSS_UPSTREAM: upstream } = await changeState(flags, ['user', 'rm', username], async ({ store, config }) => {
     await store.deleteUser(account)
     return config
   })
@@ -185,7 +186,7 @@ async function rm(username: string, flags: StateFlags & { yes?: boolean }): Prom
 }
 
 async function allowReturn(username: string, flags: StateFlags): Promise<void> {
-  await withState(flags, ({ store }) => store.allowReturn(username))
+  await changeState(flags, ['user', 'allow-return', username], ({ store }) => store.allowReturn(username))
   print(flags.json, { username }, () => `The upstream may bring back ${plain(username)} at the next log-in.\n`)
 }
 

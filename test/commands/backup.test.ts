@@ -137,7 +137,7 @@ t.test(
     ] as const) {
       const { code, stdout } = await run(here, 'backup', 'restore', '--merge', archive)
       t.equal(code, 0)
-      t.match(stdout, /^NAME +ACCOUNT +DOCUMENTS +NEWER THAN HERE +CHANGES ADDED\n/)
+      t.match(stdout, /^NAME +ACCOUNT +DOCUMENTS +NEWER THAN HERE +CHANGES ADDED$/m)
       t.match(stdout, new RegExp(`^alice +was there +4 +${latest} +${rows}$`, 'm'))
       t.match(stdout, new RegExp(`^bob +${latest === '2' ? 'new' : 'was there'} +0 +0 +0$`, 'm'))
       t.match(stdout, /\n2 accounts restored\.\n$/)

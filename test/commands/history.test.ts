@@ -29,7 +29,10 @@ t.test('an earlier position is put back, as it is meant', async (t) => {
     const where = `${(percentage * 100).toFixed(1)} %, where ${device} left it on`
     t.match(
       stdout,
-      new RegExp(`^Dune \\(${dune}\\) is back at ${where} \\d{4}-.*\\.\nEach reader takes it at its next sync\\.\n$`),
+      new RegExp(
+        `^Dune \\(${dune}\\) is back at ${where} \\d{4}-.*\\.\nEach reader takes it at its next sync\\.$`,
+        'm',
+      ),
     )
     const restored = { percentage, progress, device: 'kss', device_id: 'kss', title: 'Dune' }
     t.match(await runJson(dir, 'doc', 'show', 'alice', 'Dune'), { ...restored, history: { length: 5 } })

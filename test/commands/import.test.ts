@@ -117,7 +117,7 @@ t.test('an account of each kind comes without a server, and twice as once', asyn
 
       const first = await importFrom(t, server, source, dir)
       wentWell(t, first)
-      t.match(first.stdout, /^NAME +ACCOUNT +DOCUMENTS +NEWER THAN HERE +CHANGES ADDED +PASSWORD\n/)
+      t.match(first.stdout, /^NAME +ACCOUNT +DOCUMENTS +NEWER THAN HERE +CHANGES ADDED +PASSWORD$/m)
       const word = hasNoKeys ? ' +[a-z2-9]{12} \\(disabled\\)' : ''
       t.match(first.stdout, new RegExp(`\n${username} +new +1 +1 +1${word}\n1 account with 1 document came\\.\n`))
       t.match(await storedKey(dir, username), foreign[kind] ?? /^\$scrypt\$/)
@@ -215,7 +215,7 @@ t.test('one account comes alone, and one that is not there is told', async (t) =
   const dir = await folder(t)
   const { code, stdout } = await run(dir, 'import', 'users-json', source, '--user', 'bob')
   t.equal(code, 0)
-  t.match(stdout, /^NAME.*\nbob +new +1 +1 +1\n1 account with 1 document came\.\n$/)
+  t.match(stdout, /^NAME.*\nbob +new +1 +1 +1\n1 account with 1 document came\.$/m)
   t.match(await runJson(dir, 'user', 'list'), [{ username: 'bob' }])
   t.equal((await runJson<unknown[]>(dir, 'user', 'list')).length, 1)
   const unknown = await run(dir, 'import', 'users-json', source, '--user', 'eve\u001b[2J')

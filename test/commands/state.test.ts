@@ -11,7 +11,7 @@ import { lockFolder } from '../../src/store/folder-lock.ts'
 import { takeLockFile } from '../../src/store/lock-file.ts'
 import { kss, serve, start } from './kss.ts'
 import { run, runJson } from './run.ts'
-import { folder, openStore, serveHere, stateFolder } from './state-fixture.ts'
+import { dune, folder, openStore, serveHere, stateFolder } from './state-fixture.ts'
 
 const hasLock = async (dir: string): Promise<boolean> => (await readdir(dir)).some((name) => name.startsWith('.lock-'))
 
@@ -287,4 +287,70 @@ t.test('a command beside a server in a folder with a long path is done by the se
   t.ok(await hasLock(dir))
   t.equal(await server.stop(), 0)
   t.notOk(await hasLock(dir))
+})
+
+t.test('a command that changes something names the folder, and tells when no server has it', async (t) => {
+  const dir = await stateFolder(t)
+  const alone = `Data folder: ${dir} (no kss server is running on it)\n`
+  t.equal((await run(dir, 'registration', 'close')).stdout, `${alone}Registration is closed.\n`)
+  t.equal((await run(dir, 'registration', 'status')).stdout, 'Registration is closed.\n')
+  t.equal((await run(dir, 'user', 'disable', 'nobody')).stdout, '', 'nothing was changed')
+  t.same(await runJson(dir, 'user', 'disable', 'alice'), { username: 'alice', disabled: true })
+  await serveHere(t, dir)
+  t.equal((await run(dir, 'registration', 'open')).stdout, `Data folder: ${dir}\nRegistration is open.\n`)
+})
+
+t.test('the log of the server tells which commands changed something, and never a password', async (t) => {
+  const dir = await stateFolder(t)
+  const server = await serve(t, dir)
+  const { stdout } = await run(dir, 'user', 'add', "ann's kobo", '--random')
+  const [, password = ''] = /^Password: (\w+)$/m.exec(stdout) ?? []
+  t.not(password, '')
+  for (const args of [
+    ['user', 'list'],
+    ['user', 'passwd', 'alice', '--random'],
+    ['user', 'rename', 'alice', 'Alice B.'],
+    ['user', 'rename', 'nobody', 'bob'],
+    ['user', 'disable', 'Alice B.'],
+    ['user', 'enable', 'Alice B.'],
+    ['registration', 'open', '--for', '10m'],
+    ['registration', 'close'],
+    ['invite', 'dora'],
+    ['invite', '--cancel', 'dora'],
+    ['doc', 'name', 'Alice B.', 'Dune', '\u001b[31mDune 1'],
+    ['history', 'restore', 'Alice B.', '35322b'],
+    ['history', 'prune', '--keep', '1', '--yes'],
+    ['history', 'prune', 'Alice B.', '--keep', '1', '--yes'],
+    ['doc', 'rm', 'Alice B.', '35322b', '--yes'],
+    ['check', '--repair'],
+    ['user', 'rm', 'Alice B.', '--yes'],
+  ]) {
+    const { code, stderr } = await run(dir, ...args)
+    t.equal(code, args.includes('nobody') ? 1 : 0, args.join(' '), { stderr })
+  }
+  t.equal(await server.stop(), 0)
+  const messages = server.log.map(({ msg }) => String(msg))
+  t.same(
+    messages.filter((msg) => msg.startsWith('command: ')),
+    [
+      "user add 'ann'\\''s kobo'",
+      'user passwd alice',
+      "user rename alice 'Alice B.'",
+      'user rename nobody bob',
+      "user disable 'Alice B.'",
+      "user enable 'Alice B.'",
+      'registration open --for 10m',
+      'registration close',
+      'invite dora',
+      'invite --cancel dora',
+      "doc name 'Alice B.' Dune '\ufffd[31mDune 1'",
+      "history restore 'Alice B.' 35322b",
+      'history prune',
+      "history prune 'Alice B.'",
+      `doc rm 'Alice B.' ${dune}`,
+      'check --repair',
+      "user rm 'Alice B.'",
+    ].map((words) => `command: kss ${words}`),
+  )
+  t.notMatch(JSON.stringify(server.log), password)
 })

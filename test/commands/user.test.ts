@@ -53,7 +53,7 @@ for (const beside of [false, true]) {
     await answers('bob', password, 200)
     const { stdout } = await run(dir, 'user', 'passwd', 'bob', '--random')
     const [, other = ''] =
-      /^Password: (\w{12})\nbob has another password\. Log in with it on each reader\.\n$/.exec(stdout) ?? []
+      /^Password: (\w{12})\nbob has another password\. Log in with it on each reader\.$/m.exec(stdout) ?? []
     await answers('bob', other, 200)
     await answers('bob', password, 401)
     t.match(await run(dir, 'user', 'rename', 'bob', 'Robert B.'), {
@@ -64,7 +64,7 @@ for (const beside of [false, true]) {
     await answers('bob', other, 401)
     t.match(await run(dir, 'user', 'rm', 'Robert B.', '--yes'), {
       code: 0,
-      stdout: /^Robert B\. is gone, with 0 documents and \d+B\.\n$/,
+      stdout: /^Robert B\. is gone, with 0 documents and \d+B\.$/m,
     })
     await answers('Robert B.', other, 401)
     t.same(
