@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { createCors } from './cors.ts'
 import { commonHeaders } from './errors.ts'
 
@@ -19,9 +19,10 @@ export function setHeaders(app: FastifyInstance, add: AddHeaders): void {
     add(request, reply)
     done()
   })
-  // Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
-    done(null, payload)
-  })
+}
+
+/** An onSend hook: Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2 */
+export const sendExactJson: onSendHookHandler = (_request, reply, payload, done) => {
+  if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
+  done(null, payload)
 }

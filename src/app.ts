@@ -7,7 +7,7 @@ import fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify'
-import { createAddHeaders, setHeaders, type AddHeaders } from './answer-headers.ts'
+import { createAddHeaders, sendExactJson, setHeaders, type AddHeaders } from './answer-headers.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
 import {
@@ -26,6 +26,7 @@ import { defaultLogN } from './key-hash.ts'
 import type { RequestLine } from './log.ts'
 import { limitPendingBodies } from './pending-bodies.ts'
 import { normalizeUrl } from './request-url.ts'
+import { frontPage } from './routes/front-page.ts'
 import { healthcheck } from './routes/healthcheck.ts'
 import { addOtherMethods } from './routes/other-methods.ts'
 import { syncs } from './routes/syncs.ts'
@@ -95,6 +96,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   acceptJsonOfAnyType(app)
   if (options.logRequest) logEach(app, options.logRequest)
   app.register(protocol, { ...options, prefix: basePath })
+  app.register(frontPage, { basePath })
+  if (basePath !== '') app.register(frontPage, { basePath: '', prefix: basePath })
   return app
 }
 
@@ -144,6 +147,7 @@ function warnOnceOfProxy(logger: FastifyBaseLogger, trustedProxies: string[]): (
 const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
   const { store, logger, upstream, disableRegistration = false, now = Date.now } = options
   const auth = new Auth(store, logger, { ...(options.auth ?? defaultAuth), upstream })
+  app.addHook('onSend', sendExactJson)
   app.register(healthcheck)
   app.register(users, { store, auth, disableRegistration, now })
   app.register(syncs, { store, auth, upstream, now })
