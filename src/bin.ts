@@ -1,7 +1,8 @@
 import closeWithGrace from 'close-with-grace'
 import { Command, CommanderError, Option } from 'commander'
 import { CommandError, exitCodes } from './command-error.ts'
-import { examples, serveSettings } from './commands/define.ts'
+import { addressSettings, examples, serveSettings } from './commands/define.ts'
+import type { Flags } from './commands/read-config.ts'
 import { ConfigError } from './config.ts'
 import { plain, plainJson, plainLines } from './plain.ts'
 import { readVersion } from './version.ts'
@@ -27,7 +28,7 @@ const program = new Command('kss')
 serveSettings(program.command('serve').description('run the server'))
   .addHelpText('after', '\nSettings are read from flags, then KSS_* variables, then the env file.')
   .addHelpText('after', examples('kss serve --port 8080', 'KSS_DISABLE_REGISTRATION=true kss serve --dir /srv/kss'))
-  .action(async (flags: Record<string, string | boolean>) => {
+  .action(async (flags: Flags) => {
     const { serve } = await import('./commands/serve.ts')
     const { readConfig } = await import('./commands/read-config.ts')
     const { commandLine } = await import('./commands/command-line.ts')
@@ -64,15 +65,21 @@ program
     process.stdout.write(json ? `${plainJson(books, 2)}\n` : books.map(formatBookIds).join(''))
   })
 
-program
-  .command('healthcheck')
+addressSettings(program.command('healthcheck'))
   .description('ask a server whether it is well: exit code 0 or 1 (for containers)')
   .argument('[url]', 'its address, as typed on a reader; default: the server that these settings start')
-  .addHelpText('after', examples('kss healthcheck', 'kss healthcheck https://sync.example/kosync'))
-  .action(async (url: string | undefined) => {
+  .addHelpText(
+    'after',
+    examples(
+      'kss healthcheck',
+      'kss healthcheck --env-file /etc/kss.env',
+      'kss healthcheck https://sync.example/kosync',
+    ),
+  )
+  .action(async (url: string | undefined, flags: Flags) => {
     const { healthcheck, localAddress } = await import('./commands/healthcheck.ts')
-    const { loadConfig } = await import('./config.ts')
-    const trouble = await healthcheck(url ?? localAddress(loadConfig().config))
+    const { readConfig } = await import('./commands/read-config.ts')
+    const trouble = await healthcheck(url ?? localAddress(readConfig(flags).config))
     if (trouble) throw new CommandError(trouble)
     console.log('OK')
   })

@@ -10,6 +10,7 @@ import { startServer, syncOnce } from './server-process.ts'
 const run = promisify(execFile)
 const project = join(import.meta.dirname, '..')
 const unit = join(project, 'docs', 'kss.service')
+const launcher = join(project, 'bin', 'kss.cjs')
 const text = await readFile(unit, 'utf8')
 
 t.setTimeout(60_000)
@@ -28,9 +29,19 @@ function valuesOf(name: string): string[] {
   return text.split('\n').flatMap((line) => (line.startsWith(`${name}=`) ? line.slice(name.length + 1).split(' ') : []))
 }
 
-t.test('the unit keeps its data in the state directory, and names only settings that there are', async (t) => {
+t.test('the unit has its settings from the file that commands read, and its data in the state directory', async (t) => {
+  t.same(valuesOf('Environment'), ['NODE_ENV=production'])
+  t.same(valuesOf('EnvironmentFile'), ['/etc/kss.env'])
   t.same(valuesOf('StateDirectory'), ['kss'])
-  t.ok(valuesOf('Environment').includes('KSS_DIR=%S/kss'))
+  const [, makeFile = ''] = /^# +(echo .*)$/m.exec(text) ?? []
+  const file = join(t.testdir({}), 'kss.env')
+  await run('sh', ['-c', makeFile.replace('/etc/kss.env', file)])
+  const { stdout } = await run(process.execPath, [launcher, 'config', '--json', '--env-file', file])
+  const shown = JSON.parse(stdout) as { name: string; value: unknown }[]
+  t.equal(shown.find(({ name }) => name === 'KSS_DIR')?.value, '/var/lib/kss')
+})
+
+t.test('the unit names only settings that there are', async (t) => {
   const names = Object.keys(settings.properties)
   t.same(
     (text.match(/\bKSS_[A-Z_]+/g) ?? []).filter((name) => name !== 'KSS_NAME' && !names.includes(name)),
@@ -61,7 +72,7 @@ t.test('a server needs no system call and no socket that the unit forbids', trac
   const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const log = join(folder, 'calls')
-  const command = ['strace', '-f', '-qq', '-o', log, process.execPath, join(project, 'bin', 'kss.cjs')]
+  const command = ['strace', '-f', '-qq', '-o', log, process.execPath, launcher]
   const server = await startServer(t, command, join(folder, 'state'))
   await syncOnce(server.url)
   t.equal(await server.stop(), 0)

@@ -15,20 +15,25 @@ export function jsonCommand(program: Command, name: string, description: string)
   return stateCommand(program, name, description).option('--json', 'print JSON')
 }
 
-/** The flags of `kss serve`. */
-export function serveSettings(command: Command): Command {
+/** The flags that say where a server is. */
+export function addressSettings(command: Command): Command {
   return command
     .addOption(setting('--host <address>', 'KSS_HOST', 'address to listen on'))
     .addOption(setting('--port <port>', 'KSS_PORT', 'port to listen on'))
-    .addOption(setting('--dir <folder>', 'KSS_DIR', 'where accounts and positions are kept'))
     .addOption(setting('--base-path <path>', 'KSS_BASE_PATH', 'put before every path, as /kosync'))
+    .option('--env-file <file>', 'read KSS_* variables from a file')
+}
+
+/** The flags of `kss serve`. */
+export function serveSettings(command: Command): Command {
+  return addressSettings(command)
+    .addOption(setting('--dir <folder>', 'KSS_DIR', 'where accounts and positions are kept'))
     .addOption(setting('--disable-registration', 'KSS_DISABLE_REGISTRATION', 'nobody can sign up'))
     .addOption(
       setting('--trusted-proxies <ranges>', 'KSS_TRUSTED_PROXIES', 'proxies whose X-Forwarded-For is believed'),
     )
     .addOption(setting('--log-level <level>', 'KSS_LOG_LEVEL', 'least level that is logged'))
     .addOption(setting('--log-format <format>', 'KSS_LOG_FORMAT', 'auto, pretty or json'))
-    .option('--env-file <file>', 'read KSS_* variables from a file')
 }
 
 /** A flag for a setting; the variable and the default are in its help. */

@@ -19,7 +19,7 @@ const excluded: Record<string, string> = {
 }
 
 /** Lines that mean a running server. */
-const needsServer = new Set(['kss healthcheck'])
+const needsServer = new Set(['kss healthcheck', 'kss healthcheck --env-file /etc/kss.env'])
 
 /** Whom the line makes must not be there. */
 const makesAlice = /^kss (user add|invite) alice\b/
@@ -55,6 +55,7 @@ async function workFolder(t: Test, backup: string): Promise<string> {
   await writeFile(join(work, 'bin', 'kss'), `#!/bin/sh\nexec "${process.execPath}" "${launcher}" "$@"\n`)
   await chmod(join(work, 'bin', 'kss'), 0o755)
   await writeFile(join(work, 'Dune.epub'), 'Arrakis')
+  await writeFile(join(work, 'kss.env'), 'KSS_LOG_LEVEL=warn\n')
   await mkdir(join(work, 'old', 'ann'), { recursive: true })
   await writeFile(join(work, 'old', 'ann', 'auth.json'), '{"x-auth-user":"ann","x-auth-key":"K"}')
   await writeFile(join(work, 'users.json'), '{"ann":{"userkey":"5ebe2294ecd0e0f08eab7690d2a6ee69"}}')
@@ -63,7 +64,10 @@ async function workFolder(t: Test, backup: string): Promise<string> {
 }
 
 async function runLine(line: string, work: string, dir: string, port?: number): Promise<Ended> {
-  const inPlace = line.replaceAll('/mnt/nas', join(work, 'nas')).replaceAll('/srv/new', join(work, 'new'))
+  const inPlace = line
+    .replaceAll('/mnt/nas', join(work, 'nas'))
+    .replaceAll('/srv/new', join(work, 'new'))
+    .replaceAll('/etc/kss.env', join(work, 'kss.env'))
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
   const child = spawn('bash', ['-c', `set -o pipefail; ${inPlace}`], {
     cwd: work,
