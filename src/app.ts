@@ -23,7 +23,7 @@ import { limitConnections } from './connection-limit.ts'
 import { answerPreflight, createCors, isPreflight } from './cors.ts'
 import { stopGracefully } from './graceful-stop.ts'
 import { defaultLogN } from './key-hash.ts'
-import type { RequestLine } from './log.ts'
+import type { LogRequest } from './log.ts'
 import { limitPendingBodies } from './pending-bodies.ts'
 import { normalizeUrl } from './request-url.ts'
 import { frontPage } from './routes/front-page.ts'
@@ -33,12 +33,13 @@ import { syncs } from './routes/syncs.ts'
 import { users } from './routes/users.ts'
 import type { Store } from './store/store.ts'
 import type { Upstream } from './upstream.ts'
+import { logWrongProtocols } from './wrong-protocol.ts'
 
 export interface AppOptions {
   store: Store
   logger: FastifyBaseLogger
   /** Told of each request when it is answered. */
-  logRequest?: (line: RequestLine) => void
+  logRequest?: LogRequest
   /** Put before every path, as `/kosync`; empty for none. */
   basePath?: string
   disableRegistration?: boolean
@@ -81,6 +82,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.decorateRequest('account', null)
   stopGracefully(app)
   answerForNode(app.server, answerRaw)
+  logWrongProtocols(app.server, logger)
   limitConnections(app, options.connectionsPerAddress ?? 0, trustedProxies, answerRaw)
   limitPendingBodies(app)
   const warnOfProxy = warnOnceOfProxy(logger, trustedProxies)
@@ -174,13 +176,14 @@ function compilers(): Compilers {
   }
 }
 
-function logEach(app: FastifyInstance, logRequest: (line: RequestLine) => void): void {
+function logEach(app: FastifyInstance, logRequest: LogRequest): void {
   app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, originalUrl: url, account, ip } = request
+    const { id, method, originalUrl: url, account, ip, routeOptions } = request
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
     const ms = Math.round(reply.elapsedTime * 10) / 10
-    logRequest({ id, method, path, status: reply.statusCode, ms, user: account?.username ?? '', ip })
+    const line = { id, method, path, status: reply.statusCode, ms, user: account?.username ?? '', ip }
+    logRequest(line, routeOptions.url?.endsWith('/healthcheck') ?? false)
     done()
   })
 }

@@ -37,10 +37,10 @@ serveSettings(program.command('serve').description('run the server'))
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
     const server = serve(loaded.config, loaded.warnings, commandLine(loaded, envFile as string | undefined))
     process.on('SIGHUP', () => undefined)
-    closeWithGrace({ delay: patience, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err }) => {
+    closeWithGrace({ delay: patience, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err, signal }) => {
       /* c8 ignore next -- a bug: there is no way to it on purpose */
       if (err) console.error(err)
-      await (await server).close()
+      await (await server).close(signal)
     })
     await server
   })

@@ -22,11 +22,24 @@ export interface RequestLine {
   ip: string
 }
 
+export type LogRequest = (line: RequestLine, isHealthcheck: boolean) => void
+
 export interface Log {
   logger: Logger
-  logRequest: (line: RequestLine) => void
+  logRequest: LogRequest
   /** Writes what is still collected, and waits for it. */
   flush: () => void
+}
+
+/** Milliseconds: KOReader waits twice as long for an answer. */
+const slowMs = 1000
+
+const messages = { debug: 'request', info: 'request', warn: 'slow request' }
+
+/** Slow ones are for whoever looks for troubles; health checks that went well come every few seconds, and tell nothing. */
+function levelOf({ ms, status }: RequestLine, isHealthcheck: boolean): keyof typeof messages {
+  if (ms > slowMs) return 'warn'
+  return isHealthcheck && status === 200 ? 'debug' : 'info'
 }
 
 /** Pretty on a terminal, else JSON lines. */
@@ -35,8 +48,11 @@ export async function createLogger(config: Config): Promise<Log> {
   if (format === 'json' || (format === 'auto' && !process.stdout.isTTY)) {
     const lines = collectLines()
     const logger = pino({ level, base: null }, lines)
-    const logRequest = (line: RequestLine): void => lines.write(formatRequest(line))
-    return { logger, logRequest: logger.isLevelEnabled('info') ? logRequest : () => undefined, flush: lines.flush }
+    const logRequest: LogRequest = (line, isHealthcheck) => {
+      const own = levelOf(line, isHealthcheck)
+      if (logger.isLevelEnabled(own)) lines.write(formatRequest(line, own))
+    }
+    return { logger, logRequest, flush: lines.flush }
   }
   const { default: pinoPretty } = await import('pino-pretty')
   const stream = pinoPretty({
@@ -47,7 +63,11 @@ export async function createLogger(config: Config): Promise<Log> {
     sync: true,
   })
   const logger = pino({ level, base: null }, { write: (line) => stream.write(withPlainTexts(line)) })
-  return { logger, logRequest: (line) => logger.info(line, 'request'), flush: () => undefined }
+  const logRequest: LogRequest = (line, isHealthcheck) => {
+    const own = levelOf(line, isHealthcheck)
+    logger[own](line, messages[own])
+  }
+  return { logger, logRequest, flush: () => undefined }
 }
 
 /** pino-pretty prints each text as it is. The lines of a stack stay. */
@@ -61,10 +81,12 @@ function toPlain(name: string, value: unknown): unknown {
 }
 
 /** As pino formats it, in half the time: one line a request is much of what a request costs. */
-function formatRequest({ id, method, path, status, ms, user, ip }: RequestLine): string {
+function formatRequest(line: RequestLine, level: keyof typeof messages): string {
+  const { id, method, path, status, ms, user, ip } = line
   const who = user === '' ? '' : `,"user":${JSON.stringify(user)}`
   const what = `"id":"${id}","method":"${method}","path":${JSON.stringify(path)},"status":${status},"ms":${ms}`
-  return `{"level":30,"time":${Date.now()},${what}${who},"ip":${JSON.stringify(ip)},"msg":"request"}\n`
+  const start = `{"level":${pino.levels.values[level]},"time":${Date.now()}`
+  return `${start},${what}${who},"ip":${JSON.stringify(ip)},"msg":"${messages[level]}"}\n`
 }
 
 /**

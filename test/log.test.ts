@@ -13,7 +13,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** All that a server writes which was asked once whether it is well, then by readers, and then stopped. */
+/** All that a server writes that is asked whether it is well, then in a wrong way, then for a wrong path, then by readers, then stopped. */
 async function logOf(t: Test, args: string[] = [], readers?: (url: string) => Promise<void>): Promise<string> {
   const port = await freePort()
   const child = start(t, ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', t.testdir({}), ...args], {})
@@ -25,6 +25,8 @@ async function logOf(t: Test, args: string[] = [], readers?: (url: string) => Pr
       () => 0,
     )
   }
+  await fetch(`http://127.0.0.1:${port}/healthcheck?secret=1`, { method: 'POST' })
+  await fetch(`http://127.0.0.1:${port}/nope?secret=1`)
   await readers?.(`http://127.0.0.1:${port}`)
   child.kill('SIGTERM')
   await once(child, 'close')
@@ -33,18 +35,32 @@ async function logOf(t: Test, args: string[] = [], readers?: (url: string) => Pr
 
 t.test('a JSON log has a line a request', async (t) => {
   const lines = (await logOf(t)).trim().split('\n')
-  t.equal(lines.length, 2)
+  t.equal(lines.length, 4, 'listening, two requests, stopping')
   // The line that says that the server listens may come later.
-  const request = lines.find((each) => each.includes('"msg":"request"'))
+  const request = lines.find((each) => each.includes('/nope'))
   const { time, ms, ...line } = JSON.parse(request ?? '') as Record<string, unknown>
   t.type(time, 'number')
   t.type(ms, 'number')
-  const expected = { level: 30, id: line['id'], method: 'GET', path: '/healthcheck', status: 200, ip: '127.0.0.1' }
+  const expected = { level: 30, id: line['id'], method: 'GET', path: '/nope', status: 404, ip: '127.0.0.1' }
   t.same(line, { ...expected, msg: 'request' })
 })
 
 t.test('a pretty log has a line a request', async (t) => {
-  t.match(await logOf(t, ['--log-format', 'pretty']), /INFO: request GET \/healthcheck 200 [\d.]+ ms .*127\.0\.0\.1$/m)
+  t.match(await logOf(t, ['--log-format', 'pretty']), /INFO: request GET \/nope 404 [\d.]+ ms .*127\.0\.0\.1$/m)
+})
+
+t.test('health checks that went well are logged for debugging only', async (t) => {
+  for (const [format, line] of [
+    ['json', /^\{"level":20,.*"path":"\/healthcheck","status":200,.*"msg":"request"\}$/m],
+    ['pretty', /DEBUG: request GET \/healthcheck 200 /],
+  ] as const) {
+    t.notMatch(await logOf(t, ['--log-format', format]), /GET\W+(path\W+)?healthcheck/)
+    t.match(await logOf(t, ['--log-format', format, '--log-level', 'debug']), line)
+  }
+})
+
+t.test('a health check that went wrong is logged as any request', async (t) => {
+  t.match(await logOf(t), /"level":30,.*"method":"POST","path":"\/healthcheck","status":405,/)
 })
 
 t.test('a log of warnings has no requests', async (t) => {

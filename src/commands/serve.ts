@@ -17,8 +17,8 @@ import { callStore } from './state-store.ts'
 import { openUpstream } from './upstream.ts'
 
 export interface RunningServer {
-  /** Stops taking connections, finishes what is in flight, and gives the folder free. */
-  close: () => Promise<void>
+  /** Stops taking connections, finishes what is in flight, and gives the folder free. The signal is for the log. */
+  close: (signal?: string) => Promise<void>
 }
 
 /** Connections that the system keeps until they are taken: when thousands come at once, the others wait a second less. */
@@ -57,7 +57,11 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { port } = app.server.address() as AddressInfo
   announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen, kss }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
-  return { close }
+  const stop = async (signal?: string): Promise<void> => {
+    logger.info({ signal }, 'stopping')
+    await close()
+  }
+  return { close: stop }
 }
 
 function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions, 'store'> {

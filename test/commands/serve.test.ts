@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +35,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const dir = t.testdir({})
     const server = await serve(t, dir)
     t.equal(await server.stop(signal), 0)
+    t.match(server.log.at(-1), { level: 30, msg: 'stopping', signal })
     t.same(await readdir(dir, { recursive: true }), ['.format', '.journal'])
   })
 }
@@ -74,11 +76,35 @@ t.test('the log has one line a request, and never a key', async (t) => {
   t.notMatch(JSON.stringify(server.log), /secret|from-the-client|YW5u/)
 })
 
+t.test('a request that takes more than a second is a warning', async (t) => {
+  const server = await serve(t, t.testdir({}))
+  const body = '{"username":"ann","password":"secret-key"}'
+  const expect = { expect: '100-continue', 'content-length': body.length }
+  const slow = request(`${server.url}/users/create`, { method: 'POST', headers: expect })
+  slow.flushHeaders()
+  // The server has the headers, and measures from there.
+  await once(slow, 'continue')
+  const start = performance.now()
+  while (performance.now() - start < 1100) await sleep(50)
+  slow.end(body)
+  const [reply] = (await once(slow, 'response')) as [IncomingMessage]
+  t.equal(reply.statusCode, 201)
+  reply.resume()
+  await server.stop()
+  t.match(
+    server.log.filter(({ level }) => level === 40),
+    [{ msg: 'slow request', method: 'POST', path: '/users/create', status: 201, ms: Number, ip: '127.0.0.1' }],
+  )
+})
+
 t.test('a proxy that is not trusted can not say who asks', async (t) => {
   const server = await serve(t, t.testdir({}))
-  await fetch(`${server.url}/healthcheck`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
+  await fetch(`${server.url}/nope`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
   await server.stop()
-  t.match(server.log.at(-1), { path: '/healthcheck', ip: '127.0.0.1' })
+  t.match(
+    server.log.filter(({ msg }) => msg === 'request'),
+    [{ path: '/nope', ip: '127.0.0.1' }],
+  )
 })
 
 t.test('only pages of the origins that are set may read the answers', async (t) => {
@@ -209,7 +235,8 @@ t.test('damaged files do not keep it from starting, and are logged', async (t) =
   t.equal((await register(server.url)).status, 402)
   t.equal(await readFile(join(dir, 'ann', 'auth.json'), 'utf8'), auth)
   await server.stop()
-  t.match(server.log, [{}, { level: 50, err: { message: /auth\.json: is not JSON/ } }, {}, {}])
+  const damaged = server.log.filter(({ level }) => level === 50)
+  t.match(damaged, [{ err: { message: /auth\.json: is not JSON/ } }])
   t.notMatch(JSON.stringify(server.log), /plainkey/)
 })
 
