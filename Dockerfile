@@ -6,6 +6,7 @@ COPY package.json package-lock.json ./
 # The scripts would build, and the sources come later: so packages are fetched anew only when the lock file changes.
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY build build
 COPY bin bin
 COPY src src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
