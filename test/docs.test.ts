@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { execPath } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -7,6 +7,7 @@ import { test } from 'tap'
 import { exitCodes } from '../src/command-error.ts'
 import { settings } from '../src/config.ts'
 import { errorTable } from '../src/protocol.ts'
+import { brokenLinks } from './links.ts'
 
 const root = new URL('../', import.meta.url)
 
@@ -63,22 +64,5 @@ test('docs/api.md has every error and no other', async (t) => {
 })
 
 test('every link of the docs leads to a file, and to a heading of it', async (t) => {
-  const inDocs = (await readdir(new URL('docs/', root))).map((name) => `docs/${name}`)
-  const pages = [...(await readdir(root)), ...inDocs].filter((name) => name.endsWith('.md'))
-  for (const page of pages) {
-    const text = await readFile(new URL(page, root), 'utf8')
-    for (const [, link = ''] of text.matchAll(/\]\(((?!https?:)[^)]+)\)/g)) {
-      const target = new URL(link, new URL(page, root))
-      const { hash } = target
-      target.hash = ''
-      await t.resolves(access(target), `${page}: ${link}`)
-      if (hash) t.ok(anchorsOf(await readFile(target, 'utf8')).includes(hash), `${page}: ${link}`)
-    }
-  }
+  t.same(await brokenLinks(fileURLToPath(root)), [])
 })
-
-/** The anchors that GitHub makes of headings. */
-function anchorsOf(markdown: string): string[] {
-  const headings = [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase())
-  return headings.map((heading) => `#${heading.replace(/[^\w\- ]/g, '').replaceAll(' ', '-')}`)
-}
