@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { execPath } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -65,4 +65,28 @@ test('docs/api.md has every error and no other', async (t) => {
 
 test('every link of the docs leads to a file, and to a heading of it', async (t) => {
   t.same(await brokenLinks(fileURLToPath(root)), [])
+})
+
+test('README.md has fewer than 700 words, and begins with what kss is', async (t) => {
+  const text = await readFile(new URL('README.md', root), 'utf8')
+  t.match(text, /^# kss\n\nA sync server for /)
+  const words = text.split(/\s+/).length
+  t.ok(words < 700, `${words} words`)
+})
+
+test('no page installs kss from npm, where it is not yet, but a package of this version', async (t) => {
+  const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { version: string }
+  const folders = [root, new URL('docs/', root)]
+  const names = await Promise.all(
+    folders.map(async (folder) => (await readdir(folder)).map((name) => new URL(name, folder))),
+  )
+  const pages = names.flat().filter(({ pathname }) => /\.(md|service|yaml|timer)$/.test(pathname))
+  const wrong = []
+  for (const page of pages) {
+    for (const line of (await readFile(page, 'utf8')).split('\n')) {
+      const [, packed = version] = /kss-server-(.+)\.tgz/.exec(line) ?? []
+      if (packed !== version || /\bnp(m|x)\b.*[ `]kss-server(@|\s|`|$)/.test(line)) wrong.push(line)
+    }
+  }
+  t.same(wrong, [])
 })

@@ -5,7 +5,7 @@ const { resolve } = createRequire(import.meta.url)
 
 /**
  * Loads a package that only one importer needs, so kss comes without it. Throws SourceError when it is not there, and
- * asks for the version that package.json has as an optional peer: npx refuses others.
+ * asks for the version that package.json has as an optional peer.
  */
 export async function importOptional<T>(name: string, version: string): Promise<T> {
   try {
@@ -13,7 +13,7 @@ export async function importOptional<T>(name: string, version: string): Promise<
   } catch (cause) {
     const wanted = `${name}@${version}`
     const line = `This import needs the package ${name}, which is not installed.`
-    throw new SourceError(`${line} Try: npm i -g ${wanted}, or: npx -p kss-server -p ${wanted} kss import …`, { cause })
+    throw new SourceError(`${line} Try: npm i -g ${wanted}`, { cause })
   }
   return (await import(name)) as T
 }
