@@ -1,9 +1,9 @@
 import { rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { FileCache } from '../../src/store/file-cache.ts'
 import { replaceFile } from '../../src/store/atomic-file.ts'
+import { runAhead } from '../run-ahead.ts'
 
 t.test('many who ask at once share one read', async (t) => {
   const path = join(t.testdir({ a: 'text' }), 'a')
@@ -48,26 +48,28 @@ t.test('what was read while it was forgotten is not kept', async (t) => {
 })
 
 t.test('a file is read again when it changed, and only then', async (t) => {
+  const pass = runAhead(t)
   const path = join(t.testdir({ a: 'old' }), 'a')
   const cache = new FileCache((text) => ({ text }))
   const old = await cache.get('a', path)
   const written = { text: 'mine' }
   cache.set('a', path, written, await replaceFile(path, 'mine'))
-  await sleep(1000)
+  pass(1000)
   t.equal(cache.peek('a'), written, 'what one wrote oneself is not read again')
   await writeFile(path, 'theirs')
-  await sleep(1000)
+  pass(1000)
   t.equal(cache.peek('a'), undefined)
   t.same(await cache.get('a', path), { text: 'theirs' })
   t.same(old, { text: 'old' })
 })
 
 t.test('what is held is not looked for on the disk', async (t) => {
+  const pass = runAhead(t)
   const path = join(t.testdir({ a: 'old' }), 'a')
   const cache = new FileCache((text) => ({ text }))
   const held = { text: 'not in the file yet' }
   cache.hold('a', path, held)
-  await sleep(1000)
+  pass(1000)
   t.equal(cache.peek('a'), held)
 })
 
