@@ -9,8 +9,6 @@ const run = promisify(execFile)
 const project = join(import.meta.dirname, '..')
 const outdated = { code: 2, stdout: '', stderr: 'The build is older than the source. Run: npm run build\n' }
 
-t.setTimeout(180_000)
-
 interface Checkout {
   folder: string
   /** Writes a source file; it is older than any build, as git and `cp -p` may leave it. */

@@ -21,8 +21,6 @@ interface Lock {
   packages: Record<string, { version: string; dev?: boolean }>
 }
 
-t.setTimeout(180_000)
-
 /** Outside of the project, so that nothing in there finds the project's node_modules. */
 async function tempFolder(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))

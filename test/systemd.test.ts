@@ -13,8 +13,6 @@ const unit = join(project, 'docs', 'kss.service')
 const launcher = join(project, 'bin', 'kss.cjs')
 const text = await readFile(unit, 'utf8')
 
-t.setTimeout(60_000)
-
 /** The offline part of `systemd-analyze security` came with systemd 250. */
 const systemd = Number(/^systemd (\d+)/.exec(versionOf('systemd-analyze'))?.[1] ?? 0)
 const analyze = systemd >= 250 ? {} : { skip: 'systemd-analyze of systemd 250 or newer is not on this machine' }

@@ -3,7 +3,6 @@ import { checkCuts, recordCuts, thorough, traced } from './cuts.ts'
 import { killedMutants } from './mutants.ts'
 import type { Session } from './record.ts'
 
-t.setTimeout(thorough ? 3_600_000 : 110_000)
 t.jobs = 2
 
 /** The first process is killed when it begins its nth flush: the next one sees what it did, but that is not durable. */

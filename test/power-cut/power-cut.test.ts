@@ -3,8 +3,6 @@ import { checkCuts, recordCuts, thorough, traced } from './cuts.ts'
 import { check, collectStates, pick } from './explore.ts'
 import { recordRecoveries } from './record.ts'
 
-t.setTimeout(thorough ? 3_600_000 : 110_000)
-
 t.test('whatever a power cut leaves, a start finds all that was acknowledged', traced, async (t) => {
   const recording = await recordCuts(t, { sessions: [{ part: 'live' }], samples: 6 })
   t.same(await checkCuts(t, recording, 500), [])
