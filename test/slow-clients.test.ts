@@ -2,6 +2,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { build, position, Reader } from './helper.ts'
+import { until } from './until.ts'
 
 interface Kind {
   name: string
@@ -10,8 +11,6 @@ interface Kind {
   act: (socket: Socket) => void
   /** The statuses of all that a client reads; empty where it reads nothing. */
   answers: string
-  /** Seconds until the server must have closed. */
-  limit: number
 }
 
 /** So large that the answers do not fit into what the system keeps for a connection: some MiB. */
@@ -30,42 +29,37 @@ const pull = `GET /syncs/progress/${book.document} HTTP/1.1\r\nHost: kss\r\n${cr
 const put = 'PUT /syncs/progress HTTP/1.1\r\nHost: kss\r\n'
 
 const kinds: Kind[] = [
-  { name: 'send nothing', clients: 60, act: () => undefined, answers: '408', limit: 15 },
+  { name: 'send nothing', clients: 60, act: () => undefined, answers: '408' },
   {
     name: 'send a header byte by byte',
     clients: 60,
     act: (socket) => dribble(socket, `GET /healthcheck HTTP/1.1\r\nHost: kss\r\n${credentials}X-Slow: `),
     answers: '408',
-    limit: 15,
   },
   {
     name: 'send a body byte by byte',
     clients: 60,
     act: (socket) => dribble(socket, `${put}${credentials}Content-Length: 10000\r\n\r\n{`),
     answers: '408',
-    limit: 15,
   },
   {
     name: 'send a chunk byte by byte',
     clients: 60,
     act: (socket) => dribble(socket, `${put}${credentials}Transfer-Encoding: chunked\r\n\r\nff\r\n{`),
     answers: '408',
-    limit: 15,
   },
   {
     name: 'send a body byte by byte that nobody reads',
     clients: 60,
     act: (socket) => dribble(socket, `${put}Content-Length: 10000\r\n\r\n{`),
     answers: '401 408',
-    limit: 15,
   },
-  { name: 'ask once and stay', clients: 60, act: (socket) => socket.write(pull), answers: '200', limit: 15 },
+  { name: 'ask once and stay', clients: 60, act: (socket) => socket.write(pull), answers: '200' },
   {
     name: 'ask and ask, and never read',
     clients: 20,
     act: (socket) => socket.pause().write(pull.repeat(pulls)),
     answers: '',
-    limit: 65,
   },
 ]
 
@@ -108,35 +102,31 @@ class Client {
 
 const groups = kinds.map((kind) => ({ ...kind, all: Array.from({ length: kind.clients }, () => new Client(kind.act)) }))
 const clients = groups.flatMap((group) => group.all)
-const started = performance.now()
-while (open.size < clients.length) await sleep(10)
+await until(() => open.size === clients.length)
 const readers = pullWhile(() => clients.some((client) => client.serverSocket))
 
 t.teardown(() => clients.forEach((client) => client.hangUp()))
 
-t.test('answers wait in the server for those who do not read', async (t) => {
-  await sleep(1000)
-  const waiting = groups.at(-1)?.all.filter((client) => (client.serverSocket?.writableLength ?? 0) > 0)
-  t.equal(waiting?.length, groups.at(-1)?.clients)
+t.test('a request may take 10 seconds, and a connection may be idle for 12', async (t) => {
+  t.match(app.server, { headersTimeout: 10_000, requestTimeout: 10_000, timeout: 12_000 })
 })
 
-for (const { name, limit, answers, all } of groups) {
+t.test('answers wait in the server for those who do not read', async (t) => {
+  const { all } = groups.at(-1)!
+  await until(() => all.every((client) => (client.serverSocket?.writableLength ?? 0) > 0))
+  t.pass()
+})
+
+for (const { name, answers, all } of groups) {
   t.test(`${all.length} clients that ${name} are closed`, async (t) => {
-    const left = (): number => all.filter((client) => client.serverSocket).length
-    while (left() > 0 && performance.now() < started + limit * 1000) await sleep(50)
-    t.equal(left(), 0)
-    if (left() > 0) {
-      // Or the tests would never end.
-      for (const client of all) client.hangUp()
-    } else if (answers !== '') {
-      t.same(new Set(await Promise.all(all.map((client) => client.closed))), new Set([answers]))
-    }
+    await until(() => all.every((client) => client.serverSocket === undefined))
+    if (answers !== '') t.same(new Set(await Promise.all(all.map((client) => client.closed))), new Set([answers]))
+    else t.pass()
   })
 }
 
 t.test('meanwhile readers are answered', async (t) => {
   const seen = await readers
-  t.ok(seen.length > 20)
   t.same(new Set(seen), new Set([200]))
 })
 
