@@ -1,4 +1,5 @@
 import { STATUS_CODES, type Server } from 'node:http'
+import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { errorTable, type ErrorName } from './protocol.ts'
@@ -31,6 +32,9 @@ function tooManyMessage(seconds: number): string {
 /** File-system errors that say "no room"; any other one is "not now". @see STORAGE.md §3, Faults */
 const noRoom = new Set(['ENOSPC', 'EDQUOT'])
 
+/** libuv has no name for EDQUOT: the code is "Unknown system error -122" on Linux. */
+const quotaErrno = -constants.errno.EDQUOT
+
 /** The row of the error table for anything thrown: by us, by Fastify, by the file system. */
 export function errorName(error: unknown): ErrorName {
   if (error instanceof ProtocolError) return error.error
@@ -40,7 +44,7 @@ export function errorName(error: unknown): ErrorName {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'bodyTooLarge'
   // What is left of Fastify's own 4xx: a bad URL, a body that is shorter than it said.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return 'badRequest'
-  if (noRoom.has(code)) return 'storageFull'
+  if (noRoom.has(code) || errno === quotaErrno) return 'storageFull'
   if (code === 'STALE_ACCOUNT') return 'unauthorized'
   if (code === 'QUOTA_REACHED') return 'quotaReached'
   return errno === undefined && code !== 'DAMAGED_FILE' ? 'unknown' : 'unavailable'

@@ -1,13 +1,17 @@
+import { constants } from 'node:os'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { createAnswerRaw, errorName, ProtocolError } from '../src/errors.ts'
 
 const systemError = (code: string): Error => Object.assign(new Error(code), { code, errno: -1 })
+const quotaErrno = -constants.errno.EDQUOT
+const quotaError = Object.assign(new Error(), { code: `Unknown system error ${quotaErrno}`, errno: quotaErrno })
 
 for (const [what, error, expected] of [
   ['an error of the protocol', new ProtocolError('userExists'), 'userExists'],
   ['a full disk', systemError('ENOSPC'), 'storageFull'],
   ['a quota', systemError('EDQUOT'), 'storageFull'],
+  ['a quota that Node has no name for', quotaError, 'storageFull'],
   ['a failing disk', systemError('EIO'), 'unavailable'],
   ['missing rights', systemError('EACCES'), 'unavailable'],
   ['too many open files', systemError('EMFILE'), 'unavailable'],

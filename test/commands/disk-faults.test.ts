@@ -98,6 +98,7 @@ t.test('flushes that do not end do not hold up who reads', { skip: noStrace }, a
 for (const [what, options, status] of [
   ['EIO at every flush', ['fsync', 'fsync:error=EIO'], 503],
   ['ENOSPC at every write to a file', ['write,pwrite64,writev', 'write,pwrite64,writev:error=ENOSPC'], 507],
+  ['EDQUOT at every write to a file', ['write,pwrite64,writev', 'write,pwrite64,writev:error=EDQUOT'], 507],
 ] as const) {
   t.test(
     `${what}: ${status}, the old value stays, and all goes on without a restart`,
@@ -109,7 +110,7 @@ for (const [what, options, status] of [
       await writtenBehind(dir)
       const [journal = ''] = (await readdir(join(dir, '.journal'))).toReversed()
       const [trace, inject] = options
-      const path = what.startsWith('ENOSPC') ? ['-P', join(dir, '.journal', journal)] : []
+      const path = status === 507 ? ['-P', join(dir, '.journal', journal)] : []
       const fault = ['-e', `trace=${trace}`, '-e', `inject=${inject}`, ...path]
       const detach = await strace(t, server.child.pid!, fault)
       t.equal(await push('lost'), status)
