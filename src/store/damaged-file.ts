@@ -14,7 +14,8 @@ export class DamagedFile extends Error {
 export function parseObject(text: string, path: string): Record<string, unknown> {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    // A byte order mark: some editors put one at the beginning.
+    value = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch {
     // The parser's own message quotes the text, which may be a key, and this one is logged.
     throw new DamagedFile(path, 'is not JSON')

@@ -217,6 +217,18 @@ t.test('damage that can not be set aside is reported, and history is served all 
   t.match(damage, [{ code: 'DAMAGED_FILE' }, { code: 'ENAMETOOLONG' }])
 })
 
+t.test('files that begin with a byte order mark are read', async (t) => {
+  const bom = '\uFEFF'
+  const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
+  const text = bom + JSON.stringify(pushed)
+  const dir = t.testdir({ ann: { 'auth.json': bom + auth, 'abc.json': text, history: { 'abc.jsonl': text } } })
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => t.fail(String(error)) })
+  t.teardown(() => store.close())
+  t.match(await store.getUser('ann'), { key: 'K' })
+  t.match(await store.getProgress('ann', 'abc'), pushed)
+  t.match(await store.listHistory('ann', 'abc'), [pushed])
+})
+
 for (const [what, auth] of [
   ['a torn credential', '{"x-auth-user":"ann","x-au'],
   ['an empty credential', ''],
