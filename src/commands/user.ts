@@ -181,7 +181,9 @@ async function rm(username: string, flags: StateFlags & { yes?: boolean }): Prom
     return config
   })
   const advice =
-    upstream === '' ? '' : `${upstream} does not bring it back, unless you say: kss user allow-return ${plain(username)}\n`
+    upstream === ''
+      ? ''
+      : `${upstream} does not bring it back, unless you say: kss user allow-return ${plain(username)}\n`
   print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine(gone)}.\n${advice}`)
 }
 

@@ -5,10 +5,11 @@ import { current, isCurrent, StaleAccount } from './account.ts'
 import { syncFolder } from './atomic-file.ts'
 import type { StoredUser } from './auth-file.ts'
 import { unlessAbsent } from './error-code.ts'
-import { collectPushes, voidLine } from './journal-entry.ts'
-import { Journal, readJournal, syncJournal } from './journal.ts'
+import { collectPushes, isEntry, voidLine, type JournalEntry } from './journal-entry.ts'
+import { Journal } from './journal.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
+import { readJournal, syncJournal } from './read-journal.ts'
 import { RegistrationFile } from './registration-file.ts'
 import type { Account, NewUser, Now, Quota, Registration, Store, User } from './store.ts'
 import { Turns } from './turns.ts'
@@ -64,7 +65,7 @@ export class FileStore implements Store {
   /** Serves what a crash left in the journal, and brings it into the files meanwhile. */
   static async open({ dir, ...options }: FileStoreOptions): Promise<FileStore> {
     const folder = join(dir, '.journal')
-    const { entries, newest } = await readJournal(folder, options.onDamage)
+    const { entries, newest } = await readJournal(folder, isEntry, options.onDamage)
     const journal = new Journal(folder, newest)
     const store = new FileStore(dir, journal, options)
     try {
@@ -87,7 +88,7 @@ export class FileStore implements Store {
     return store
   }
 
-  async #replay(dir: string, entries: unknown[]): Promise<void> {
+  async #replay(dir: string, entries: JournalEntry[]): Promise<void> {
     for (const { folder, file, ...kept } of collectPushes(entries)) {
       // Also for an account that is gone: its name may be given again.
       this.#progress.notePushes(join(dir, folder))

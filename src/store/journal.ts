@@ -1,11 +1,11 @@
 import { constants, fstatSync } from 'node:fs'
-import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises'
+import { mkdir, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { syncFolder } from './atomic-file.ts'
 import { DamagedFile } from './damaged-file.ts'
-import { hasCode, unlessAbsent } from './error-code.ts'
-import { checkFolder, openTrusted, readTrusted } from './trusted-file.ts'
+import { hasCode } from './error-code.ts'
+import { listNames, numberOf } from './read-journal.ts'
+import { openTrusted } from './trusted-file.ts'
 import { Turns } from './turns.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY } = constants
@@ -112,69 +112,8 @@ export class Journal {
   }
 }
 
-/** A line of the journal: a checksum, so that what a crash tore is known for it, and what was said. */
-export function journalLine(json: string): string {
-  return `${checksum(json)} ${json}\n`
-}
-
-export interface JournalContent {
-  /** Oldest first. */
-  entries: unknown[]
-  /** The number of the newest file; 0 when there is none. */
-  newest: number
-}
-
-/** What the journal says; `onDamage` is told of each file with a line that a crash tore: nobody was told it is kept. */
-export async function readJournal(dir: string, onDamage: (error: Error) => void): Promise<JournalContent> {
-  const names = await listNames(dir)
-  const entries: unknown[] = []
-  for (const name of names) {
-    const path = join(dir, name)
-    const lines = (await readTrusted(path)).split('\n').filter((line) => line !== '')
-    const whole = lines.filter(isWhole)
-    for (const line of whole) entries.push(JSON.parse(line.slice(9)))
-    if (whole.length < lines.length) onDamage(new DamagedFile(path, 'has a line that a crash tore'))
-  }
-  return { entries, newest: numberOf(names.at(-1) ?? '0') }
-}
-
-/**
- * Makes durable what a process that was killed had written and not flushed: files that are built on a line must not
- * outlive it, or a later replay would not know them for what they are.
- */
-export async function syncJournal(dir: string): Promise<void> {
-  for (const name of await listNames(dir)) {
-    const file = await open(join(dir, name), 'r+')
-    try {
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-  }
-}
-
-/** Whether the line is as it was written. */
-export function isWhole(line: string): boolean {
-  return line.startsWith(`${checksum(line.slice(9))} `)
-}
-
-function checksum(json: string): string {
-  return crc32(json).toString(16).padStart(8, '0')
-}
-
 function fileName(number: number): string {
   return `${String(number).padStart(10, '0')}.log`
-}
-
-function numberOf(name: string): number {
-  return Number.parseInt(name, 10)
-}
-
-/** Oldest first. */
-async function listNames(dir: string): Promise<string[]> {
-  await checkFolder(dir)
-  const names = ((await unlessAbsent(readdir(dir))) ?? []).filter((name) => /^\d+\.log$/.test(name))
-  return names.toSorted((one, other) => numberOf(one) - numberOf(other))
 }
 
 async function openNew(path: string): Promise<FileHandle> {

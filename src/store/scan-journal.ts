@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { unlessAbsent } from './error-code.ts'
-import { collectPushes, isEntry } from './journal-entry.ts'
-import { isWhole } from './journal.ts'
+import { collectPushes, isEntry, type JournalEntry } from './journal-entry.ts'
 import { keepCopy } from './keep-copy.ts'
+import { isWhole, parseLine } from './read-journal.ts'
 import { replaceFile } from './atomic-file.ts'
 import { checkAccess, checkKind, checkStray, listEntries, readText, type Entry, type Scan } from './scan-entries.ts'
 
@@ -29,7 +29,7 @@ export async function checkJournalFiles(scan: Scan, folder: Entry): Promise<Entr
  * next start brings up to date. What is mended must not be in use: only before a store is opened.
  */
 export async function checkJournalLines(scan: Scan, files: Entry[]): Promise<Set<string>> {
-  const entries: unknown[] = []
+  const entries: JournalEntry[] = []
   for (const file of files) {
     const text = await readText(scan, file)
     if (text !== undefined) entries.push(...checkLines(scan, file, text))
@@ -38,7 +38,7 @@ export async function checkJournalLines(scan: Scan, files: Entry[]): Promise<Set
   return scan.running ? new Set() : await checkPushes(scan, entries)
 }
 
-function checkLines(scan: Scan, { at: name, path }: Entry, text: string): unknown[] {
+function checkLines(scan: Scan, { at: name, path }: Entry, text: string): JournalEntry[] {
   const lines = text.split('\n').filter((line) => line !== '')
   const said = lines.map(parseEntry)
   const good = lines.filter((_, at) => said[at] !== undefined)
@@ -60,7 +60,7 @@ function checkLines(scan: Scan, { at: name, path }: Entry, text: string): unknow
   return said.filter((entry) => entry !== undefined)
 }
 
-async function checkPushes({ dir, found }: Scan, entries: unknown[]): Promise<Set<string>> {
+async function checkPushes({ dir, found }: Scan, entries: JournalEntry[]): Promise<Set<string>> {
   const pending = new Set<string>()
   let [kept, lost] = [0, 0]
   for (const { folder, file, pushes } of collectPushes(entries)) {
@@ -85,15 +85,10 @@ function count(pushes: number): string {
   return pushes === 1 ? '1 push' : `${pushes} pushes`
 }
 
-/** What the line says; undefined when it is damaged or leads out of the state directory. */
-function parseEntry(line: string): unknown {
-  if (!isWhole(line)) return undefined
-  try {
-    const entry: unknown = JSON.parse(line.slice(9))
-    return isEntry(entry) ? entry : undefined
-  } catch {
-    return undefined
-  }
+/** What the line says; undefined when it is damaged, or no entry. */
+function parseEntry(line: string): JournalEntry | undefined {
+  const entry = isWhole(line) ? parseLine(line) : undefined
+  return isEntry(entry) ? entry : undefined
 }
 
 async function dropBadLines(path: string, good: string[]): Promise<void> {

@@ -1,5 +1,7 @@
+import { stat } from 'node:fs/promises'
 import type { Progress } from '../protocol.ts'
-import { againLine, pushLine } from './journal-entry.ts'
+import { unlessAbsent } from './error-code.ts'
+import { keptLine } from './journal-entry.ts'
 
 /** A record whose file is older than the journal. */
 export interface Waiting {
@@ -25,10 +27,9 @@ export interface Taken {
   lines: string[]
 }
 
-/** The journal's lines for all that waits, in place of those that stand there. */
+/** The journal's line for all that waits, in place of those that stand there. */
 export function keepAnew({ path, record, lines }: Waiting): string {
-  const rows = lines.map((line) => pushLine(path, line, true))
-  return againLine(path) + rows.join('') + pushLine(path, JSON.stringify(record), false)
+  return keptLine(path, lines, JSON.stringify(record))
 }
 
 /** Takes what waits now, for one round. */
@@ -36,4 +37,13 @@ export function take(waiting: Waiting): Taken {
   const { record, lines } = waiting
   waiting.lines = []
   return { waiting, record, lines }
+}
+
+/** Whether a user's folder is not there: not when the disk cannot say. */
+export async function isGone(folder: string): Promise<boolean> {
+  try {
+    return (await unlessAbsent(stat(folder))) === undefined
+  } catch {
+    return false
+  }
 }

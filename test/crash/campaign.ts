@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Account } from './account.ts'
 import { Client } from './client.ts'
 import { checkFiles, checkStopped } from './disk.ts'
+import { Obstacle } from './obstacle.ts'
 import { Random } from './random.ts'
 import { Report } from './report.ts'
 import { startServer, type Server } from './server.ts'
@@ -18,6 +19,8 @@ export interface CampaignOptions {
   stopEvery: number
   /** Milliseconds from, to: how long there is load before a kill. Each cycle takes one of them. */
   loads: readonly (readonly [number, number])[]
+  /** How likely a cycle that ends with a kill has a history that cannot be written. */
+  obstacles: number
   onCycle?: (report: Report) => void
 }
 
@@ -37,6 +40,7 @@ interface Campaign {
   accounts: Accounts
   random: Random
   report: Report
+  obstacle: Obstacle
   /** Milliseconds that the last start took. */
   startTime: number
 }
@@ -51,7 +55,8 @@ export async function runCampaign(options: CampaignOptions): Promise<Report> {
     guests: ['guest-1', 'guest-2'].map((name) => new Account(name, ['diary', 'notes'])),
   }
   const report = new Report()
-  const campaign = { options, accounts, random: new Random(options.seed), report, startTime: 200 }
+  const obstacle = new Obstacle(options.dir, 'ann')
+  const campaign = { options, accounts, random: new Random(options.seed), report, obstacle, startTime: 200 }
   while (report.cycles < options.cycles && report.violations.length === 0) {
     if (campaign.random.chance(0.2)) await killDuringStart(campaign)
     await runCycle(campaign)
@@ -73,12 +78,13 @@ async function killDuringStart(campaign: Campaign): Promise<void> {
 }
 
 async function runCycle(campaign: Campaign): Promise<void> {
-  const { options, accounts, random, report } = campaign
+  const { options, accounts, random, report, obstacle } = campaign
+  const stops = (report.cycles + 1) % options.stopEvery === 0
+  await (!stops && random.chance(options.obstacles) ? obstacle.put() : obstacle.remove())
   const { url, server } = await startAndVerify(campaign)
   if (!url || report.violations.length > 0) return await server.kill()
-  const load = startLoad(url, accounts, random, report)
+  const load = startLoad(url, accounts, random, report, obstacle.isThere)
   await sleep(random.between(...random.pick(options.loads)))
-  const stops = (report.cycles + 1) % options.stopEvery === 0
   if (stops) {
     if (random.chance(0.5)) await load.end()
     load.expectStop()
@@ -94,7 +100,8 @@ async function runCycle(campaign: Campaign): Promise<void> {
 
 /** Nothing in hand is left uncertain. */
 async function runLast(campaign: Campaign): Promise<void> {
-  const { options, accounts, report } = campaign
+  const { options, accounts, report, obstacle } = campaign
+  await obstacle.remove()
   const { server } = await startAndVerify(campaign)
   await server.stop()
   await checkStopped(options.dir, allOf(accounts), report)
@@ -116,8 +123,9 @@ async function startAndVerify(campaign: Campaign): Promise<{ url: string | undef
 }
 
 /** Mostly with plain keys: hashing takes the time that the disk should have. With hashes it replaces the plain ones. */
-function start({ options, random, report }: Campaign): Server {
-  return startServer(options.launcher, options.dir, random.chance(0.3), report)
+function start({ options, random, report, obstacle }: Campaign): Server {
+  const hashKeys = random.chance(0.3)
+  return startServer(options.launcher, options.dir, { hashKeys, mayComplain: obstacle.isThere }, report)
 }
 
 function allOf({ readers, guests }: Accounts): Account[] {

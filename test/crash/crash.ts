@@ -25,6 +25,7 @@ const report = await runCampaign({
   cycles,
   stopEvery: 5,
   loads: variedLoads,
+  obstacles: 0.3,
   onCycle: (soFar) => {
     if (performance.now() - shown < 10_000) return
     shown = performance.now()

@@ -16,6 +16,7 @@ t.test('what was acknowledged outlives kill -9, once, and nobody sees half of a 
     cycles: 25,
     stopEvery: 5,
     loads: variedLoads,
+    obstacles: 0.3,
   })
   t.comment(`seed: ${seed}, ${report.summary()}`)
   t.ok(report.acknowledged > 0)

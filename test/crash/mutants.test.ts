@@ -17,8 +17,9 @@ for (const [name, mutant] of Object.entries(mutants)) {
     const folder = await tempFolder(t)
     const launcher = await makeMutant(join(folder, 'mutant'), mutant)
     const seed = randomInt(2 ** 32)
-    const { loads, stopEvery } = mutant
-    const report = await runCampaign({ launcher, dir: join(folder, 'state'), seed, cycles: 20, stopEvery, loads })
+    const { loads, stopEvery, obstacles = 0 } = mutant
+    const dir = join(folder, 'state')
+    const report = await runCampaign({ launcher, dir, seed, cycles: 20, stopEvery, loads, obstacles })
     t.comment(`seed: ${seed}, ${report.summary()}`)
     t.match(report.violations[0], mutant.symptom)
   })

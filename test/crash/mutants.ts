@@ -13,6 +13,8 @@ export interface Mutant {
   loads: [number, number][]
   /** What is wrong with the history alone shows at a stop; for the rest a stop would be a lost kill. */
   stopEvery: number
+  /** @see CampaignOptions */
+  obstacles?: number
   /** What the oracle says of it. */
   symptom: RegExp
 }
@@ -67,6 +69,22 @@ export const mutants: Record<string, Mutant> = {
       const next = taken.values();`,
     loads: [[620, 800]],
     stopEvery: 2,
+    symptom: /was acknowledged/,
+  },
+  'keeps pushes anew after it made those before void': {
+    file: 'store/write-behind.js',
+    text: "await this.#journal.append(() => failed.map(keepAnew).join(''));",
+    bug: `{
+        const { journalLine } = await import('./read-journal.js');
+        const entries = failed.map((each) => JSON.parse(keepAnew(each).slice(9)));
+        const voids = entries.map(({ folder, file }) => journalLine(JSON.stringify({ folder, file }))).join('');
+        await this.#journal.append(() => voids);
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        await this.#journal.append(() => failed.map(keepAnew).join(''));
+      }`,
+    loads: [[600, 850]],
+    stopEvery: Infinity,
+    obstacles: 0.5,
     symptom: /was acknowledged/,
   },
   'gives a new user what was pushed for a deleted one': {

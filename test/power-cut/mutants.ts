@@ -62,6 +62,14 @@ export const mutants: Mutant[] = [
     text: 'await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)));',
     by: 'await this.#journal.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
   },
+  {
+    name: 'keeps pushes anew in lines that a cut may tear apart',
+    file: 'journal-entry.js',
+    text: 'return journalLine(`{"folder":${folder},"file":${file},"kept":{"rows":[${rows.join()}],"record":${record}}}`);',
+    by: `const place = \`"folder":\${folder},"file":\${file}\`;
+    const pushes = [...rows.map((row) => \`,"push":\${row}\`), \`,"push":\${record},"row":false\`];
+    return ['', ...pushes].map((push) => journalLine(\`{\${place}\${push}}\`)).join('');`,
+  },
 ]
 
 /** Matter only after a process was killed, when it began this flush. */

@@ -25,7 +25,7 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
   const troubles = halfFiles(state)
   const accounts = new Map<string, Account>()
   const told = (error: unknown): unknown => isTornJournal(error) || troubles.push(String(error))
-  await writeTree(dir, state)
+  await writeTree(dir, withoutObstacles(state))
   let store: FileStore | undefined
   try {
     store = await FileStore.open({ dir, history: true, onDamage: told })
@@ -48,6 +48,11 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
   }
   await rm(dir, { recursive: true })
   return { accounts, troubles }
+}
+
+/** An operator removes the files that stand where a folder should be. */
+function withoutObstacles(state: Tree): Tree {
+  return new Map([...state].filter(([path, data]) => data === null || !path.endsWith('/history')))
 }
 
 /** A reader of the files never sees half of one; what a temp or a line of a journal or history holds is nobody's. */

@@ -1,5 +1,7 @@
 // Run by record.ts as a program of its own, on the compiled store.
 import { openSync, writeSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileStore as Store } from '../../src/store/file-store.ts'
 import type { Act, Mark } from './marks.ts'
@@ -92,7 +94,23 @@ async function live(dir: string): Promise<void> {
     await Promise.all([ann.push('a'), bobAgain.push('new'), sleep(80)])
   }
   await pushAll(bobAgain)
+  await pushBlocked(store, dir)
   await store.close()
+}
+
+/** A user whose history cannot be written for a while: the journal keeps the pushes anew with each try. */
+async function pushBlocked(store: Store, dir: string): Promise<void> {
+  const eve = new Reader(store, 'eve')
+  await eve.create()
+  const obstacle = join(dir, 'eve', 'history')
+  await writeFile(obstacle, '')
+  for (let number = 0; number < 3; number++) await Promise.all(['a', 'b'].map((document) => eve.push(document)))
+  await store.flush()
+  await eve.push('c')
+  await store.flush()
+  await rm(obstacle)
+  await store.flush()
+  await eve.push('a')
 }
 
 type Readers = [Reader, Reader, Reader, Reader]

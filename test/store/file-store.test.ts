@@ -225,8 +225,8 @@ t.test('files that begin with a byte order mark are read', async (t) => {
   const store = await FileStore.open({ dir, history: true, onDamage: (error) => t.fail(String(error)) })
   t.teardown(() => store.close())
   t.match(await store.getUser('ann'), { key: 'K' })
-  t.match(await store.getProgress('ann', 'abc'), pushed)
-  t.match(await store.listHistory('ann', 'abc'), [pushed])
+  t.match(await byName(store).getProgress('ann', 'abc'), pushed)
+  t.match(await byName(store).listHistory('ann', 'abc'), [pushed])
 })
 
 for (const [what, auth] of [

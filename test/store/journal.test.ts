@@ -1,15 +1,17 @@
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Journal, journalLine, readJournal } from '../../src/store/journal.ts'
+import { Journal } from '../../src/store/journal.ts'
+import { journalLine, readJournal } from '../../src/store/read-journal.ts'
 
+const isAnything = (_value: unknown): _value is unknown => true
 const line = (what: unknown): string => journalLine(JSON.stringify(what))
 
 async function open(t: Test): Promise<{ dir: string; journal: Journal; read: () => Promise<unknown[]> }> {
   const dir = join(t.testdir({}), '.journal')
   const journal = new Journal(dir, 0)
   t.teardown(() => journal.close(false))
-  const read = async () => (await readJournal(dir, (error) => t.fail(error))).entries
+  const read = async () => (await readJournal(dir, isAnything, (error) => t.fail(error))).entries
   return { dir, journal, read }
 }
 
@@ -64,7 +66,7 @@ for (const [what, damage] of [
     await journal.append(() => line('whole'))
     await appendFile(join(dir, '0000000001.log'), damage)
     const told: Error[] = []
-    t.same((await readJournal(dir, (error) => told.push(error))).entries, ['whole'])
+    t.same((await readJournal(dir, isAnything, (error) => told.push(error))).entries, ['whole'])
     t.match(told, [{ code: 'DAMAGED_FILE', message: /0000000001\.log: has a line that a crash tore$/ }])
   })
 }

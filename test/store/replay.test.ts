@@ -4,8 +4,8 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
 import { hasCode } from '../../src/store/error-code.ts'
 import { FileStore } from '../../src/store/file-store.ts'
-import { againLine, voidLine, pushLine } from '../../src/store/journal-entry.ts'
-import { journalLine } from '../../src/store/journal.ts'
+import { keptLine, voidLine, pushLine } from '../../src/store/journal-entry.ts'
+import { journalLine } from '../../src/store/read-journal.ts'
 import { pushed } from './contract.ts'
 import { removeFoldersLast } from '../folders-last.ts'
 import { byName } from './by-name.ts'
@@ -137,12 +137,38 @@ t.test('pushes of a user who is gone, or was somebody else, are nobody’s', asy
 })
 
 t.test('pushes that were kept anew, when their file could not be written, count once', async (t) => {
-  const kept =
-    entry(at('1')) + entry(at('2')) + againLine('ann/abc.json') + entry(at('1')) + entry(at('2')) + entry(at('1'))
+  const kept = keptLine('ann/abc.json', [at('1'), at('2')].map(line), line(at('2', { timestamp: 1005 })))
+  const journal = [entry(at('0', { document: 'x' }), 'ann/x.json') + entry(at('1')) + entry(at('2')) + kept]
+  const { store } = await open(t, leftBy(t, { journal: [...journal, entry(at('1', { timestamp: 1006 }))] }))
+  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2', '1'])
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1', timestamp: 1006 })
+  t.match(await byName(store).getProgress('ann', 'x'), { progress: '0' })
+})
+
+t.test('pushes that an earlier build kept anew, in lines of their own, count once', async (t) => {
+  const again = journalLine('{"folder":"ann","file":"abc.json"}')
+  const kept = entry(at('1')) + entry(at('2')) + again + entry(at('1')) + entry(at('2')) + entry(at('1'))
   const { store } = await open(t, leftBy(t, { journal: [entry(at('0', { document: 'x' }), 'ann/x.json') + kept] }))
   t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2', '1'])
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1' })
   t.match(await byName(store).getProgress('ann', 'x'), { progress: '0' })
+})
+
+t.test('a crash in the middle of the pushes that are kept anew leaves those that stood there before', async (t) => {
+  const before = entry(at('1')) + entry(at('2'))
+  const dir = leftBy(t, { journal: [before] })
+  await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
+  await (await open(t, dir)).store.close()
+  const [name = ''] = await readdir(join(dir, '.journal'))
+  const kept = await readFile(join(dir, '.journal', name))
+  t.not(kept.toString(), before, 'it was kept anew')
+  await rm(join(dir, 'ann', 'history'), { recursive: true })
+  for (let length = 0; length <= kept.length; length += 1 + Math.floor(kept.length / 20)) {
+    const journal = [before, kept.subarray(0, length).toString()]
+    const { store } = await open(t, leftBy(t, { journal }))
+    t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2'], `${length} bytes`)
+    await store.close()
+  }
 })
 
 t.test('a push that was no row of the history becomes none, but its time counts', async (t) => {
@@ -178,14 +204,40 @@ t.test('a journal that somebody doctored does not lead out of the folder', async
   })
   const dir = leftBy(t, { journal: [lines.map(journalLine).join('')] })
   await (await open(t, dir)).store.close()
-  t.same((await readdir(dir, { recursive: true })).toSorted(), ['.journal', 'ann', 'ann/auth.json'])
+  t.match((await readdir(dir, { recursive: true })).toSorted(), ['.journal', /\.corrupt-/, 'ann', 'ann/auth.json'])
 })
 
-t.test('a line of the journal that says nothing keeps nobody from a start', async (t) => {
-  const lines = ['null', '5', '{}', '{"folder":5}', '{"folder":"ann","file":5,"push":{}}'].map(journalLine)
-  const { store } = await open(t, leftBy(t, { journal: [lines.join('') + entry(at('1'))] }))
-  t.match(await byName(store).getProgress('ann', 'abc'), at('1'))
-})
+const ofAbc = '"folder":"ann","file":"abc.json"'
+
+for (const [what, text] of [
+  ['null', 'null'],
+  ['a number', '5'],
+  ['no JSON', '{"folder":'],
+  ['no folder', '{}'],
+  ['a folder that is no name', '{"folder":5}'],
+  ['a file that is no name', `{"folder":"ann","file":5,"push":${line(at('2'))}}`],
+  ['the file of a credential', `{"folder":"ann","file":"auth.json","push":${line(at('2'))}}`],
+  ['a push that is null', `{${ofAbc},"push":null}`],
+  ['a push without a time', `{${ofAbc},"push":{"document":"abc","percentage":1,"progress":"2","device":"kpw"}}`],
+  ['a percentage that is a text', `{${ofAbc},"push":${line({ ...at('2'), percentage: '1' as unknown as number })}}`],
+  ['kept pushes that are null', `{${ofAbc},"kept":null}`],
+  ['kept pushes without a record', `{${ofAbc},"kept":{"rows":[${line(at('2'))}]}}`],
+  ['kept pushes with a row that is none', `{${ofAbc},"kept":{"rows":[5],"record":${line(at('2'))}}}`],
+] as const) {
+  t.test(`a line of the journal with ${what} is set aside and told, and the rest is replayed`, async (t) => {
+    const text1 = entry(at('1')) + journalLine(text) + entry(at('3'))
+    const dir = leftBy(t, { journal: [text1] })
+    const { store, damage } = await open(t, dir)
+    t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '3'])
+    t.match(damage, [
+      { message: /0000000001\.log: has 1 line that is no entry: the file is kept as .*\.log\.corrupt-…$/ },
+    ])
+    t.match(await store.getUser('ann'), { key: 'K' })
+    await store.close()
+    const [copy = ''] = await readdir(join(dir, '.journal'))
+    t.equal(await readFile(join(dir, '.journal', copy), 'utf8'), text1)
+  })
+}
 
 t.test('a disk that can not be written is served from the journal, which stays', async (t) => {
   const dir = leftBy(t, { journal: [entry(at('2'))] })
