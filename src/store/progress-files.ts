@@ -11,14 +11,14 @@ import { readRecord } from './read-record.ts'
 import { RecordEditor, type Located } from './record-editor.ts'
 import { rowOf } from './rows.ts'
 import type { Now } from './store.ts'
-import { WriteBehind } from './write-behind.ts'
+import { WriteBehind, type WriteBehindOptions } from './write-behind.ts'
 
-export interface ProgressFilesOptions {
+export interface ProgressFilesOptions extends WriteBehindOptions {
   /** Whether every push that is no repeat is also added to history/<document>.jsonl. */
   history: boolean
   /** Rows that a history keeps, the newest; 0, or left out, for all. */
   historyLimit?: number
-  /** Told of each file that does not parse and was set aside, and of what could not be written. */
+  /** Told of each file that does not parse and was set aside too. */
   onDamage: (error: unknown) => void
 }
 
@@ -50,7 +50,7 @@ export class ProgressFiles {
     this.#history = new HistoryFiles(options.historyLimit ?? 0)
     this.editor = new RecordEditor(this.#files, this.#history, options.history)
     const history = options.history ? this.#history : undefined
-    this.#behind = new WriteBehind(journal, this.#files, history, options.onDamage)
+    this.#behind = new WriteBehind(journal, this.#files, history, options)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 

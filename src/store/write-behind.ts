@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import type { Progress } from '../protocol.ts'
 import { replaceFile, setAside } from './atomic-file.ts'
@@ -6,13 +5,11 @@ import { unlessAbsent } from './error-code.ts'
 import type { FileCache } from './file-cache.ts'
 import type { HistoryFiles } from './history-file.ts'
 import type { Journal } from './journal.ts'
-import { keepAnew, take, type Taken, type Waiting } from './waiting.ts'
+import { Alarm, Backoff, cannotWrite, oncePerMinute } from './retry.ts'
+import { isGone, keepAnew, take, type Taken, type Waiting } from './waiting.ts'
 
 /** Milliseconds that a record waits for further pushes; with the writing itself it is in its file within a second. */
 const delayMs = 500
-
-/** Milliseconds after which what failed is tried again. */
-const retryMs = 1000
 
 /** Documents that may wait, so that neither the memory nor the time of a stop or start grows without end. */
 const mostWaiting = 2000
@@ -20,30 +17,40 @@ const mostWaiting = 2000
 /** Records that are written at a time: the other threads of the pool are for the journal, reads and scrypt. */
 const writers = 2
 
+export interface WriteBehindOptions {
+  /** Told of what could not be written, once a minute at most. */
+  onDamage: (error: unknown) => void
+  /** Milliseconds of a clock that is never set. */
+  now?: () => number
+}
+
 /** Brings what is in the journal into the files, each document once for many pushes. @see STORAGE.md §3, The journal */
 export class WriteBehind {
   readonly #journal: Journal
   readonly #files: FileCache<Progress>
   /** Undefined when none is kept. */
   readonly #history: HistoryFiles | undefined
-  readonly #onError: (error: unknown) => void
+  readonly #tell: (error: unknown) => void
+  readonly #backoff: Backoff
+  readonly #alarm: Alarm
   readonly #waiting = new Map<string, Waiting>()
-  #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   #begun = false
-  /** Why the last round failed; that was told. */
+  /** Why the last round failed. */
   #failure: unknown
 
   constructor(
     journal: Journal,
     files: FileCache<Progress>,
     history: HistoryFiles | undefined,
-    onError: (error: unknown) => void,
+    { onDamage, now = () => performance.now() }: WriteBehindOptions,
   ) {
     this.#journal = journal
     this.#files = files
     this.#history = history
-    this.#onError = onError
+    this.#backoff = new Backoff(now)
+    this.#alarm = new Alarm(() => void this.#start(false), now)
+    this.#tell = oncePerMinute(onDamage, now)
   }
 
   get(key: string): Waiting | undefined {
@@ -75,7 +82,7 @@ export class WriteBehind {
   /** Waits while too many documents wait for a slow disk; rejects when it fails. */
   async makeRoom(key: string): Promise<void> {
     while (this.#waiting.size >= mostWaiting && !this.#waiting.has(key)) {
-      await this.#start()
+      await this.#start(false)
       if (this.#failure !== undefined) throw this.#failure
     }
   }
@@ -97,51 +104,58 @@ export class WriteBehind {
   /** Writes all that waits now. Whether it could, whatever is pushed meanwhile: what fails is told, and tried again. */
   async flush(): Promise<boolean> {
     await this.#round
-    if (!this.isEmpty) await this.#start()
+    if (!this.isEmpty) await this.#start(true)
     return this.isEmpty || this.#failure === undefined
   }
 
   /** Ends the further tries. */
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#alarm.clear()
   }
 
   #schedule(ms: number): void {
-    if (this.#begun && !this.#round) this.#timer ??= setTimeout(() => void this.#start(), ms)
+    if (this.#begun && !this.#round) this.#alarm.set(ms)
   }
 
-  #start(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#round ??= this.#writeAll()
+  /** `all`: what failed before is tried again though its time has not come. */
+  #start(all: boolean): Promise<void> {
+    this.#alarm.clear()
+    this.#round ??= this.#writeAll(all || this.#backoff.delay <= 0)
     return this.#round
   }
 
-  async #writeAll(): Promise<void> {
-    let failure: unknown
+  async #writeAll(retries: boolean): Promise<void> {
     try {
-      failure = await this.#write()
+      this.#failure = await this.#write(retries)
     } catch (error) {
-      failure = error
-      if (this.#failure === undefined) this.#onError(error)
+      this.#failure = error
+      this.#tell(error)
       // Else the lines that wait would fill the memory.
       for (const waiting of this.#waiting.values()) waiting.failure ??= error
     }
-    this.#failure = failure
+    if (this.#failure === undefined) this.#backoff.reset()
+    else if (retries) this.#backoff.failed()
     this.#round = undefined
-    if (!this.isEmpty) this.#schedule(failure === undefined ? delayMs : retryMs)
+    for (const { failure } of this.#waiting.values()) {
+      this.#schedule(failure === undefined ? delayMs : this.#backoff.delay)
+    }
   }
 
-  /** Resolves to why something could not be written; undefined when all was. */
-  async #write(): Promise<unknown> {
-    const { before, taken } = await this.#journal.rotate(() => [...this.#waiting.values()].map(take))
+  /** Resolves to why something could not be written, now or before; undefined when all was. */
+  async #write(retries: boolean): Promise<unknown> {
+    const isDue = ({ failure }: Waiting): boolean => retries || failure === undefined
+    // Else each round would begin another journal file for nothing.
+    if (![...this.#waiting.values()].some(isDue)) return this.#failure
+    const { before, taken } = await this.#journal.rotate(() => [...this.#waiting.values()].filter(isDue).map(take))
     const next = taken.values()
     await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))
     const failed = [...this.#waiting.values()].filter(({ failure }) => failure !== undefined)
+    const [first] = failed
+    if (first) this.#tell(cannotWrite(first.path, first.failure))
     // Kept anew, so that one file that cannot be written does not make the journal grow for ever.
     if (failed.length > 0) await this.#journal.append(() => failed.map(keepAnew).join(''))
     await this.#journal.dropBefore(before)
-    return failed[0]?.failure
+    return first?.failure
   }
 
   async #writeEach(next: Iterable<Taken>): Promise<void> {
@@ -179,17 +193,8 @@ export class WriteBehind {
       this.#files.delete(waiting.key)
       return
     }
-    if (waiting.failure === undefined) this.#onError(error)
     waiting.lines = [...lines, ...waiting.lines]
     waiting.unsure = true
     waiting.failure = error
-  }
-}
-
-async function isGone(folder: string): Promise<boolean> {
-  try {
-    return (await unlessAbsent(stat(folder))) === undefined
-  } catch {
-    return false
   }
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { journalLine } from '../../src/store/read-journal.ts'
 import { kss, serve } from './kss.ts'
 
 const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
@@ -252,6 +253,38 @@ t.test('a record that is damaged is logged and set aside', async (t) => {
     server.log.filter(({ level }) => level === 50),
     [{ msg: 'damaged file', err: { message: /abc\.json: is not JSON/ } }],
   )
+})
+
+t.test('a journal line that holds no push is set aside and logged, and the other pushes are there', async (t) => {
+  const line = (push: object | null): string => journalLine(JSON.stringify({ folder: 'ann', file: 'abc.json', push }))
+  const journal = line(null) + line({ ...position, timestamp: 1000 })
+  const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' })
+  const dir = t.testdir({ ann: { 'auth.json': auth }, '.journal': { '0000000001.log': journal } })
+  const server = await serve(t, dir)
+  const reply = await fetch(`${server.url}/syncs/progress/abc`, { headers })
+  t.match(await reply.json(), position)
+  t.equal(await server.stop(), 0)
+  t.match(server.log[0], {
+    level: 50,
+    err: { message: /0000000001\.log: has 1 line that is no entry: the file is kept/ },
+  })
+  t.match(await readdir(join(dir, '.journal')), [/^0000000001\.log\.corrupt-\d+$/])
+})
+
+t.test('a file in the place of a history is logged with its cure, which helps', async (t) => {
+  const dir = t.testdir({})
+  const server = await serve(t, dir)
+  await register(server.url)
+  await writeFile(join(dir, 'ann', 'history'), '')
+  t.equal((await update(server.url)).status, 200)
+  const isTold = ({ err }: Record<string, unknown>): boolean =>
+    /^Cannot write .* To mend it: kss check --repair, or/.test((err as Error | undefined)?.message ?? '')
+  while (!server.log.some(isTold)) await sleep(50)
+  t.equal((await update(server.url)).status, 503)
+  t.match(await kss(t, ['check', '--repair', '--dir', dir]), { stdout: /ann\/history: is not a folder/ })
+  t.equal((await update(server.url)).status, 200)
+  t.equal(await server.stop(), 0)
+  t.match(JSON.parse(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8')), position)
 })
 
 t.test('a journal that can not be read is one line, and the folder is free again', async (t) => {
