@@ -35,6 +35,9 @@ const noRoom = new Set(['ENOSPC', 'EDQUOT'])
 /** libuv has no name for EDQUOT: the code is "Unknown system error -122" on Linux. */
 const quotaErrno = -constants.errno.EDQUOT
 
+/** The store says it itself, once a minute: it is no news of each request. */
+const folderReplaced = 'FOLDER_REPLACED'
+
 /** The row of the error table for anything thrown: by us, by Fastify, by the file system. */
 export function errorName(error: unknown): ErrorName {
   if (error instanceof ProtocolError) return error.error
@@ -47,7 +50,7 @@ export function errorName(error: unknown): ErrorName {
   if (noRoom.has(code) || errno === quotaErrno) return 'storageFull'
   if (code === 'STALE_ACCOUNT') return 'unauthorized'
   if (code === 'QUOTA_REACHED') return 'quotaReached'
-  return errno === undefined && code !== 'DAMAGED_FILE' ? 'unknown' : 'unavailable'
+  return errno === undefined && code !== 'DAMAGED_FILE' && code !== folderReplaced ? 'unknown' : 'unavailable'
 }
 
 function validationErrorName(validation: NonNullable<FastifyError['validation']>): ErrorName {
@@ -69,7 +72,8 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
   const message = error instanceof ProtocolError ? error.message : standard
   if (error instanceof ProtocolError) {
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
-  } else if (status >= 500) request.log.error({ err: error }, message)
+  } else if (status >= 500 && (error as NodeJS.ErrnoException).code !== folderReplaced)
+    request.log.error({ err: error }, message)
   // CrossPoint's HTTP library answers a challenge by sending the request ten times more. @see PROTOCOL.md §1
   const challenge = status === 401 && request.headers['x-auth-user'] === undefined
   if (challenge) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')

@@ -16,6 +16,7 @@ for (const [what, error, expected] of [
   ['missing rights', systemError('EACCES'), 'unavailable'],
   ['too many open files', systemError('EMFILE'), 'unavailable'],
   ['a damaged file', Object.assign(new Error('x'), { code: 'DAMAGED_FILE' }), 'unavailable'],
+  ['another folder', Object.assign(new Error('x'), { code: 'FOLDER_REPLACED' }), 'unavailable'],
   ['a bug', new TypeError('x is not a function'), 'unknown'],
   ['something thrown that is no error', 'oops', 'unknown'],
   ['what Fastify refuses', Object.assign(new Error('x'), { statusCode: 400 }), 'badRequest'],

@@ -7,9 +7,11 @@ import type { StoredUser } from './auth-file.ts'
 import { unlessAbsent } from './error-code.ts'
 import { collectPushes, isEntry, voidLine, type JournalEntry } from './journal-entry.ts'
 import { Journal } from './journal.ts'
+import { OpenedFolder } from './opened-folder.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
 import { readJournal, syncJournal } from './read-journal.ts'
+import { oncePerMinute } from './retry.ts'
 import { RegistrationFile } from './registration-file.ts'
 import type { Account, NewUser, Now, Quota, Registration, Store, User } from './store.ts'
 import { Turns } from './turns.ts'
@@ -55,7 +57,7 @@ export class FileStore implements Store {
       users: this.#users,
       progress: this.#progress,
       registration: this.#registration,
-      change: (work) => this.#changes.take(work),
+      change: (work) => this.#change(work),
       takeFolder: (folder, work) => this.#takeFolder(folder, work),
       giveName: (folder) => this.#giveName(folder),
       rememberRemoved: (username) => this.#rememberRemoved(username),
@@ -66,7 +68,8 @@ export class FileStore implements Store {
   static async open({ dir, ...options }: FileStoreOptions): Promise<FileStore> {
     const folder = join(dir, '.journal')
     const { entries, newest } = await readJournal(folder, isEntry, options.onDamage)
-    const journal = new Journal(folder, newest)
+    const { onDamage, now = () => performance.now() } = options
+    const journal = new Journal(folder, newest, new OpenedFolder(dir, oncePerMinute(onDamage, now)))
     const store = new FileStore(dir, journal, options)
     try {
       await syncJournal(folder)
@@ -101,7 +104,7 @@ export class FileStore implements Store {
   }
 
   async createUser(user: NewUser): Promise<boolean> {
-    const isNew = await this.#changes.take(async () => {
+    const isNew = await this.#change(async () => {
       if (await this.#users.isTaken(user.username)) return false
       const folder = this.#users.folderOf(user.username)
       return await this.#users.create(user, () => this.#giveName(folder))
@@ -159,21 +162,29 @@ export class FileStore implements Store {
     })
   }
 
-  setKey(account: Account, key: string): Promise<void> {
+  /** Does the work while no user is made, changed or deleted, and not in a folder that took the place of this one. */
+  #change<T>(work: () => Promise<T>): Promise<T> {
     return this.#changes.take(async () => {
+      this.#journal.folder.check()
+      return await work()
+    })
+  }
+
+  setKey(account: Account, key: string): Promise<void> {
+    return this.#change(async () => {
       await this.#users.setKey(await this.#current(account), key)
     })
   }
 
   upgradeKey(account: Account, before: string, key: string): Promise<void> {
-    return this.#changes.take(async () => {
+    return this.#change(async () => {
       const user = await this.#current(account)
       if (user.key === before) await this.#users.upgradeKey(user, key)
     })
   }
 
   deleteUser(account: Account): Promise<void> {
-    return this.#changes.take(async () => {
+    return this.#change(async () => {
       const user = await this.#current(account)
       await this.#rememberRemoved(user.username)
       if (!(await this.#users.delete(user))) throw new StaleAccount(account, true)

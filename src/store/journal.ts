@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { syncFolder } from './atomic-file.ts'
 import { DamagedFile } from './damaged-file.ts'
 import { hasCode } from './error-code.ts'
+import type { OpenedFolder } from './opened-folder.ts'
 import { listNames, numberOf } from './read-journal.ts'
 import { openTrusted } from './trusted-file.ts'
 import { Turns } from './turns.ts'
@@ -22,6 +23,8 @@ interface OpenFile {
  * the older ones can go while the newest is written to. @see STORAGE.md §3, The journal
  */
 export class Journal {
+  /** The state directory. Nothing is written to the journal of another one. */
+  readonly folder: OpenedFolder
   readonly #dir: string
   /** The number of the newest file; all up to it may be there. */
   #newest: number
@@ -30,7 +33,8 @@ export class Journal {
   readonly #turns = new Turns()
 
   /** In the folder, which is made when it is needed. `newest` is the number of the newest file there. */
-  constructor(dir: string, newest: number) {
+  constructor(dir: string, newest: number, folder: OpenedFolder) {
+    this.folder = folder
     this.#dir = dir
     this.#newest = newest
   }
@@ -61,14 +65,15 @@ export class Journal {
   async dropBefore(number: number): Promise<void> {
     // The oldest first: a crash in between must not leave a gap.
     for (const name of await listNames(this.#dir)) {
-      if (numberOf(name) < number) await rm(join(this.#dir, name), { force: true })
+      if (numberOf(name) < number) await this.#remove(join(this.#dir, name))
     }
   }
 
   /** Removes the files too, if all that they hold is elsewhere. */
   async close(empty: boolean): Promise<void> {
     await this.#turns.take(() => this.#end())
-    if (empty) await this.dropBefore(Infinity)
+    // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
+    if (empty && this.folder.isInPlace) await this.dropBefore(Infinity)
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -78,18 +83,21 @@ export class Journal {
       await current.file.sync()
       // A folder that is gone takes along what is written to its files.
       if (fstatSync(current.file.fd).nlink === 0) throw new DamagedFile(this.#dir, 'was removed')
+      // One that was moved away does too.
+      this.folder.check()
       current.size += bytes.length
     } catch (error) {
       // Nobody was told that these lines are kept; and a failed flush is never tried again on one descriptor.
       await current.file.truncate(current.size).catch(() => undefined)
       await this.#end()
       // Else a full disk would get an empty file with each push.
-      if (current.size === 0) await rm(current.path, { force: true }).catch(() => undefined)
+      if (current.size === 0) await this.#remove(current.path).catch(() => undefined)
       throw error
     }
   }
 
   async #begin(): Promise<OpenFile> {
+    this.folder.check()
     this.#newest += 1
     const path = join(this.#dir, fileName(this.#newest))
     const file = await openNew(path)
@@ -97,12 +105,17 @@ export class Journal {
       await syncFolder(this.#dir)
     } catch (error) {
       await file.close()
-      await rm(path, { force: true }).catch(() => undefined)
+      await this.#remove(path).catch(() => undefined)
       throw error
     }
     await this.#end()
     this.#open = { file, path, size: 0 }
     return this.#open
+  }
+
+  async #remove(path: string): Promise<void> {
+    this.folder.check()
+    await rm(path, { force: true })
   }
 
   async #end(): Promise<void> {

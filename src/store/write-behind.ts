@@ -5,6 +5,7 @@ import { unlessAbsent } from './error-code.ts'
 import type { FileCache } from './file-cache.ts'
 import type { HistoryFiles } from './history-file.ts'
 import type { Journal } from './journal.ts'
+import { FolderReplaced } from './opened-folder.ts'
 import { Alarm, Backoff, cannotWrite, oncePerMinute } from './retry.ts'
 import { isGone, keepAnew, take, type Taken, type Waiting } from './waiting.ts'
 
@@ -129,7 +130,7 @@ export class WriteBehind {
       this.#failure = await this.#write(retries)
     } catch (error) {
       this.#failure = error
-      this.#tell(error)
+      if (!(error instanceof FolderReplaced)) this.#tell(error)
       // Else the lines that wait would fill the memory.
       for (const waiting of this.#waiting.values()) waiting.failure ??= error
     }
@@ -170,7 +171,9 @@ export class WriteBehind {
 
   async #writeOne({ waiting, record, lines }: Taken): Promise<void> {
     const { key, path } = waiting
+    const { folder } = this.#journal
     try {
+      folder.check()
       if (waiting.foreign) await unlessAbsent(setAside(path))
       waiting.foreign = false
       if (lines.length > 0) await this.#history?.add(path, lines, waiting.unsure)
@@ -182,7 +185,7 @@ export class WriteBehind {
       this.#waiting.delete(key)
       this.#files.set(key, path, record, stats)
     } catch (error) {
-      this.#fail(waiting, lines, error, await isGone(dirname(path)))
+      this.#fail(waiting, lines, error, (await isGone(dirname(path))) && folder.isInPlace)
     }
   }
 

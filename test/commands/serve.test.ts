@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,10 +14,24 @@ const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
 const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' }
 
-const register = (url: string): Promise<Response> =>
-  fetch(`${url}/users/create`, { method: 'POST', body: JSON.stringify({ username: 'ann', password: 'secret-key' }) })
+const register = (url: string, username = 'ann'): Promise<Response> =>
+  fetch(`${url}/users/create`, { method: 'POST', body: JSON.stringify({ username, password: 'secret-key' }) })
 const update = (url: string): Promise<Response> =>
   fetch(`${url}/syncs/progress`, { method: 'PUT', headers, body: JSON.stringify(position) })
+
+/** What is in all files of the folder. */
+async function readAll(dir: string): Promise<object> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+  return Object.fromEntries(
+    await Promise.all(paths.map(async (path) => [path.slice(dir.length), await readFile(path, 'utf8')] as const)),
+  )
+}
+
+/** Whether the push is in the files, and nothing more is about to be written. */
+async function isSettled(dir: string): Promise<boolean> {
+  return (await readdir(join(dir, 'ann'))).includes('abc.json') && (await readdir(join(dir, '.journal'))).length === 1
+}
 
 t.test('positions are there after a kill -9 and a start', async (t) => {
   const dir = t.testdir({})
@@ -255,6 +269,40 @@ t.test('a record that is damaged is logged and set aside', async (t) => {
   )
 })
 
+t.test('while another folder is in the place of its own, nothing is acknowledged or changed there', async (t) => {
+  const parent = t.testdir({ kss: {} })
+  const [dir, copy, away] = ['kss', 'copy', 'away'].map((name) => join(parent, name)) as [string, string, string]
+  const server = await serve(t, dir)
+  await register(server.url)
+  t.equal((await update(server.url)).status, 200)
+  while (!(await isSettled(dir))) await sleep(50)
+  await cp(dir, copy, { recursive: true, filter: (path) => !path.includes('.lock') })
+  const before = await readAll(copy)
+  await rename(dir, away)
+  await rename(copy, dir)
+  for (let push = 0; push < 20; push++) t.equal((await update(server.url)).status, 503)
+  t.equal((await fetch(`${server.url}/users/me`, { method: 'DELETE', headers })).status, 503)
+  t.equal((await register(server.url, 'bob')).status, 503)
+  t.same(await readAll(dir), before)
+
+  const password = JSON.stringify({ password: 'other-key' })
+  t.equal((await fetch(`${server.url}/users/password`, { method: 'PUT', headers, body: password })).status, 503)
+  await rename(dir, copy)
+  t.equal((await update(server.url)).status, 503, 'nor where there is no folder')
+  await rename(away, dir)
+  t.equal((await update(server.url)).status, 200, 'it is back')
+  await rename(dir, away)
+  await rename(copy, dir)
+  t.equal(await server.stop(), 0)
+  t.same(await readAll(dir), before, 'nor at the stop')
+  const errors = server.log.filter((line) => JSON.stringify(line).includes('is not the one that was opened'))
+  t.match(errors, [
+    { err: { message: `The folder ${dir} is not the one that was opened: put that one back, or restart kss` } },
+  ])
+  t.equal(errors.length, 1)
+  t.match(await readdir(join(away, '.journal')), [/\.log$/], 'the last push is in the journal of its own folder')
+})
+
 t.test('a journal line that holds no push is set aside and logged, and the other pushes are there', async (t) => {
   const line = (push: object | null): string => journalLine(JSON.stringify({ folder: 'ann', file: 'abc.json', push }))
   const journal = line(null) + line({ ...position, timestamp: 1000 })
@@ -281,7 +329,9 @@ t.test('a file in the place of a history is logged with its cure, which helps', 
     /^Cannot write .* To mend it: kss check --repair, or/.test((err as Error | undefined)?.message ?? '')
   while (!server.log.some(isTold)) await sleep(50)
   t.equal((await update(server.url)).status, 503)
-  t.match(await kss(t, ['check', '--repair', '--dir', dir]), { stdout: /ann\/history: is not a folder/ })
+  t.match(await kss(t, ['check', '--repair', '--dir', dir]), {
+    stdout: /damaged: ann\/history is not a folder\n.*set aside/,
+  })
   t.equal((await update(server.url)).status, 200)
   t.equal(await server.stop(), 0)
   t.match(JSON.parse(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8')), position)

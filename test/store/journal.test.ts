@@ -1,7 +1,8 @@
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Journal } from '../../src/store/journal.ts'
+import { OpenedFolder } from '../../src/store/opened-folder.ts'
 import { journalLine, readJournal } from '../../src/store/read-journal.ts'
 
 const isAnything = (_value: unknown): _value is unknown => true
@@ -9,7 +10,8 @@ const line = (what: unknown): string => journalLine(JSON.stringify(what))
 
 async function open(t: Test): Promise<{ dir: string; journal: Journal; read: () => Promise<unknown[]> }> {
   const dir = join(t.testdir({}), '.journal')
-  const journal = new Journal(dir, 0)
+  const folder = new OpenedFolder(dirname(dir), (error) => t.fail(String(error)))
+  const journal = new Journal(dir, 0, folder)
   t.teardown(() => journal.close(false))
   const read = async () => (await readJournal(dir, isAnything, (error) => t.fail(error))).entries
   return { dir, journal, read }
@@ -47,7 +49,7 @@ t.test('it goes when all it holds is elsewhere, and goes on with the next number
   await journal.append(() => line(1))
   await journal.close(false)
   t.same(await readdir(dir), ['0000000001.log'])
-  const next = new Journal(dir, 1)
+  const next = new Journal(dir, 1, journal.folder)
   await next.append(() => line(2))
   t.same(await readdir(dir), ['0000000001.log', '0000000002.log'])
   await next.close(true)
