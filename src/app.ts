@@ -8,6 +8,7 @@ import fastify, {
   type FastifyServerOptions,
 } from 'fastify'
 import { createAddHeaders, sendExactJson, setHeaders, type AddHeaders } from './answer-headers.ts'
+import { answerInTime, patience } from './answer-in-time.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { acceptJsonOfAnyType } from './body-parser.ts'
 import {
@@ -53,6 +54,8 @@ export interface AppOptions {
   trustedProxies?: string[]
   /** Whose pages may read the answers; `*`, which is all, if left out. */
   corsOrigins?: string[]
+  /** Milliseconds after which a change that the disk holds up is answered. */
+  patience?: number
   /** Milliseconds since 1970. */
   now?: () => number
 }
@@ -150,6 +153,7 @@ const protocol: FastifyPluginAsync<AppOptions> = async (app, options) => {
   const { store, logger, upstream, disableRegistration = false, now = Date.now } = options
   const auth = new Auth(store, logger, { ...(options.auth ?? defaultAuth), upstream })
   app.addHook('onSend', sendExactJson)
+  answerInTime(app, options.patience ?? patience)
   app.register(healthcheck)
   app.register(users, { store, auth, disableRegistration, now })
   app.register(syncs, { store, auth, upstream, now })

@@ -8,6 +8,8 @@ type Call = 'open' | 'write' | 'sync' | 'truncate' | 'rename' | 'mkdir' | 'rm' |
 export interface FaultyDisk {
   /** From now on this call fails with this code on each path that matches. */
   fail: (call: Call, path: RegExp, code: string) => void
+  /** From now on this call waits, on each path that matches, until the returned function is called. */
+  hold: (call: Call, path: RegExp) => () => void
   /** From now on everything works again. */
   mend: () => void
   /** How often the call was made on such a path. */
@@ -20,8 +22,10 @@ const handleCalls = { appendFile: 'write', writeFile: 'write', sync: 'sync', tru
 export function faultyDisk(t: Test): FaultyDisk {
   let faults: { call: Call; path: RegExp; code: string }[] = []
   const calls: { call: Call; path: string }[] = []
-  const check = (call: Call, path: string): void => {
+  let held: { call: Call; path: RegExp; released: Promise<void> }[] = []
+  const check = async (call: Call, path: string): Promise<void> => {
     calls.push({ call, path })
+    await held.find((each) => each.call === call && each.path.test(path))?.released
     const fault = faults.find((each) => each.call === call && each.path.test(path))
     if (fault) throw Object.assign(new Error(`${fault.code}: ${call}`), { code: fault.code, errno: -1 })
   }
@@ -29,13 +33,13 @@ export function faultyDisk(t: Test): FaultyDisk {
   const { open } = fs
   replace(t, 'open', async (...args: Parameters<typeof open>) => {
     const path = String(args[0])
-    check('open', path)
+    await check('open', path)
     return watch(await open(...args), path)
   })
   for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'readdir'] as const) {
     const real = fs[call] as (...args: unknown[]) => Promise<unknown>
     replace(t, call, async (...args: unknown[]) => {
-      check(call, String(args[0]))
+      await check(call, String(args[0]))
       return await real(...args)
     })
   }
@@ -44,7 +48,7 @@ export function faultyDisk(t: Test): FaultyDisk {
     for (const [name, call] of Object.entries(handleCalls)) {
       const real = file[name as keyof typeof handleCalls] as (...args: unknown[]) => Promise<unknown>
       const checked = async (...args: unknown[]): Promise<unknown> => {
-        check(call, path)
+        await check(call, path)
         return await real.apply(file, args)
       }
       Object.assign(file, { [name]: checked })
@@ -54,6 +58,15 @@ export function faultyDisk(t: Test): FaultyDisk {
 
   return {
     fail: (call, path, code) => faults.push({ call, path, code }),
+    hold: (call, path) => {
+      let release!: () => void
+      const one = { call, path, released: new Promise<void>((resolve) => (release = resolve)) }
+      held.push(one)
+      return () => {
+        held = held.filter((each) => each !== one)
+        release()
+      }
+    },
     mend: () => (faults = []),
     count: (call, path) => calls.filter((each) => each.call === call && path.test(each.path)).length,
   }
