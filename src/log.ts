@@ -1,13 +1,7 @@
 import { pino, type Logger } from 'pino'
 import type { Config } from './config.ts'
+import { LogLines } from './log-lines.ts'
 import { escapeJson, plain, plainLines } from './plain.ts'
-
-/** Bytes that may wait for a reader of the log who is slow or gone; what comes after is dropped. */
-const maxWaiting = 16 * 2 ** 20
-
-/** Characters that are collected for one write, and the milliseconds after which they go out in any case. */
-const chunk = 64 * 1024
-const chunkMs = 100
 
 /** What is logged of a request: never a key, an Authorization header, a query string or a body. */
 export interface RequestLine {
@@ -27,8 +21,8 @@ export type LogRequest = (line: RequestLine, isHealthcheck: boolean) => void
 export interface Log {
   logger: Logger
   logRequest: LogRequest
-  /** Writes what is still collected, and waits for it. */
-  flush: () => void
+  /** Writes what is still collected; resolves after two seconds though nobody reads it. */
+  flush: () => Promise<void>
 }
 
 /** Milliseconds: KOReader waits twice as long for an answer. */
@@ -45,29 +39,37 @@ function levelOf({ ms, status }: RequestLine, isHealthcheck: boolean): keyof typ
 /** Pretty on a terminal, else JSON lines. */
 export async function createLogger(config: Config): Promise<Log> {
   const { KSS_LOG_LEVEL: level, KSS_LOG_FORMAT: format } = config
-  if (format === 'json' || (format === 'auto' && !process.stdout.isTTY)) {
-    const lines = collectLines()
-    const logger = pino({ level, base: null }, lines)
+  // Also makes a pipe one whose writes do not wait: a thread that waits would keep the process from its end.
+  const isTerminal = process.stdout.isTTY
+  if (format === 'json' || (format === 'auto' && !isTerminal)) {
+    const lines = new LogLines({ fd: 1, tellDropped })
+    const write = (line: string): void => lines.write(escapeJson(line))
+    const logger = pino({ level, base: null }, { write })
     const logRequest: LogRequest = (line, isHealthcheck) => {
       const own = levelOf(line, isHealthcheck)
-      if (logger.isLevelEnabled(own)) lines.write(formatRequest(line, own))
+      if (logger.isLevelEnabled(own)) write(formatRequest(line, own))
     }
-    return { logger, logRequest, flush: lines.flush }
+    return { logger, logRequest, flush: () => lines.flush() }
   }
-  const { default: pinoPretty } = await import('pino-pretty')
-  const stream = pinoPretty({
+  const { prettyFactory } = await import('pino-pretty')
+  const pretty = prettyFactory({
     // As NO_COLOR, FORCE_COLOR and TERM say.
-    colorize: process.stdout.isTTY && process.stdout.hasColors(),
+    colorize: isTerminal && process.stdout.hasColors(),
     ignore: 'id,method,path,status,ms,user,ip',
     messageFormat: '{msg}{if method} {method} {path} {status} {ms} ms {user} {ip}{end}',
-    sync: true,
   })
-  const logger = pino({ level, base: null }, { write: (line) => stream.write(withPlainTexts(line)) })
+  const lines = new LogLines({ fd: 1, tellDropped: (count) => pretty(tellDropped(count)) })
+  const logger = pino({ level, base: null }, { write: (line: string) => lines.write(pretty(withPlainTexts(line))) })
   const logRequest: LogRequest = (line, isHealthcheck) => {
     const own = levelOf(line, isHealthcheck)
     logger[own](line, messages[own])
   }
-  return { logger, logRequest, flush: () => undefined }
+  return { logger, logRequest, flush: () => lines.flush() }
+}
+
+function tellDropped(dropped: number): string {
+  const msg = 'log lines were dropped: they could not be written'
+  return `${JSON.stringify({ level: 40, time: Date.now(), dropped, msg })}\n`
 }
 
 /** pino-pretty prints each text as it is. The lines of a stack stay. */
@@ -87,31 +89,4 @@ function formatRequest(line: RequestLine, level: keyof typeof messages): string 
   const what = `"id":"${id}","method":"${method}","path":${JSON.stringify(path)},"status":${status},"ms":${ms}`
   const start = `{"level":${pino.levels.values[level]},"time":${Date.now()}`
   return `${start},${what}${who},"ip":${JSON.stringify(ip)},"msg":"${messages[level]}"}\n`
-}
-
-/**
- * Standard output for a busy server. pino's own buffer measures all that waits again with each line: most of what a
- * request cost. The write itself is pino's, in the background, so that a slow reader of the log holds up nobody.
- */
-function collectLines(): { write: (line: string) => void; flush: () => void } {
-  const stdout = pino.destination({ fd: 1, sync: false, maxWrite: 4 * chunk, maxLength: maxWaiting })
-  let lines = ''
-  let timer: NodeJS.Timeout | undefined
-  const pass = (): void => {
-    clearTimeout(timer)
-    timer = undefined
-    stdout.write(lines)
-    lines = ''
-  }
-  return {
-    write: (line) => {
-      lines += escapeJson(line)
-      if (lines.length > chunk) pass()
-      else timer ??= setTimeout(pass, chunkMs)
-    },
-    flush: () => {
-      if (lines !== '') pass()
-      stdout.flushSync()
-    },
-  }
 }

@@ -44,7 +44,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
       await store.close()
     } finally {
       await lock.release()
-      log.flush()
+      await log.flush()
     }
   }
   try {
@@ -55,6 +55,8 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
     throw listenError(error as NodeJS.ErrnoException, config, kss)
   }
   const { port } = app.server.address() as AddressInfo
+  // Warnings come before what it says on a terminal.
+  await log.flush()
   announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen, kss }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   const stop = async (signal?: string): Promise<void> => {

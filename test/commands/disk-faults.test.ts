@@ -1,13 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmdirSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { until } from '../until.ts'
+import { builtLauncher as launcher } from '../crash/server.ts'
 import { serve, type Server } from './kss.ts'
+import { freePort } from './other-servers.ts'
 
 const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': key }
@@ -22,18 +24,24 @@ interface Reader {
 /** A reader of a running server, who has pushed `old`. */
 async function read(t: Test, dir: string): Promise<Reader> {
   const server = await serve(t, dir)
+  const reader = await readAt(server.url)
+  t.equal(await reader.push('old'), 200)
+  return { server, ...reader }
+}
+
+/** A reader who has just registered. */
+async function readAt(url: string): Promise<Omit<Reader, 'server'>> {
   const push = async (progress: string, document = 'dune'): Promise<number> => {
     const body = JSON.stringify({ document, percentage: 0.5, progress, device: 'kobo' })
-    return (await fetch(`${server.url}/syncs/progress`, { method: 'PUT', headers, body })).status
+    return (await fetch(`${url}/syncs/progress`, { method: 'PUT', headers, body })).status
   }
   const pull = async (document = 'dune'): Promise<string | number> => {
-    const reply = await fetch(`${server.url}/syncs/progress/${document}`, { headers })
+    const reply = await fetch(`${url}/syncs/progress/${document}`, { headers })
     return ((await reply.json()) as { progress?: string }).progress ?? reply.status
   }
   const body = JSON.stringify({ username: 'ann', password: key })
-  await fetch(`${server.url}/users/create`, { method: 'POST', body })
-  t.equal(await push('old'), 200)
-  return { server, push, pull }
+  await fetch(`${url}/users/create`, { method: 'POST', body })
+  return { push, pull }
 }
 
 /** Resolves when the first push of `read` is in its file, and its journal is gone: the server has nothing to do then. */
@@ -158,6 +166,8 @@ function mountDisk(t: Test): string | undefined {
   return mount('-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'tmpfs', disk) ? disk : undefined
 }
 
+const noFull = !existsSync('/dev/full') && 'there is no /dev/full'
+
 const noMount = 'only root on Linux may mount a disk'
 
 t.test('a full disk is 507, keeps what was acknowledged over a kill -9, and goes on when there is room', async (t) => {
@@ -211,3 +221,78 @@ t.test('a disk that becomes read-only is 503, and goes on when it can be written
   t.equal(await reader.pull(), 'new')
   t.equal(await reader.server.stop(), 0)
 })
+
+/** Starts `kss serve` with this standard output; resolves to its address when it answers. */
+async function serveTo(t: Test, dir: string, stdout: number | 'pipe', log: string): Promise<ServerTo> {
+  const port = await freePort()
+  const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--dir', dir, '--log-format', log]
+  const child = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', stdout, 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const url = `http://127.0.0.1:${port}`
+  const isUp = (): Promise<boolean> =>
+    fetch(`${url}/healthcheck`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  while (!(await isUp())) await sleep(50)
+  const stop = async (): Promise<unknown> => {
+    child.kill('SIGTERM')
+    return (await once(child, 'exit'))[0]
+  }
+  return { url, stop }
+}
+
+interface ServerTo {
+  url: string
+  /** Resolves to the exit code. */
+  stop: () => Promise<unknown>
+}
+
+t.test('a log and data on one full disk: pushes are 507, reads go on, lines are counted, and it stops', async (t) => {
+  const disk = mountDisk(t)
+  if (disk === undefined) {
+    t.pass(noMount, { skip: noMount })
+    return
+  }
+  const path = join(disk, 'log')
+  const log = openSync(path, 'a')
+  t.teardown(() => closeSync(log))
+  const { url, stop } = await serveTo(t, join(disk, 'state'), log, 'json')
+  const { push, pull } = await readAt(url)
+  t.equal(await push('old'), 200)
+  const filler = join(disk, 'filler')
+  await writeFile(filler, Buffer.alloc(1024 * 1024)).catch(() => undefined)
+  let status = 200
+  for (let number = 0; status === 200 && number < 200; number++) status = await push(`${number}`)
+  t.equal(status, 507)
+  for (let pulls = 0; pulls < 100; pulls++) t.type(await pull(), 'string')
+  await rm(filler)
+  const isTold = async (): Promise<boolean> =>
+    /"dropped":\d+,"msg":"log lines were dropped/.test(await readFile(path, 'utf8'))
+  for (let pulls = 0; !(await isTold()); pulls++) t.type(await pull(), 'string')
+  while ((await push('new')) !== 200) await sleep(100)
+  await writeFile(filler, Buffer.alloc(1024 * 1024)).catch(() => undefined)
+  t.equal(await stop(), 0, 'also while the disk is full again')
+})
+
+for (const log of ['json', 'pretty']) {
+  t.test(`a ${log} log that cannot be written at all keeps nobody waiting`, { skip: noFull }, async (t) => {
+    const full = openSync('/dev/full', 'w')
+    t.teardown(() => closeSync(full))
+    const { url, stop } = await serveTo(t, t.testdir({}), full, log)
+    const { push, pull } = await readAt(url)
+    t.equal(await push('old'), 200)
+    t.equal(await pull(), 'old')
+    t.equal(await stop(), 0)
+  })
+
+  t.test(`a ${log} log that nobody reads keeps nobody waiting, nor the server from its end`, async (t) => {
+    const { url, stop } = await serveTo(t, t.testdir({}), 'pipe', log)
+    const { push, pull } = await readAt(url)
+    t.equal(await push('old'), 200)
+    // More than a pipe or a socket has room for.
+    for (let requests = 0; requests < 100; requests++) await fetch(`${url}/${'a'.repeat(10_000)}`)
+    t.equal(await pull(), 'old')
+    t.equal(await stop(), 0)
+  })
+}
