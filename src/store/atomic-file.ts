@@ -18,8 +18,11 @@ export function tempPath(folder: string): string {
   return join(folder, `${tempPrefix}${randomBytes(12).toString('hex')}`)
 }
 
+/** What is written to a file; a part at a time, if it is long. */
+type FileData = string | AsyncIterable<Buffer | string>
+
 /** Puts the data at the path, whole or not at all, and durably; resolves to the new file's stat. @see STORAGE.md §3 */
-export async function replaceFile(path: string, data: string): Promise<Stats> {
+export async function replaceFile(path: string, data: FileData): Promise<Stats> {
   await checkFoldersOf(path)
   const { temp, stats } = await writeTemp(path, data)
   return await orRemove(temp, async () => {
@@ -103,7 +106,7 @@ export async function makeFolder(path: string): Promise<void> {
   await syncFolder(dirname(path))
 }
 
-async function writeTemp(path: string, data: string): Promise<{ temp: string; stats: Stats }> {
+async function writeTemp(path: string, data: FileData): Promise<{ temp: string; stats: Stats }> {
   const temp = tempPath(dirname(path))
   return await orRemove(temp, async () => ({ temp, stats: await writeNew(temp, data, (file) => file.sync()) }))
 }
@@ -113,10 +116,11 @@ export async function writeNewFile(path: string, data: string): Promise<Stats> {
   return await writeNew(path, data, (file) => Promise.all([file.sync(), syncFolder(dirname(path))]))
 }
 
-async function writeNew(path: string, data: string, flush: (file: FileHandle) => Promise<unknown>): Promise<Stats> {
+async function writeNew(path: string, data: FileData, flush: (file: FileHandle) => Promise<unknown>): Promise<Stats> {
   const file = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
   try {
-    await file.writeFile(data)
+    // Its type does not know that it takes parts, too.
+    await file.writeFile(data as string)
     await flush(file)
     return await file.stat()
   } finally {

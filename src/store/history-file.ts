@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { isRepeat, type Progress } from '../protocol.ts'
 import { appendLines, makeFolder, replaceFile, syncFolder } from './atomic-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
+import { block, cutLastLines, findLastLines, readLinesFrom } from './file-tail.ts'
 import { parseProgress } from './progress-file.ts'
 import { rowOf } from './rows.ts'
 import { checkFoldersOf, readTrusted } from './trusted-file.ts'
@@ -31,7 +32,7 @@ export function parseRow(line: string, path: string, fileTime = 0): Progress | u
 /** The histories that pushes are added to. */
 export class HistoryFiles {
   readonly #limit: number
-  /** How many lines a file has; those that were not written to for long are counted anew. */
+  /** How many lines a file has, as far as the limit goes; those that were not written to for long are counted anew. */
   readonly #lengths = new LRUCache<string, number>({ max: 10_000 })
 
   /** `limit` is how many rows each keeps, the newest; 0 for all. */
@@ -77,32 +78,44 @@ export class HistoryFiles {
     }
   }
 
-  /** Resolves to how many lines there are now; `known` is how many there were, if somebody counted. */
+  /** Resolves to how many lines there are now, as far as the limit goes; `known` is how many there were, if counted. */
   async #append(recordPath: string, lines: string[], known: number | undefined): Promise<number> {
     const path = historyPath(recordPath)
-    const length = known ?? (await readLines(path)).length
+    const most = this.#limit + this.#slack
+    const length = known ?? (await findLastLines(path, most + 1)).count
     const added = length > 0 ? lines : [...(await readEarlier(recordPath, lines)), ...lines]
-    if (this.#limit > 0 && length + added.length > this.#limit + this.#slack) {
-      return await this.#replace(path, [...(await readLines(path)), ...added])
-    }
+    if (this.#limit > 0 && length + added.length > most) return await this.#trim(path, added)
     await appendLines(path, joinLines(added))
     return length + added.length
   }
 
+  /** Replaces the history by its newest lines, and these. */
+  async #trim(path: string, added: string[]): Promise<number> {
+    const room = this.#limit - added.length
+    if (room <= 0) return await this.#replace(path, added)
+    const { start } = await findLastLines(path, room)
+    await replaceFile(path, concat(readLinesFrom(path, start), joinLines(added)))
+    return this.#limit
+  }
+
+  /**
+   * Cuts off the end what may be of the lines, whole or torn, and appends all of them: they are in the journal until
+   * that is durable. So a long history is neither read nor written. Also if it has them all: what a failed flush left
+   * in the memory of the system may never come to the disk.
+   */
   async #merge(recordPath: string, lines: string[]): Promise<number> {
     const path = historyPath(recordPath)
-    const before = await readLines(path)
     const ours = new Map<string, number>()
     for (const line of lines) ours.set(line, (ours.get(line) ?? 0) + 1)
-    for (let line = before.at(-1); line !== undefined; line = before.at(-1)) {
+    await cutLastLines(path, Buffer.byteLength(joinLines(lines)) + block, (line) => {
       const times = ours.get(line) ?? 0
       if (times > 0) ours.set(line, times - 1)
-      else if (parseRow(line, path)) break
-      before.pop()
-    }
-    if (before.length === 0) before.push(...(await readEarlier(recordPath, lines)))
-    // Anew even if it has them all: what a failed flush left in the memory of the system may never come to the disk.
-    return await this.#replace(path, [...before, ...lines])
+      return times > 0 || !parseRow(line, path)
+    })
+    const length = await this.#append(recordPath, lines, undefined)
+    // A process that was killed may have made the file, and not come to this.
+    await syncFolder(dirname(path))
+    return length
   }
 
   async #replace(path: string, lines: string[]): Promise<number> {
@@ -137,6 +150,11 @@ async function replaceLines(path: string, lines: string[]): Promise<void> {
     await makeFolder(dirname(path))
     await replaceFile(path, joinLines(lines))
   }
+}
+
+async function* concat(before: AsyncIterable<Buffer | string>, after: string): AsyncGenerator<Buffer | string> {
+  yield* before
+  yield after
 }
 
 function joinLines(lines: string[]): string {

@@ -2,7 +2,19 @@ import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import type { Test } from 'tap'
 
-type Call = 'open' | 'write' | 'sync' | 'truncate' | 'rename' | 'mkdir' | 'rm' | 'rmdir' | 'stat' | 'readdir'
+type Call =
+  | 'open'
+  | 'write'
+  | 'sync'
+  | 'truncate'
+  | 'rename'
+  | 'mkdir'
+  | 'rm'
+  | 'rmdir'
+  | 'stat'
+  | 'readdir'
+  | 'readFile'
+  | 'read'
 
 /** The real disk, but for the calls that are told to fail. */
 export interface FaultyDisk {
@@ -16,7 +28,14 @@ export interface FaultyDisk {
   count: (call: Call, path: RegExp) => number
 }
 
-const handleCalls = { appendFile: 'write', writeFile: 'write', sync: 'sync', truncate: 'truncate' } as const
+const handleCalls = {
+  appendFile: 'write',
+  writeFile: 'write',
+  sync: 'sync',
+  truncate: 'truncate',
+  read: 'read',
+  readFile: 'readFile',
+} as const
 
 /** Until the end of the test `node:fs/promises` is a disk that may fail. */
 export function faultyDisk(t: Test): FaultyDisk {
@@ -36,7 +55,7 @@ export function faultyDisk(t: Test): FaultyDisk {
     await check('open', path)
     return watch(await open(...args), path)
   })
-  for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'readdir'] as const) {
+  for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'readdir', 'readFile'] as const) {
     const real = fs[call] as (...args: unknown[]) => Promise<unknown>
     replace(t, call, async (...args: unknown[]) => {
       await check(call, String(args[0]))

@@ -2,6 +2,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { HistoryFiles, readHistory } from '../../src/store/history-file.ts'
+import { faultyDisk } from './faulty-disk.ts'
 
 const line = (progress: string): string =>
   JSON.stringify({ document: 'abc', percentage: 0.5, progress, device: 'kpw', timestamp: 1000 })
@@ -75,6 +76,32 @@ t.test('a long history may be a tenth over its limit, so that not each push writ
   await files.add(record, lines.slice(110), false)
   t.equal(await read(), lines.slice(11).join('\n') + '\n')
 })
+
+t.test('a history over its limit whose end somebody broke keeps the newest', async (t) => {
+  const { record, read } = await withHistory(t, `${a}\n${b}`)
+  await new HistoryFiles(2).add(record, [c], false)
+  t.equal(await read(), `${b}\n${c}\n`)
+})
+
+for (const limit of [0, 1000]) {
+  t.test(`only the end of a long history is read, with the limit ${limit}`, async (t) => {
+    const lines = Array.from({ length: 100_000 }, (_, at) => line(`${at}`))
+    const { record, read } = await withHistory(t, [...lines, b].join('\n') + '\n')
+    const disk = faultyDisk(t)
+    for (const [added, unsure] of [
+      [[b, c], true],
+      [[d], false],
+    ] as const) {
+      await new HistoryFiles(limit).add(record, [...added], unsure)
+      t.equal(disk.count('readFile', /abc\.jsonl$/), 0)
+      const blocks = disk.count('read', /abc\.jsonl$/)
+      t.ok(blocks > 0 && blocks < 20, `${blocks} blocks of over 120`)
+    }
+    // The last one is within the tenth over the limit.
+    const kept = [...lines, b, c, d].slice(limit === 0 ? 0 : -limit - 1)
+    t.equal(await read(), `${kept.join('\n')}\n`)
+  })
+}
 
 const earlier = line('0')
 
