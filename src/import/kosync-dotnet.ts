@@ -1,6 +1,6 @@
 import { keyOfPassword } from '../credentials.ts'
 import { SourceError, type Problem, type Source } from './source.ts'
-import { readTime } from './time.ts'
+import { readTime } from '../foreign-time.ts'
 import { toUser, type Row } from './to-user.ts'
 
 /** Of the account that may see all others: `admin` unless its operator changed that. */

@@ -1,6 +1,6 @@
 import { SourceError, type ImportedUser, type Problem, type Source } from './source.ts'
 import { openSqlite, type Columns, type Database } from './sqlite-file.ts'
-import { readTime } from './time.ts'
+import { readTime } from '../foreign-time.ts'
 import { toUser, type Row } from './to-user.ts'
 
 /** What differs between the servers that keep users and progress in SQLite. */

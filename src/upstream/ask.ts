@@ -18,8 +18,8 @@ const keepAlive = { keepAlive: true, timeout: 2000 }
 
 export interface Answer {
   status: number
-  /** What the JSON says; undefined unless the status is 200. */
-  body: unknown
+  /** The body; empty where the status says all. */
+  text: string
 }
 
 /** Asks GETs of one server, each within its time; never follows a redirect. */
@@ -37,7 +37,7 @@ export class Asker {
     this.#origin = origin
   }
 
-  /** Rejects when there is no answer, or none that is JSON where it is 200, within the milliseconds. */
+  /** Rejects when there is no whole answer within the milliseconds, or one that is too long or no UTF-8. */
   async get(path: string, credentials: Credentials, ms: number): Promise<Answer> {
     const signal = AbortSignal.timeout(Math.max(0, Math.floor(ms)))
     const aborted = new Promise<never>((_resolve, reject) => {
@@ -79,11 +79,14 @@ function headersOf({ username, key }: Credentials): Record<string, string> {
   }
 }
 
+/** Statuses whose body matters: kosync-dotnet says with 502 that it has no such document. */
+const told = new Set([200, 502])
+
 async function read(response: IncomingMessage): Promise<Answer> {
   const { statusCode: status = 0 } = response
-  if (status !== 200) {
+  if (!told.has(status)) {
     response.destroy()
-    return { status, body: undefined }
+    return { status, text: '' }
   }
   const chunks: Buffer[] = []
   let size = 0
@@ -93,13 +96,5 @@ async function read(response: IncomingMessage): Promise<Answer> {
     if (size > bodyLimit) throw new Error(`answers more than ${bodyLimit} bytes`)
     chunks.push(chunk)
   }
-  return { status, body: parse(Buffer.concat(chunks)) }
-}
-
-function parse(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(utf8.decode(bytes)) as unknown
-  } catch (error) {
-    throw new Error('answers 200 without JSON', { cause: error })
-  }
+  return { status, text: utf8.decode(Buffer.concat(chunks)) }
 }

@@ -1,4 +1,5 @@
 import { Ajv } from 'ajv'
+import { readTime } from '../foreign-time.ts'
 import { push, type Progress, type Push } from '../protocol.ts'
 
 const isPush = new Ajv().compile<Push>(push)
@@ -6,31 +7,48 @@ const isPush = new Ajv().compile<Push>(push)
 /** Numbers from this on are milliseconds: as seconds they would be in the year 5138. */
 const firstMilliseconds = 1e11
 
+interface Answered {
+  document?: unknown
+  percentage?: unknown
+  progress?: unknown
+  timestamp?: unknown
+  updated_at?: unknown
+}
+
 /**
  * The record in another server's answer for the document; undefined when it is none that a reader could have pushed.
- * `now` is in seconds since 1970.
+ * Python kss names no document, and leaves a percentage of 0 out. `now` is in seconds since 1970.
  */
-export function readForeignRecord(body: object, document: string, now: number): Progress | undefined {
-  if (!isPush(body) || body.document !== document) return undefined
+export function readForeignRecord(found: object, asked: string, now: number): Progress | undefined {
+  const answer: Answered = found
+  const { document = asked, percentage: part = 0, progress } = answer
+  const body: unknown = {
+    ...answer,
+    document,
+    percentage: part,
+    progress: typeof progress === 'number' ? String(progress) : progress,
+  }
+  if (!isPush(body) || body.document !== asked) return undefined
   const percentage = Number(body.percentage)
   if (!Number.isFinite(percentage)) return undefined
-  const { progress, device, device_id } = body
+  const { device, device_id } = body
   return {
-    document,
+    document: asked,
     percentage,
-    progress,
+    progress: body.progress,
     device,
     ...(typeof device_id === 'string' && device_id.isWellFormed() && { device_id }),
-    timestamp: timeOf(body as { timestamp?: unknown }, now),
+    timestamp: timeOf(answer, now),
   }
 }
 
 /**
  * As it was there, but not ahead of our clock, which would make the position look newer for as long. One without a time
- * is older than all others: readers take no 0.
+ * is older than all others: readers take no 0. KoInsight calls it `updated_at`.
  */
-function timeOf({ timestamp }: { timestamp?: unknown }, now: number): number {
-  const time = typeof timestamp === 'number' || typeof timestamp === 'string' ? Number(timestamp) : 0
+function timeOf({ timestamp, updated_at }: Answered, now: number): number {
+  const value = readTime(timestamp ?? updated_at)
+  const time = typeof value === 'number' || typeof value === 'string' ? Number(value) : 0
   const seconds = Math.floor(time >= firstMilliseconds ? time / 1000 : time)
   return seconds >= 1 ? Math.min(seconds, now) : 1
 }

@@ -20,8 +20,11 @@ const quietMs = 60_000
 /** Seconds. */
 const retryAfter = 5
 
-/** "Not these credentials", "nothing there": what an upstream can say without failing. */
+/** "Not these credentials": what an upstream can say without failing. */
 const refusals = new Set([401, 403, 404])
+
+/** What kosync-dotnet answers, with 502, when it has nothing of a document. */
+const dotnetHasNothing = 'Document not found on server'
 
 /** What kss asks its upstream, and what the answers mean; `unavailable` where they mean nothing. */
 export class Questions {
@@ -36,18 +39,20 @@ export class Questions {
 
   /** Whether it lets them in; `spentMs` is how long the reader has waited. */
   authorize(credentials: Credentials, spentMs: number): Promise<boolean> {
-    return this.#ask('/users/auth', credentials, spentMs, ({ status, body }) => {
-      if (isObject(body) && 'authorized' in body && body.authorized === 'OK') return true
+    return this.#ask('/users/auth', credentials, spentMs, ({ status, text }) => {
+      if (status === 200) return isYes(text, credentials.username) || undefined
       return refusals.has(status) ? false : undefined
     })
   }
 
   /** What it has of a document, not checked, or why it has nothing. */
   getProgress(credentials: Credentials, document: string, spentMs: number): Promise<object | 'refused' | 'nothing'> {
-    return this.#ask(`/syncs/progress/${document}`, credentials, spentMs, ({ status, body }) => {
-      if (isObject(body)) return 'percentage' in body || 'progress' in body ? body : 'nothing'
-      if (status === 404) return 'nothing'
-      return refusals.has(status) ? 'refused' : undefined
+    return this.#ask(`/syncs/progress/${document}`, credentials, spentMs, ({ status, text }) => {
+      if (status === 200) return positionIn(parse(text))
+      if (status === 502) return text.includes(dotnetHasNothing) ? 'nothing' : undefined
+      // 403 and 404 are about the document: crosspoint-sync refuses ids that it would not store.
+      if (refusals.has(status)) return status === 401 ? 'refused' : 'nothing'
+      return undefined
     })
   }
 
@@ -77,6 +82,34 @@ export class Questions {
       this.warn(code ?? message)
       throw new ProtocolError('unavailable', retryAfter)
     }
+  }
+}
+
+/**
+ * Servers that check a key answer yes in one of three ways: as the official one, with the name that was asked for
+ * (kosync-dotnet), or with the text of the status (KOsync). Any other 200 may be for everybody: KOsync 2026.02 sends an
+ * empty one to strangers, and KoInsight its web page.
+ */
+function isYes(text: string, username: string): boolean {
+  if (text === 'OK') return true
+  const body = parse(text)
+  if (!isObject(body)) return false
+  return 'authorized' in body ? body.authorized === 'OK' : 'username' in body && body.username === username
+}
+
+/** Null is how servers in Python say "nothing"; kosyncsrv sends a record whose position is empty. */
+function positionIn(body: unknown): object | 'nothing' | undefined {
+  if (body === null) return 'nothing'
+  if (!isObject(body)) return undefined
+  const isEmpty = 'progress' in body ? body.progress === '' : !('percentage' in body)
+  return isEmpty ? 'nothing' : body
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw new Error('answers 200 without JSON', { cause: error })
   }
 }
 

@@ -21,6 +21,25 @@ t.test('a percentage may be a text', async (t) => {
   t.equal(readForeignRecord({ ...record, percentage: '0.25' }, 'abc', now)?.percentage, 0.25)
 })
 
+// adammillerio/kss, kss.py, pull(): no document, and what is falsy is left out.
+t.test('an answer of Python kss is of the document that was asked for, at 0 when it names no percentage', async (t) => {
+  const { document: _document, ...unnamed } = record
+  const { percentage: _percentage, ...atStart } = unnamed
+  t.same(readForeignRecord(unnamed, 'abc', now), record)
+  t.same(readForeignRecord(atStart, 'abc', now), { ...record, percentage: 0 })
+})
+
+t.test('a page number becomes text', async (t) => {
+  t.equal(readForeignRecord({ ...record, progress: 56 }, 'abc', now)?.progress, '56')
+})
+
+// GeorgeSG/KoInsight sends its row of the table progress, which has no timestamp.
+for (const updated_at of [1_600_000_000, 1_600_000_000_999, '2020-09-13T12:26:40.000Z', '2020-09-13 12:26:40']) {
+  t.test(`without a timestamp, an updated_at of ${updated_at} is the time`, async (t) => {
+    t.same(readForeignRecord({ ...record, timestamp: undefined, updated_at }, 'abc', now), record)
+  })
+}
+
 for (const device_id of [5, null, '\ud800']) {
   t.test(`a device_id of ${JSON.stringify(device_id)} is dropped`, async (t) => {
     t.same(readForeignRecord({ ...record, device_id }, 'abc', now), withoutId)
@@ -32,6 +51,7 @@ for (const [timestamp, expected] of [
   [1_600_000_000.9, 1_600_000_000],
   ['1600000000', 1_600_000_000],
   [1_600_000_000_999, 1_600_000_000],
+  [16_000_000_009_999, 1_600_000_000],
   [now + 5, now],
   [9e15, now],
   [1e300, now],
@@ -50,12 +70,11 @@ for (const [timestamp, expected] of [
 
 for (const [what, other] of [
   ['another document', { document: 'ABC' }],
-  ['no document', { document: undefined }],
+  ['a null document', { document: null }],
   ['no progress', { progress: undefined }],
-  ['a number for progress', { progress: 56 }],
+  ['a list for progress', { progress: [56] }],
   ['half a surrogate pair in progress', { progress: '\ud800' }],
   ['no device', { device: undefined }],
-  ['no percentage', { percentage: undefined }],
   ['a null percentage', { percentage: null }],
   ['too large a percentage', { percentage: '1e999' }],
 ] as const) {

@@ -45,7 +45,11 @@ const broken: [string, (t: Test) => Promise<Stub>, reason?: string][] = [
   ['sends a web page', (t) => stub(t, (response) => response.end('<html>')), 'answers 200 without JSON'],
   ['sends nothing', (t) => stub(t, (response) => response.end())],
   ['sends a list', (t) => stubJson(t, [{ authorized: 'OK' }])],
-  ['sends null', (t) => stubJson(t, null)],
+  [
+    'fails at the gate',
+    (t) => stub(t, (r) => r.writeHead(502).end('<html>Bad Gateway</html>')),
+    'answers 502 without what belongs to it',
+  ],
   ['sends a text', (t) => stubJson(t, 'OK')],
   [
     'sends no UTF-8',
@@ -122,9 +126,27 @@ for (const status of [301, 302, 303, 307, 308]) {
   })
 }
 
-for (const body of [{}, { authorized: true }, { authorized: 'ok' }, { authorized: 'NO' }, { state: 'OK' }]) {
+for (const body of [
+  {},
+  null,
+  { authorized: true },
+  { authorized: 'ok' },
+  { authorized: 'NO' },
+  { authorized: 'NO', username: 'ann' },
+  { state: 'OK' },
+  { username: 'Ann' },
+  { username: true },
+]) {
   t.test(`${JSON.stringify(body)} is no yes, and no no`, async (t) => {
     const { store, reader } = moveFrom(t, (await stubJson(t, body)).origin)
+    t.equal((await reader().authorize()).statusCode, 503)
+    t.same(await store.listUsers(), [])
+  })
+}
+
+for (const text of ['', 'ok', 'OK\n', 'OK, but not for you', 'Unauthorized', '<html>OK</html>']) {
+  t.test(`200 with the text ${JSON.stringify(text)} is no yes, and no no`, async (t) => {
+    const { store, reader } = moveFrom(t, (await stub(t, (response) => response.end(text))).origin)
     t.equal((await reader().authorize()).statusCode, 503)
     t.same(await store.listUsers(), [])
   })

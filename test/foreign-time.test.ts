@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readTime } from '../../src/import/time.ts'
+import { readTime } from '../src/foreign-time.ts'
 
 for (const [what, written, expected] of [
   ['SQLite', '2025-04-01 12:00:00', 1_743_508_800],
@@ -16,6 +16,11 @@ for (const [what, written, expected] of [
 t.test('the year 1 of .NET and a day that is none are no time', async (t) => {
   t.equal(readTime('0001-01-01T00:00:00'), undefined)
   t.equal(readTime('2025-04-99 12:00:00'), undefined)
+})
+
+// AtjonTV/kosync, migrations/sql/101-change_timestamps_to_subsecond.sql and 103-unify_timestamps.sql
+t.test('a time in 1/10,000 s, as KOsync counts, becomes seconds', async (t) => {
+  t.equal(readTime(17_435_088_001_234), 1_743_508_800.1234)
 })
 
 t.test('what is no such text stays as it is', async (t) => {
