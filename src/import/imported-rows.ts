@@ -4,7 +4,7 @@ import { hasCode } from '../store/error-code.ts'
 import { toProgress } from '../store/progress-file.ts'
 import { quote } from './one-line.ts'
 import type { ImportedDocument, Problem } from './source.ts'
-import { isDocument, isText } from './wire-rules.ts'
+import { isDocument, isText, isTooLarge } from './wire-rules.ts'
 
 /** What another server knew of one user's documents; a record that cannot come is a problem, the others come. */
 export class ImportedRows {
@@ -59,6 +59,7 @@ function toRow(record: Record<string, unknown>, where: string, fileTime: number)
   if (!isDocument(row.document)) throw new DamagedFile(where, `kss takes no document ${quote(row.document)}`)
   if (!isText(row.progress)) throw new DamagedFile(where, 'its progress is not Unicode')
   if (!isText(row.device)) throw new DamagedFile(where, 'its device is not Unicode')
+  if (isTooLarge(row)) throw new DamagedFile(where, 'is larger than any position of a reader')
   return row
 }
 

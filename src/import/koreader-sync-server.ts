@@ -97,10 +97,15 @@ async function readRow(client: Client, username: string, document: string): Prom
   return [{ fields: { document, ...Object.fromEntries(named) } }]
 }
 
+/** How Lua writes the null of a reader's JSON, which the official server stores as text. */
+const nullOfLua = 'userdata: NULL'
+
 /** What is not UTF-8 becomes a lone surrogate, which nothing accepts. */
 function decode(value: unknown): string | undefined {
   if (!(value instanceof Buffer)) return undefined
-  return isUtf8(value) ? String(value) : '\ud800'
+  if (!isUtf8(value)) return '\ud800'
+  const text = String(value)
+  return text === nullOfLua ? undefined : text
 }
 
 /** Undefined when the key holds something else than it should. */

@@ -1,7 +1,8 @@
 import type { Progress } from '../protocol.ts'
 import { toProgress } from '../store/progress-file.ts'
+import { quoteAny } from './one-line.ts'
 import type { ImportedDocument, ImportedUser, Problem } from './source.ts'
-import { isDocument, isKey, isText, isUsername } from './wire-rules.ts'
+import { isDocument, isKey, isText, isTooLarge, isUsername } from './wire-rules.ts'
 
 /** An account as another server names it; nothing of it is checked yet. */
 export interface Account {
@@ -21,7 +22,7 @@ export interface Row {
 /** The user with its rows by document, after what of it could not come. `rowTime` is that of a row without one. */
 export function* toUser(account: Account, rows: Iterable<Row>, rowTime: number): Generator<ImportedUser | Problem> {
   const { username } = account
-  const where = `user ${JSON.stringify(username)}`
+  const where = `user ${quoteAny(username)}`
   if (!isUsername(username)) {
     yield { problem: `${where}: cannot be a user name here` }
     return
@@ -43,7 +44,7 @@ function add(
   rowTime: number,
   where: string,
 ): string | undefined {
-  const named = `${where}, document ${JSON.stringify(fields['document'])}`
+  const named = `${where}, document ${quoteAny(fields['document'])}`
   let row: Progress
   try {
     row = toProgress(fields, named, rowTime)
@@ -53,6 +54,7 @@ function add(
   if (!isDocument(row.document)) return `${named}: cannot be a document here`
   if (![row.progress, row.device, row.device_id ?? ''].every((text) => isText(text)))
     return `${named}: is not valid Unicode`
+  if (isTooLarge(row)) return `${named}: is larger than any position of a reader`
   const known = documents.get(row.document)
   if (known) known.rows.push(row)
   else documents.set(row.document, { rows: [row], ...(title !== undefined && { title }) })

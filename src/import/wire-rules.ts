@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv'
 import { trimBlanks } from '../credentials.ts'
-import { push, registration } from '../protocol.ts'
+import { push, registration, type Progress } from '../protocol.ts'
 
 const ajv = new Ajv()
 const fitsUsername = ajv.compile<string>(registration.properties.username)
@@ -23,3 +23,11 @@ export const isDocument = ajv.compile<string>(push.properties.document)
 
 /** What the wire takes as progress and device. */
 export const isText = ajv.compile<string>(push.properties.progress)
+
+/** A push has 16 KiB at most here; Python kss, which keeps all fields, has no limit. */
+const maxCharacters = 65_536
+
+/** Whether the row is larger than any that a reader sends. */
+export function isTooLarge(row: Progress): boolean {
+  return JSON.stringify(row).length > maxCharacters
+}

@@ -3,7 +3,8 @@ import { DamagedFile, parseObject } from './damaged-file.ts'
 
 /**
  * A record as it is in a file: fields that kss does not know stay. What older servers wrote is read as they meant it: a
- * percentage as a string, null for 0, no timestamp (then the file's own), one in milliseconds. Throws DamagedFile.
+ * percentage as a string, null for 0, a progress as a number, no timestamp (then the file's own), one in milliseconds.
+ * Throws DamagedFile.
  */
 export function parseProgress(text: string, path: string, fileTime: number): Progress {
   return toProgress(parseObject(text, path), path, fileTime)
@@ -11,17 +12,20 @@ export function parseProgress(text: string, path: string, fileTime: number): Pro
 
 /** The same of an object; `path` names it in the error. */
 export function toProgress(record: Record<string, unknown>, path: string, fileTime: number): Progress {
+  if (isDeeper(record, maxDepth)) throw new DamagedFile(path, 'is nested too deeply')
   const { document, percentage: part, progress, device, device_id, timestamp, metadata, title, ...rest } = record
   const percentage = numberOf(part ?? 0)
+  // Python kss keeps a page number as its client sent it.
+  const position = typeof progress === 'number' ? String(progress) : progress
   if (typeof document !== 'string') throw new DamagedFile(path, 'has no document')
-  if (typeof progress !== 'string') throw new DamagedFile(path, 'has no progress')
+  if (typeof position !== 'string') throw new DamagedFile(path, 'has no progress')
   if (!Number.isFinite(percentage)) throw new DamagedFile(path, 'has no percentage')
   return {
     ...rest,
     ...(isText(title) && { title }),
     document,
     percentage,
-    progress,
+    progress: position,
     device: typeof device === 'string' ? device : '',
     ...(typeof device_id === 'string' && { device_id }),
     timestamp: seconds(timestamp) ?? fileTime,
@@ -55,6 +59,14 @@ function isText(value: unknown): value is string {
 
 function isThere(value: unknown): boolean {
   return value !== undefined && value !== null
+}
+
+/** JSON.stringify calls itself for each level, and the stack ends at some thousand. */
+const maxDepth = 100
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1))
 }
 
 /** Numbers over this are milliseconds: as seconds they would be in the year 5138. */

@@ -71,6 +71,7 @@ const written = [
   'timestamp',
   '99',
 ]
+const stored = { percentage: '0.3186', progress: '/body/p[7]', device: 'Kobo', device_id: 'A', timestamp: '99' }
 const row = { percentage: 0.3186, progress: '/body/p[7]', device: 'Kobo', device_id: 'A', timestamp: 99 }
 const byName = (a: { username: string }, b: { username: string }) => (a.username < b.username ? -1 : 1)
 
@@ -103,6 +104,23 @@ t.test('a key that SCAN names twice comes once, and what goes away meanwhile doe
       'user "list": the key cannot be used here',
       'user "bytes": the key cannot be used here',
     ],
+  })
+})
+
+// koreader/koreader-sync-server, syncs_controller.lua: a null of the body passes its checks, and lua-resty-redis writes
+// what is no string with tostring().
+t.test('what was null in a push is as if it had not been sent', async (t) => {
+  const none = 'userdata: NULL'
+  const data = {
+    'user:ann:key': key,
+    'user:ann:document:dune': { ...stored, device_id: none, device: none },
+    'user:ann:document:emma': { ...stored, progress: none },
+  }
+  const host = await startFakeRedis(t, data, [Object.keys(data)])
+  const { device_id: _none, ...rest } = row
+  t.same(await collect(readKoreaderSyncServer(`redis://${host}`)), {
+    users: [{ username: 'ann', key, documents: [{ rows: [{ document: 'dune', ...rest, device: '' }] }] }],
+    problems: ['user "ann", document "emma": has no progress'],
   })
 })
 

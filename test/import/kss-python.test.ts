@@ -46,6 +46,7 @@ for (const [what, written, expected] of [
   ['a null device', { device: null }, { device: '' }],
   ['a time in milliseconds', { timestamp: 1_700_000_000_999 }, { timestamp: 1_700_000_000 }],
   ['a field that kss does not know', { note: 'mine' }, { note: 'mine' }],
+  ['a page number', { progress: 57 }, { progress: '57' }],
   ['no time: that of the file', { timestamp: undefined }, { timestamp: 1234 }],
 ] as const) {
   t.test(`reads ${what}`, async (t) => {
@@ -165,9 +166,19 @@ for (const [what, folder, problem] of [
   })
 }
 
+/** Python kss keeps all that a client sends. */
+const deep = JSON.stringify(record).replace('}', `,"note":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)
+
 for (const [what, file, data, problem] of [
   ['is not JSON', 'def.json', '{"docu', 'is not JSON'],
   ['has no progress', 'def.json', { ...record, progress: null }, 'has no progress'],
+  ['is too deep to be written again', 'def.json', deep, 'is nested too deeply'],
+  [
+    'is larger than a reader sends',
+    'def.json',
+    { ...record, note: 'x'.repeat(65_536) },
+    'is larger than any position of a reader',
+  ],
   ['has no document', 'def.json', { ...record, document: 5 }, 'has no document'],
   ['has a colon in its document', 'def.json', { ...record, document: 'd:f' }, 'kss takes no document "d:f"'],
   ...['auth', 'History', '../ann/abc', '..', String.raw`..\x`, 'a\0', ''].map(

@@ -23,16 +23,27 @@ t.test('a user without rows or key comes all the same', async (t) => {
   t.same(read({ username: '🐈'.repeat(255) }), [{ username: '🐈'.repeat(255), documents: [] }])
 })
 
+/** JSON.stringify could not write it. */
+const deep: unknown = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)
+
 for (const username of ['', 'a:b', 'a\nb', ' ann', 'ann ', 'x'.repeat(256), '\ud800', 5, null, undefined]) {
   t.test(`a user cannot be called ${JSON.stringify(username)}`, async (t) => {
     t.same(read({ username, key: 'K' }, { fields }), [
-      { problem: `user ${JSON.stringify(username)}: cannot be a user name here` },
+      {
+        problem: `user ${JSON.stringify(username)?.replace('x'.repeat(256), `${'x'.repeat(120)}…`)}: cannot be a user name here`,
+      },
     ])
   })
 }
 
 for (const [what, change, problem] of [
   ['no document', { document: undefined }, 'user "ann", document undefined: has no document'],
+  ['an object for one', { document: deep }, 'user "ann", document that is an object: is nested too deeply'],
+  [
+    'more than a reader sends',
+    { progress: 'x'.repeat(65_536) },
+    'user "ann", document "dune": is larger than any position of a reader',
+  ],
   ['an empty one', { document: '' }, 'user "ann", document "": cannot be a document here'],
   ['one with a colon', { document: 'a:b' }, 'user "ann", document "a:b": cannot be a document here'],
   ['no progress', { progress: null }, 'user "ann", document "dune": has no progress'],
@@ -49,6 +60,10 @@ for (const [what, change, problem] of [
     ])
   })
 }
+
+t.test('a user cannot be called by an object', async (t) => {
+  t.same(read({ username: deep }), [{ problem: 'user that is an object: cannot be a user name here' }])
+})
 
 for (const key of ['', ' K', 'K\n', 'x'.repeat(1025), 5, null, 'plain']) {
   t.test(`the key ${JSON.stringify(key).slice(0, 20)} does not come, and the user does`, async (t) => {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { DamagedFile } from '../../src/store/damaged-file.ts'
 import { ignoredFields, parseProgress } from '../../src/store/progress-file.ts'
 
 const record = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
@@ -16,6 +17,7 @@ for (const [what, written, expected] of [
   ['a time that is none', { timestamp: 'now' }, { timestamp: 7 }],
   ['no device', { device: null }, { device: '' }],
   ['metadata that kss does not know', { metadata: { series: 3 } }, {}],
+  ['a page number', { progress: 57 }, { progress: '57' }],
 ] as const) {
   t.test(`reads ${what}`, async (t) => {
     t.same(parse(written), { ...record, ...written, ...expected })
@@ -48,3 +50,11 @@ t.test('what is ignored because of its type is known by name', async (t) => {
   ])
   t.same(ignoredFields({ metadata: [] }), ['metadata'])
 })
+
+for (const name of ['metadata', 'note']) {
+  t.test(`a record whose ${name} is too deep to be written again is damaged`, async (t) => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    const text = JSON.stringify({ ...record, [name]: 5 }).replace('5}', `{"a":${deep}}}`)
+    t.throws(() => parseProgress(text, 'abc.json', 7), new DamagedFile('abc.json', 'is nested too deeply'))
+  })
+}
