@@ -3,6 +3,7 @@ import pLimit from 'p-limit'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { keyOfPassword } from '../credentials.ts'
 import { SourceError, type ImportedDocument, type ImportedUser, type Source } from '../import/source.ts'
+import { schemas } from '../import/sqlite-schemas.ts'
 import { isHash } from '../key-hash.ts'
 import { KeyHasher } from '../key-hasher.ts'
 import type { MergedDocument } from '../store/merge-documents.ts'
@@ -35,9 +36,9 @@ const kinds = [
   'kosync-go',
   'koreader-sync-server',
   'users-json',
+  'db-json',
   'kosync-dotnet',
-  'koinsight',
-  'crosspoint-sync',
+  ...Object.keys(schemas),
 ]
 
 /** `kss import`. */
@@ -77,6 +78,8 @@ async function importFrom(kind: string, source: string, flags: ImportFlags): Pro
 
 /** Loads what reads the kind, and only that. */
 async function openSource(kind: string, source: string, flags: ImportFlags): Promise<Source> {
+  const schema = schemas[kind]
+  if (schema) return (await import('../import/sqlite.ts')).readSqlite(source, schema)
   switch (kind) {
     case 'kss-python':
       return (await import('../import/kss-python.ts')).readKssPython(source)
@@ -86,10 +89,8 @@ async function openSource(kind: string, source: string, flags: ImportFlags): Pro
       return (await import('../import/koreader-sync-server.ts')).readKoreaderSyncServer(source)
     case 'users-json':
       return (await import('../import/users-json.ts')).readUsersJson(source)
-    case 'koinsight':
-      return (await import('../import/sqlite.ts')).readKoinsight(source)
-    case 'crosspoint-sync':
-      return (await import('../import/sqlite.ts')).readCrosspointSync(source)
+    case 'db-json':
+      return (await import('../import/db-json.ts')).readDbJson(source)
     default: {
       const { readKosyncDotnet } = await import('../import/kosync-dotnet.ts')
       if (flags.admin === undefined)

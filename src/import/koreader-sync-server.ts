@@ -3,6 +3,7 @@ import type * as Redis from '@redis/client'
 import { importOptional } from './optional-package.ts'
 import { SourceError, type ImportedUser, type Problem, type Source } from './source.ts'
 import { toUser, type Row } from './to-user.ts'
+import { plainKey } from './wire-rules.ts'
 
 type Client = Awaited<ReturnType<typeof connect>>
 
@@ -76,9 +77,6 @@ async function* readUsers(client: Client, where: string): AsyncGenerator<Importe
     yield* toUser(account, rows, 0)
   }
 }
-
-/** Without what kss would take for a hash of a key. */
-const plainKey = /^(?!\$|pbkdf2\$)/
 
 /** SCAN may name a key more than once. */
 function addKey(names: Map<string, Set<string>>, key: string): void {

@@ -1,8 +1,8 @@
 import { quote } from './one-line.ts'
-import { parseSource, readSourceFile } from './source-file.ts'
+import { parseSource, type SourceFile } from './source-file.ts'
 import { SourceError } from './source.ts'
 
-export const wanted = "KOsync's database.json or one of its .bak files"
+export const wanted = "KOsync's database.json, kosync.db or one of its .bak files"
 
 const begin = '-----BEGIN KOSYNC BACKUP-----'
 const end = '-----END KOSYNC BACKUP-----'
@@ -16,9 +16,13 @@ export interface KosyncFile {
   fileTime: number
 }
 
-/** Reads a database.json, or a backup, which is PEM around the same as JSON or MessagePack. Throws SourceError. */
-export async function readKosyncFile(path: string): Promise<KosyncFile> {
-  const { bytes, fileTime } = await readSourceFile(path, wanted)
+/** Whether it is a kosync.db, or a backup of one. @see https://sqlite.org/fileformat.html#magic_header_string */
+export function isSqlite({ bytes }: SourceFile): boolean {
+  return bytes.toString('latin1', 0, 16) === 'SQLite format 3\0'
+}
+
+/** Decodes a database.json, or a backup, which is PEM around the same as JSON or MessagePack. Throws SourceError. */
+export async function decodeKosyncFile({ bytes, fileTime }: SourceFile, path: string): Promise<KosyncFile> {
   const start = bytes.indexOf(begin)
   // A name in a database.json could hold the line; JSON begins with a brace.
   if (start === -1 || /^\s*\{/.test(bytes.toString('latin1', 0, start))) {

@@ -1,15 +1,25 @@
 import { ImportedRows } from './imported-rows.ts'
 import { toImportedUser } from './imported-user.ts'
-import { entriesOf, readKosyncFile, wanted } from './kosync-file.ts'
+import { decodeKosyncFile, entriesOf, isSqlite, wanted } from './kosync-file.ts'
 import { field, isBlank, toFields } from './kosync-record.ts'
 import { quote } from './one-line.ts'
-import { isObject } from './source-file.ts'
+import { isObject, readSourceFile } from './source-file.ts'
 import { SourceError, type Source } from './source.ts'
+import { kosync } from './sqlite-schemas.ts'
+import { readSqlite } from './sqlite.ts'
 import { isPlainKey } from './wire-rules.ts'
 
-/** Reads the database.json of KOsync, the Go server, in any of its schemas, or a .bak of it. */
+/**
+ * Reads what KOsync, the Go server, keeps: a database.json in any of its schemas, the kosync.db that it has since
+ * 2026.05, or a .bak of either.
+ */
 export async function* readKosyncGo(path: string): Source {
-  const { database, fileTime } = await readKosyncFile(path)
+  const file = await readSourceFile(path, wanted)
+  if (isSqlite(file)) {
+    yield* readSqlite(path, kosync)
+    return
+  }
+  const { database, fileTime } = await decodeKosyncFile(file, path)
   const users = usersOf(database)
   if (!users) throw new SourceError(`${path} is no database of KOsync. Give the path of ${wanted}.`)
   for (const [username, user] of users) {
@@ -44,12 +54,13 @@ function hasPassword(user: Record<string, unknown>): boolean {
 function rowsOf(username: string, user: Record<string, unknown>, fileTime: number): ImportedRows {
   const rows = new ImportedRows()
   const who = `user ${quote(username)}`
+  // Of two pushes in one second the history has the older one: of rows with one time the last is the newest.
+  for (const [id, history] of mapOf(user, 'history', who, rows)) addHistory(rows, id, history, who)
   for (const [id, record] of mapOf(user, 'documents', who, rows)) {
     const where = `${who}, document ${quote(id)}`
     if (isObject(record)) rows.add(toFields(record, id), where, fileTime, field(record, 'pretty_name'))
     else rows.problems.push({ problem: `${where}: is not a record` })
   }
-  for (const [id, history] of mapOf(user, 'history', who, rows)) addHistory(rows, id, history, who)
   return rows
 }
 

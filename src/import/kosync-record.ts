@@ -36,7 +36,7 @@ function goNameOf(name: string): string {
 }
 
 /** The shortest decimal that is the same float32, which is what the reader sent: 0.32, not 0.3199999928474426. */
-function fromFloat32(value: unknown): unknown {
+export function fromFloat32(value: unknown): unknown {
   if (typeof value !== 'number' || !Number.isFinite(value) || Math.fround(value) !== value) return value
   let digits = 1
   while (Math.fround(Number(value.toPrecision(digits))) !== value) digits++

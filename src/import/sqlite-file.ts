@@ -7,12 +7,21 @@ import { SourceError } from './source.ts'
 
 export type Columns = Record<string, unknown>
 
+interface Statement {
+  all: (...values: (number | string)[]) => Columns[]
+  /** Node's own refuses a row with a number over 2^53 otherwise. */
+  setReadBigInts?: (on: boolean) => void
+}
+
 /** What Node's own SQLite and the package have in common. */
-export interface Database {
-  prepare: (sql: string) => { all: (...values: number[]) => Columns[] }
+interface Database {
+  prepare: (sql: string) => Statement
   exec: (sql: string) => void
   close: () => void
 }
+
+/** What is left of it to who reads. */
+export type Reader = Pick<Database, 'prepare'>
 
 type Open = new (path: string) => Database
 
@@ -48,13 +57,31 @@ export async function openSqlite(file: string, builtin: Open | null | undefined 
     // The package can read a write-ahead log only when it is alone with it.
     database.exec('pragma locking_mode = exclusive')
     database.exec('select count(*) from sqlite_schema')
-    return { database, time, close }
+    return { database: withNumbers(database), time, close }
   } catch (error) {
     await close()
     if (error instanceof SourceError) throw error
     const reason = hasCode(error, 'ENOENT') ? 'is not there' : `cannot be read as SQLite: ${(error as Error).message}`
     throw new SourceError(`${file} ${reason}`, { cause: error })
   }
+}
+
+/** The same, with numbers where SQLite has integers of any size. */
+function withNumbers(database: Database): Reader {
+  const prepare = (sql: string): Statement => {
+    const statement = database.prepare(sql)
+    statement.setReadBigInts?.(true)
+    return { all: (...values) => statement.all(...values).map(toNumbers) }
+  }
+  return { prepare }
+}
+
+function toNumbers(columns: Columns): Columns {
+  const entries = Object.entries(columns).map(([name, value]) => [
+    name,
+    typeof value === 'bigint' ? Number(value) : value,
+  ])
+  return Object.fromEntries(entries) as Columns
 }
 
 async function importPackage(): Promise<{ default: { Database: Open } }> {

@@ -18,6 +18,9 @@ export function isPlainKey(key: string): boolean {
   return isKey(key) && !key.startsWith('$scrypt$')
 }
 
+/** What a server that keeps keys as they are has as one: nothing that kss would take for a hash of a key. */
+export const plainKey = /^(?!\$|pbkdf2\$)/
+
 /** What the wire takes as a document. */
 export const isDocument = ajv.compile<string>(push.properties.document)
 

@@ -1,11 +1,10 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { keyOfPassword } from '../../src/credentials.ts'
 import type { Progress } from '../../src/protocol.ts'
-import { snapshot } from './archives.ts'
-import { kss, serve, type Ended } from './kss.ts'
+import { exists, importFrom, logIn, pull, storedKey, wentWell, type Imported } from './import-from.ts'
+import { kss } from './kss.ts'
 import {
   dotnetDocument,
   freePort,
@@ -19,170 +18,12 @@ import {
   type OtherServer,
 } from './other-servers.ts'
 import { run, runJson } from './run.ts'
-import { dune, folder, headersOf, now, openStore, serveHere, stateFolder } from './state-fixture.ts'
 import { byName } from '../store/by-name.ts'
-
-interface Imported {
-  users: { username: string; isNew: boolean; documents: number; latest: number; rows: number; password?: string }[]
-  problems: string[]
-}
-
-/** Runs `kss import` of that server's data, as a process. */
-async function importFrom(
-  t: Test,
-  server: OtherServer,
-  source: string,
-  dir: string,
-  ...more: string[]
-): Promise<Ended> {
-  const { kind, flags = [], stdin } = server
-  const args = ['import', kind, source, ...flags, '--dir', dir, ...more]
-  return await kss(t, args, {}, stdin === undefined ? undefined : await typed(t, stdin))
-}
-
-/** The same in this process, where nobody types. */
-async function importHere(
-  t: Test,
-  server: OtherServer,
-  source: string,
-  dir: string,
-  ...more: string[]
-): Promise<Ended> {
-  if (server.stdin !== undefined) return await importFrom(t, server, source, dir, ...more)
-  return await run(dir, 'import', server.kind, source, ...more)
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  )
-}
-
-function wentWell(t: Test, { code, stderr }: Ended): void {
-  t.same({ code, stderr }, { code: 0, stderr: '' })
-}
-
-const readerHeaders = (username: string, word: string): Record<string, string> =>
-  headersOf(Buffer.from(username).toString('latin1'), word)
-
-async function logIn(url: string, username: string, word: string): Promise<number> {
-  const response = await fetch(`${url}/users/auth`, { headers: readerHeaders(username, word) })
-  await response.text()
-  return response.status
-}
-
-async function pull(url: string, username: string, word: string, document: string): Promise<unknown> {
-  const response = await fetch(`${url}/syncs/progress/${document}`, { headers: readerHeaders(username, word) })
-  return await response.json()
-}
-
-/** What auth.json keeps as the key. */
-async function storedKey(dir: string, username: string): Promise<string> {
-  const store = await openStore(dir)
-  const user = await store.getUser(username)
-  await store.close()
-  return user?.key ?? ''
-}
-
-/** Until auth.json has a hash of ours: a log-in does not wait for that. */
-async function untilRehashed(dir: string, name: string): Promise<boolean> {
-  for (let tries = 0; tries < 500; tries++) {
-    if ((await readFile(join(dir, name, 'auth.json'), 'utf8')).includes('"$scrypt$')) return true
-    await sleep(20)
-  }
-  return false
-}
-
-const foreign: Record<string, RegExp> = { koinsight: /^\$2b\$04\$/, 'crosspoint-sync': /^pbkdf2\$10000\$/ }
-
-t.test('an account of each kind comes without a server, and twice as once', async (t) => {
-  const dir = join(await folder(t), 'new')
-  const other = await folder(t)
-  const came = otherServers.filter(({ skip = false }) => skip === false)
-  for (const server of otherServers) {
-    const { kind, skip = false, hasNoKeys = false } = server
-    await t.test(kind, { skip }, async (t) => {
-      const username = `Zoë of ${kind}`
-      const source = await server.make(t, username)
-      const atFirst = server === otherServers[0]
-      const untouched = atFirst ? {} : await snapshot(dir)
-      const told = await importHere(t, server, source, dir, '--dry-run')
-      wentWell(t, told)
-      const head = `NAME${' '.repeat(username.length - 4)}  DOCUMENTS  POSITIONS\n`
-      const end = '1 account with 1 document would come. Nothing was changed.\n'
-      t.equal(told.stdout, `${head}${username}  1          1\n${end}`)
-      if (atFirst) t.notOk(await exists(dir), 'not even the folder is made')
-      else t.same(await snapshot(dir), untouched)
-
-      const first = await importFrom(t, server, source, dir)
-      wentWell(t, first)
-      t.match(first.stdout, /^NAME +ACCOUNT +DOCUMENTS +NEWER THAN HERE +CHANGES ADDED +PASSWORD$/m)
-      const word = hasNoKeys ? ' +[a-z2-9]{12} \\(disabled\\)' : ''
-      t.match(first.stdout, new RegExp(`\n${username} +new +1 +1 +1${word}\n1 account with 1 document came\\.\n`))
-      t.match(await storedKey(dir, username), foreign[kind] ?? /^\$scrypt\$/)
-      const before = await snapshot(dir)
-
-      const again = await importHere(t, server, source, dir, '--json')
-      wentWell(t, again)
-      const nothing = { username, isNew: false, documents: 1, latest: 0, rows: 0 }
-      t.same(JSON.parse(again.stdout), { users: [nothing], problems: [] })
-      t.same(await snapshot(dir), before)
-      wentWell(t, await importHere(t, server, source, other))
-    })
-  }
-  t.equal((await stat(dir)).mode & 0o777, 0o700)
-  const [one, two] = [await snapshot(dir), await snapshot(other)]
-  t.same(Object.keys(one), Object.keys(two))
-  const withoutAuth = (files: Record<string, string>): [string, string][] =>
-    Object.entries(files).filter(([path]) => !path.endsWith('/auth.json'))
-  t.same(withoutAuth(one), withoutAuth(two), 'only the salts differ')
-  t.equal((await run(dir, 'check')).stdout, 'All is well.\n')
-
-  const running = await serveHere(t, dir)
-  for (const { kind, hasNoKeys } of came) {
-    t.equal(await logIn(running.url, `Zoë of ${kind}`, password), hasNoKeys ? 401 : 200, kind)
-    if (!hasNoKeys) t.same(await pull(running.url, `Zoë of ${kind}`, password, 'dune'), place)
-  }
-  await running.close()
-})
-
-t.test('an account of each kind comes beside a server, which lets it in with what its readers have', async (t) => {
-  const dir = await folder(t)
-  const running = await serve(t, dir)
-  for (const server of otherServers) {
-    const { kind, skip = false, hasNoKeys = false } = server
-    await t.test(kind, { skip }, async (t) => {
-      const source = await server.make(t, kind)
-      t.equal(await logIn(running.url, kind, password), 401)
-      const { code, stdout, stderr } = await importFrom(t, server, source, dir, '--json')
-      t.same({ code, stderr }, { code: 0, stderr: '' })
-      const { users, problems } = JSON.parse(stdout) as Imported
-      t.same(problems, [])
-      t.match(users, [{ username: kind, isNew: true, documents: 1, latest: 1, rows: 1 }])
-      const [{ password: madeUp } = {}] = users
-      t.equal(madeUp !== undefined, hasNoKeys)
-      if (madeUp !== undefined) {
-        t.equal(await logIn(running.url, kind, madeUp), 401)
-        wentWell(t, await run(dir, 'user', 'enable', kind))
-      }
-      const word = madeUp ?? password
-      t.equal(await logIn(running.url, kind, 'wrong'), 401)
-      t.equal(await logIn(running.url, kind, word), 200)
-      t.same(await pull(running.url, kind, word, 'dune'), place)
-      t.ok(await untilRehashed(dir, kind), 'no old hash is left')
-      t.equal(await logIn(running.url, kind, word), 200)
-      const again = await importHere(t, server, source, dir, '--json')
-      const nothing = { username: kind, isNew: false, documents: 1, latest: 0, rows: 0 }
-      t.same(JSON.parse(again.stdout), { users: [nothing], problems: [] })
-    })
-  }
-  t.equal(await running.stop(), 0)
-})
+import { dune, folder, now, openStore, serveHere, stateFolder } from './state-fixture.ts'
 
 t.test('what cannot come is told, and all else comes', async (t) => {
   const users = {
-    ann: { ...usersJsonAccount(), documents: { dune: place, 'a:b': place, emma: { progress: 5 } } },
+    ann: { ...usersJsonAccount(), documents: { dune: place, 'a:b': place, emma: { progress: null } } },
     'bob\u001b[2J': usersJsonAccount(),
     'carl:': usersJsonAccount(),
     dora: usersJsonAccount(),
@@ -292,7 +133,10 @@ t.test('a source that is not there, or is something else, is told in a line, and
     ['kosync-go', 'text', /text does not hold a JSON object\. Give the path of /],
     ['users-json', 'none', /none is not there\. Give the path of the users\.json/],
     ['users-json', 'empty', /empty is not a file\. Give the path of /],
+    ['db-json', 'none', /none is not there\. Give the path of the db\.json/],
     ['koinsight', 'none', /none is not there/],
+    ['kosyncsrv', 'text', /text cannot be read as SQLite: /],
+    ['koreader-syncd', 'none', /none is not there/],
     ['koinsight', 'text', /text cannot be read as SQLite: /],
     ['crosspoint-sync', 'none', /none is not there/],
     ['koreader-sync-server', `redis://127.0.0.1:${port}`, /Redis at 127\.0\.0\.1:\d+, database 1, cannot be read: /],
@@ -382,6 +226,28 @@ t.test('history and titles of KOsync come too', async (t) => {
       [0.3, 2000],
       [0.5, 3000],
     ],
+  )
+  await store.close()
+})
+
+t.test('of two pushes to KOsync in one second the newer one is the position', async (t) => {
+  const { document: _id, ...latest } = at(0.5, 3000)
+  const ann = {
+    username: 'ann',
+    password: keyOfPassword(password),
+    documents: { [dune]: latest },
+    history: { [dune]: { document_history: [at(0.3, 3000), at(0.4, 3000)] } },
+  }
+  const file = join(await folder(t), 'database.json')
+  await writeFile(file, JSON.stringify({ schema: 1, config: {}, users: { ann } }))
+  const dir = await folder(t)
+  t.equal((await run(dir, 'import', 'kosync-go', file)).code, 0)
+  const store = await openStore(dir)
+  t.match(await byName(store).getProgress('ann', dune), { percentage: 0.5 })
+  const history = await byName(store).listHistory('ann', dune)
+  t.same(
+    history.map(({ percentage }) => percentage),
+    [0.3, 0.4, 0.5],
   )
   await store.close()
 })

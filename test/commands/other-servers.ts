@@ -63,6 +63,9 @@ export const otherServers: OtherServer[] = [
   },
   { kind: 'koinsight', make: makeKoinsight },
   { kind: 'crosspoint-sync', make: makeCrosspointSync },
+  { kind: 'kosyncsrv', make: makeKosyncsrv },
+  { kind: 'koreader-syncd', make: makeKoreaderSyncd, hasNoKeys: true },
+  { kind: 'db-json', make: makeDbJson },
 ]
 
 /** A file whose descriptor holds what is typed. */
@@ -171,6 +174,44 @@ function makeCrosspointSync(t: Test, username: string): Promise<string> {
       [document, device_id, device, percentage, progress, timestamp],
     ],
   )
+}
+
+// yeeac/kosyncsrv, handledb.go
+function makeKosyncsrv(t: Test, username: string): Promise<string> {
+  return makeDatabase(
+    t,
+    `create table user (username text(255), password text(255));
+    create table document (username text(255), documentid text(255), percentage real(64,4), progress text(255),
+      device text(255), device_id text(255), timestamp integer);`,
+    ['insert into user values (?, ?)', [username, key]],
+    [
+      'insert into document values (?, ?, ?, ?, ?, ?, ?)',
+      [username, document, percentage, progress, device, device_id, timestamp],
+    ],
+  )
+}
+
+// pborzenkov/koreader-syncd, migrations/01_init.sql
+function makeKoreaderSyncd(t: Test, username: string): Promise<string> {
+  return makeDatabase(
+    t,
+    `create table users (username text primary key not null, password text not null);
+    create table progress (document text not null, username text not null, device text not null, device_id text not null,
+      progress text not null, percentage real not null, timestamp integer not null, primary key (document, username));`,
+    ['insert into users values (?, ?)', [username, '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA']],
+    [
+      'insert into progress values (?, ?, ?, ?, ?, ?, ?)',
+      [document, username, device, device_id, progress, percentage, timestamp],
+    ],
+  )
+}
+
+// b1n4ryj4n/koreader-sync, kosync.py
+async function makeDbJson(t: Test, username: string): Promise<string> {
+  const file = join(await folder(t), 'db.json')
+  const tables = { users: { 1: { username, password: key } }, documents: { 1: { username, ...place } } }
+  await writeFile(file, JSON.stringify(tables))
+  return file
 }
 
 /** A Redis of its own that keeps nothing. */

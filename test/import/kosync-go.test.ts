@@ -13,8 +13,8 @@ const zero = { progress: '', percentage: 0, device: '', device_id: '', document:
 const config = { listen_address: ':8080', disable_registration: false, store_history: true }
 
 const rows = [
-  { document: 'abc', ...position, timestamp: 1_700_000_100 },
   { document: 'abc', ...earlier, timestamp: 1_700_000_000 },
+  { document: 'abc', ...position, timestamp: 1_700_000_100 },
 ]
 
 function toAccount(documents: unknown, history: unknown = {}): object {
@@ -273,7 +273,7 @@ t.test('tells what cannot come, and brings the rest', async (t) => {
 })
 
 t.test('says what is wrong with a file that is no database', async (t) => {
-  const advice = "Give the path of KOsync's database.json or one of its .bak files."
+  const advice = "Give the path of KOsync's database.json, kosync.db or one of its .bak files."
   const whole = toPem(encode(toGo(true)), msgpack)
   for (const [data, message] of [
     ['no JSON', `does not hold a JSON object. ${advice}`],

@@ -3,14 +3,19 @@ import { chmod, copyFile, readdir, readFile, utimes, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import sqlite from 'node-sqlite3-wasm'
 import t, { type Test } from 'tap'
+import { readKosyncGo } from '../../src/import/kosync-go.ts'
 import type { Source } from '../../src/import/source.ts'
-import { readCrosspointSync, readKoinsight } from '../../src/import/sqlite.ts'
+import { schemas, type Schema } from '../../src/import/sqlite-schemas.ts'
+import { readSqlite } from '../../src/import/sqlite.ts'
 import { builtinSqlite, openSqlite } from '../../src/import/sqlite-file.ts'
 import { collect, failure } from './collect.ts'
 
 /** Where the copies are made while they are read. */
 const temp = t.testdir({})
 process.env['TMPDIR'] = temp
+
+const readKoinsight = (file: string): Source => readSqlite(file, schemas['koinsight'] as Schema)
+const readCrosspointSync = (file: string): Source => readSqlite(file, schemas['crosspoint-sync'] as Schema)
 
 /** A database file that holds what the statements make. */
 function create(t: Test, sql: string): string {
@@ -134,6 +139,142 @@ t.test('reads what newer ones of crosspoint-sync know of a book, and its other i
   })
   const emma = { document: 'emma', ...row, timestamp: 3000, metadata: { title: 'Emma' } }
   t.same(users[0]?.documents, [dune('dune'), { rows: [emma] }, dune('other-dune')])
+})
+
+const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
+
+// yeeac/kosyncsrv, handledb.go: a row for each reader, and no rule that a name is there once.
+t.test('reads kosyncsrv, whose keys are those of readers', async (t) => {
+  const file = create(
+    t,
+    `create table "user" ("username" text(255), "password" text(255));
+    create table "document" ("username" text(255), "documentid" text(255), "percentage" real(64,4), "progress" text(255),
+      "device" text(255), "device_id" text(255), "timestamp" integer);
+    insert into user values ('ann', '${key}'), ('bob', '$2b$04$x');
+    insert into document values ('ann', 'dune', 0.25, '/body/p[7]', 'Kobo', 'A', 2000),
+      ('ann', 'dune', 0.25, '/body/p[7]', 'Kobo', '', 1000), ('ann', 'late', 0.25, '/body/p[7]', 'Kobo', 'A', ${2n ** 62n}),
+      ('ann', 'emma', 0.25, null, 'Kobo', 'A', 1000), ('eve', 'dune', 0.25, '/body/p[7]', 'Kobo', 'A', 3000);`,
+  )
+  const { device_id: _id, ...withoutId } = row
+  t.same(await collect(readSqlite(file, schemas['kosyncsrv'] as Schema)), {
+    users: [
+      {
+        username: 'ann',
+        key,
+        documents: [
+          {
+            rows: [
+              { document: 'dune', ...withoutId, timestamp: 1000 },
+              { document: 'dune', ...row, timestamp: 2000 },
+            ],
+          },
+          { rows: [{ document: 'late', ...row, timestamp: Math.floor(2 ** 62 / 1000) }] },
+        ],
+      },
+      { username: 'bob', documents: [] },
+    ],
+    problems: ['user "ann", document "emma": has no progress', 'user "bob": the key cannot be used here'],
+  })
+})
+
+// pborzenkov/koreader-syncd, migrations/01_init.sql and src/api.rs: Argon2, and a percentage that is a float32.
+t.test('reads koreader-syncd without its keys, which kss cannot check', async (t) => {
+  const file = create(
+    t,
+    `create table users (username text primary key not null, password text not null);
+    create table progress (document text not null, username text not null, device text not null, device_id text not null,
+      progress text not null, percentage real not null, timestamp integer not null, primary key (document, username));
+    insert into users values ('ann', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA');
+    insert into progress values ('dune', 'ann', 'Kobo', 'A', '/body/p[7]', ${Math.fround(0.32)}, 1000);`,
+  )
+  t.same(await collect(readSqlite(file, schemas['koreader-syncd'] as Schema)), {
+    users: [
+      {
+        username: 'ann',
+        documents: [{ rows: [{ document: 'dune', ...row, percentage: 0.32, timestamp: 1000 }] }],
+      },
+    ],
+    problems: [],
+  })
+})
+
+// AtjonTV/kosync, internal/kosync/migrations/sql/100-create_schema.sql, 101-change_timestamps_to_subsecond.sql,
+// 102-remove_primarykey_from_history.sql and 103-unify_timestamps.sql
+const kosyncTables = (history: string): string => `
+  create table users (id text primary key, username text unique, password text, created_at integer not null,
+    updated_at integer, deleted_at integer);
+  create table documents (id text not null, owner_id text not null, title text, current_location text, progress float,
+    last_read_on_device text, last_read_on_device_id text, last_read_at integer, created_at integer not null,
+    updated_at integer, deleted_at integer, primary key (id, owner_id));
+  create table document_history (${history});
+  insert into users values ('u1', 'ann', '${key}', 1, null, null), ('u2', 'gone', '${key}', 1, null, 5);`
+
+for (const [release, unit, idColumn, history] of [
+  [
+    'the first with SQLite',
+    1,
+    'id',
+    `id text not null, owner_id text not null, last_read_at integer not null, title text, current_location text,
+      progress float, last_read_on_device text, last_read_on_device_id text, created_at integer not null,
+      updated_at integer, deleted_at integer, primary key (id, owner_id, last_read_at)`,
+  ],
+  [
+    'a newer one',
+    10_000,
+    'document_id',
+    `document_id text not null, owner_id text not null, title text, current_location text, progress float,
+      last_read_on_device text, last_read_on_device_id text, last_read_at integer, created_at integer,
+      updated_at integer, deleted_at integer`,
+  ],
+] as const) {
+  t.test(`reads kosync.db of KOsync, of ${release}, and a .bak of it`, async (t) => {
+    const columns = 'owner_id, title, current_location, progress, last_read_on_device, last_read_on_device_id'
+    const times = 'last_read_at, created_at, deleted_at'
+    const time = (seconds: number): number => seconds * unit
+    const file = create(
+      t,
+      `${kosyncTables(history)}
+      insert into documents (id, ${columns}, ${times}) values
+        ('dune', 'u1', 'Dune', 'p3', ${Math.fround(0.32)}, 'Kobo', 'A', ${time(1_700_000_002)}, 1, null),
+        ('emma', 'u1', '', 'p1', 0.5, 'Kobo', '', ${time(1_700_000_000)}, 1, null),
+        ('old', 'u1', '', 'p1', 0.5, 'Kobo', 'A', ${time(1_700_000_000)}, 1, 5);
+      insert into document_history (${idColumn}, ${columns}, ${times}) values
+        ('dune', 'u1', 'Old title', 'p1', 0.1, 'Kobo', 'A', ${time(1_700_000_001)}, 1, null),
+        ('dune', 'u1', '', 'p2', 0.2, 'Kobo', 'A', ${time(1_700_000_002)}, 1, null),
+        ('dune', 'u1', '', '', 0, '', '', 0, 1, null),
+        ('dune', 'u1', '', 'px', 0.2, 'Kobo', 'A', ${time(1_700_000_003)}, 1, 5),
+        ('old', 'u1', '', 'p0', 0.2, 'Kobo', 'A', ${time(1_700_000_001)}, 1, null);`,
+    )
+    const at = (progress: string, percentage: number, timestamp: number): object => {
+      return { document: 'dune', progress, percentage, device: 'Kobo', device_id: 'A', timestamp }
+    }
+    const emma = { document: 'emma', progress: 'p1', percentage: 0.5, device: 'Kobo', timestamp: 1_700_000_000 }
+    const expected = {
+      users: [
+        {
+          username: 'ann',
+          key,
+          documents: [
+            {
+              title: 'Dune',
+              rows: [at('p1', 0.1, 1_700_000_001), at('p2', 0.2, 1_700_000_002), at('p3', 0.32, 1_700_000_002)],
+            },
+            { rows: [emma] },
+          ],
+        },
+      ],
+      problems: [],
+    }
+    t.same(await collect(readKosyncGo(file)), expected)
+    const backup = join(file, '..', 'kosync_20260601-120000.bak')
+    await copyFile(file, backup)
+    t.same(await collect(readKosyncGo(backup)), expected)
+  })
+}
+
+t.test('says what a kosync.db has', async (t) => {
+  const line = 'is not a database of KOsync, which has the tables users, documents and document_history: '
+  t.match(await failure(readKosyncGo(create(t, koinsightTables))), line)
 })
 
 const builtin = builtinSqlite()

@@ -1,0 +1,36 @@
+import { isObject, parseSource, readSourceFile } from './source-file.ts'
+import { SourceError, type Source } from './source.ts'
+import { toUser, type Row } from './to-user.ts'
+import { plainKey } from './wire-rules.ts'
+
+const wanted = 'the db.json of the other server'
+
+/**
+ * Reads what b1n4ryj4n's server keeps: tables of TinyDB, which are objects of records by a number. The table of users
+ * has the x-auth-key as password.
+ * @see https://github.com/b1n4ryj4n/koreader-sync
+ */
+export async function* readDbJson(path: string): Source {
+  const { bytes, fileTime } = await readSourceFile(path, wanted)
+  const { users, documents } = parseSource(bytes, path, wanted)
+  if (!isObject(users)) throw new SourceError(`${path} has no users. Give the path of ${wanted}.`)
+  const rows = groupByUser(recordsOf(documents))
+  for (const { username, password: key } of recordsOf(users)) {
+    yield* toUser({ username, key, keyPattern: plainKey }, rows.get(username) ?? [], fileTime)
+  }
+}
+
+/** The records of a table; what is none has no field. */
+function recordsOf(table: unknown): Record<string, unknown>[] {
+  return Object.values(isObject(table) ? table : {}).map((record) => (isObject(record) ? record : {}))
+}
+
+function groupByUser(records: Record<string, unknown>[]): Map<unknown, Row[]> {
+  const groups = new Map<unknown, Row[]>()
+  for (const { username, document, progress, percentage, device, device_id, timestamp } of records) {
+    const rows = groups.get(username) ?? []
+    rows.push({ fields: { document, progress, percentage, device, device_id, timestamp } })
+    groups.set(username, rows)
+  }
+  return groups
+}
