@@ -83,8 +83,13 @@ async function* pythonFiles(users: StoredUser[]): AsyncGenerator<ArchivedFile> {
       console.error(`Left out: ${plain(username)}, which is no folder name.`)
       continue
     }
-    if (isHash(key)) console.error(`${plain(username)} must register again there: Python kss cannot read a hashed key.`)
-    const files = new Map<string, object>([['auth', { 'x-auth-user': username, 'x-auth-key': key }]])
+    const files = new Map<string, object>()
+    // With an auth.json Python kss would refuse to register the name, and take the text of the hash for the key.
+    if (isHash(key))
+      console.error(
+        `${plain(username)} comes without its password: Python kss cannot check a hashed key. Register the name again there.`,
+      )
+    else files.set('auth', { 'x-auth-user': username, 'x-auth-key': key })
     for (const { record } of readRecords(folder)) {
       const { document, progress, percentage, device, device_id, timestamp } = record
       if (document === 'auth' || !isFileName(document))
@@ -105,9 +110,12 @@ function isFileName(name: string): boolean {
 
 const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']
 
+/** Without it Excel reads the file in the code page of the machine. */
+const byteOrderMark = '\ufeff'
+
 /** @see RFC 4180 */
 async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
-  yield csvLine(columns)
+  yield byteOrderMark + csvLine(columns)
   for (const { username, folder } of users) {
     for (const stored of readRecords(folder)) {
       const rows = readRows(stored)
