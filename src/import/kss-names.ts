@@ -13,9 +13,9 @@ export function isFileNameOf(fileName: string, name: string): boolean {
   return fileName === `~${createHash('sha256').update(name).digest('hex')}`
 }
 
-/** Whether what a file says of its document can be believed. */
+/** Whether what a file says of its document can be believed; below a user's folder it must be where that one is kept. */
 export function canHold(fileName: string, document: string): boolean {
-  return isFileNameOf(fileName, document) || !unsafe.test(document)
+  return isFileNameOf(fileName, document) || (!fileName.includes('/') && !unsafe.test(document))
 }
 
 function decode(fileName: string): string | undefined {

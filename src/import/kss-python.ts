@@ -63,7 +63,7 @@ async function readUser(root: string, entry: Dirent, taken: Set<string>): Promis
     const { username, key } = readAuth(folder, authFile, rows)
     if (taken.has(username)) throw new DamagedFile(where, `another folder is that of ${quote(username)} too`)
     taken.add(username)
-    addRecords(rows, folder, files)
+    await addRecords(rows, folder, files)
     await addHistories(rows, folder, files)
     return [...toImportedUser(username, key, rows, isKey)]
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Dirent } from 'node:fs'
+import { join } from 'node:path'
 import { DamagedFile, parseObject } from '../store/damaged-file.ts'
 import { toProblem, type ImportedRows } from './imported-rows.ts'
 import { listFolder, readEntry, resolveEntry, type Folder, type KssFile } from './kss-folder.ts'
@@ -9,19 +10,34 @@ import { quote } from './one-line.ts'
 interface Text {
   text: string
   where: string
-  /** Of the file it is in, without the extension. */
+  /** Of the file it is in, from the user's folder on and without the extension. */
   fileName: string
   fileTime: number
   /** Then its title is that of the document. */
   isNewest: boolean
 }
 
-/** Adds what <document>.json hold, where `entries` are all in the user's folder. */
-export function addRecords(rows: ImportedRows, folder: Folder, entries: Dirent[]): void {
-  const records = entries.filter(({ name }) => name !== 'auth.json')
+/**
+ * Adds what <document>.json hold, where `entries` are all in the user's folder, or below it, where `prefix` leads: Python
+ * kss makes folders for a document with a slash.
+ */
+export async function addRecords(rows: ImportedRows, folder: Folder, entries: Dirent[], prefix = ''): Promise<void> {
+  const records = entries.filter((entry) => entry.name !== 'auth.json' && !entry.isDirectory())
   readEach(rows, folder, records, '.json', ({ text, fileTime }, where, fileName) => {
-    addRow(rows, { text, where, fileName, fileTime, isNewest: true })
+    addRow(rows, { text, where, fileName: prefix + fileName, fileTime, isNewest: true })
   })
+  for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+    const inner = { path: join(folder.path, name), name: `${folder.name}/${name}` }
+    try {
+      const found = await listFolder(inner.path)
+      // A name with a slash could be registered too.
+      if (found.some((entry) => entry.name === 'auth.json'))
+        throw new DamagedFile(quote(inner.name), 'is the folder of another user')
+      await addRecords(rows, inner, found, `${prefix}${name}/`)
+    } catch (error) {
+      rows.problems.push(toProblem(error, quote(inner.name)))
+    }
+  }
 }
 
 /** Adds what history/<document>.jsonl hold, where `entries` are all in the user's folder. */

@@ -135,6 +135,35 @@ t.test('believes the name inside a file', async (t) => {
   t.strictSame(users[1]?.documents, [{ rows: [record] }])
 })
 
+// adammillerio/kss, kss.py, push(): path.parent.mkdir(parents=True), whatever the document.
+t.test('reads documents with a slash, which Python kss keeps in folders', async (t) => {
+  const records = ['a/b', 'a/c/d', 'history/e'].map((document) => ({ ...record, document }))
+  const [first, second, third] = records.map((each) => JSON.stringify(each))
+  const folders = { a: { 'b.json': first!, c: { 'd.json': second! } }, history: { 'e.json': third! } }
+  const { users, problems } = await collect(readKssPython(make(t, { bob: { 'auth.json': toAuth('bob'), ...folders } })))
+  t.strictSame(problems, [])
+  t.strictSame(
+    users[1]?.documents,
+    records.map((each) => ({ rows: [each] })),
+  )
+})
+
+t.test('takes nothing for a user that somebody else could have put below the folder', async (t) => {
+  const below = {
+    // The user bob/eve registered, and pushed abc.
+    eve: { 'auth.json': toAuth('bob/eve'), 'abc.json': JSON.stringify(record) },
+    // The user eve pushed ../bob/x/abc.
+    x: { 'abc.json': JSON.stringify({ ...record, document: '../bob/x/abc' }), 'def.json': JSON.stringify(record) },
+  }
+  const { users, problems } = await collect(readKssPython(make(t, { bob: { 'auth.json': toAuth('bob'), ...below } })))
+  t.strictSame(users[1]?.documents, [])
+  t.strictSame(problems, [
+    '"bob/eve": is the folder of another user',
+    '"bob/x/abc.json": holds the document "../bob/x/abc", which has no place there',
+    '"bob/x/def.json": holds the document "abc", which has no place there',
+  ])
+})
+
 t.test('finds a name that the file system normalised', async (t) => {
   const decomposed = 'e\u0301'
   const { users } = await collect(readKssPython(make(t, { [decomposed]: { 'auth.json': toAuth('é') } })))
