@@ -7,6 +7,7 @@ import { schemas } from '../import/sqlite-schemas.ts'
 import { isHash } from '../key-hash.ts'
 import { KeyHasher } from '../key-hasher.ts'
 import type { MergedDocument } from '../store/merge-documents.ts'
+import { removeTemps } from '../store/remove-temps.ts'
 import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { randomPassword, readPassword } from './password.ts'
@@ -132,7 +133,8 @@ async function importAll(kind: string, users: ImportedUser[], flags: ImportFlags
       const limit = pLimit(usersAtOnce)
       return await limit.map(users, (user) => importOne(store, hasher, user, show))
     },
-    { create: true },
+    // What an import left that was killed goes before this one begins.
+    { create: true, beforeOpen: (dir) => removeTemps(dir, performance.timeOrigin) },
   )
 }
 

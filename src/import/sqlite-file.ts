@@ -1,4 +1,4 @@
-import { chmod, constants, copyFile, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, constants, copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasCode, unlessAbsent } from '../store/error-code.ts'
@@ -45,7 +45,8 @@ export function builtinSqlite(): Open | undefined {
  */
 export async function openSqlite(file: string, builtin: Open | null | undefined = builtinSqlite()) {
   const Sqlite = builtin ?? (await importPackage()).default.Database
-  const folder = await mkdtemp(join(tmpdir(), 'kss-import-'))
+  await removeLeftOver()
+  const folder = await mkdtemp(join(tmpdir(), `kss-import-${process.pid}-`))
   let database: Database | undefined
   const close = async (): Promise<void> => {
     database?.close()
@@ -63,6 +64,24 @@ export async function openSqlite(file: string, builtin: Open | null | undefined 
     if (error instanceof SourceError) throw error
     const reason = hasCode(error, 'ENOENT') ? 'is not there' : `cannot be read as SQLite: ${(error as Error).message}`
     throw new SourceError(`${file} ${reason}`, { cause: error })
+  }
+}
+
+/** Removes the copies of imports that were killed: they hold the keys of a server. */
+async function removeLeftOver(): Promise<void> {
+  const left = (await readdir(tmpdir())).filter((name) => {
+    const [, pid] = /^kss-import-(\d+)-/.exec(name) ?? []
+    return pid !== undefined && !isRunning(Number(pid))
+  })
+  // Those of another user cannot be removed.
+  await Promise.allSettled(left.map((name) => rm(join(tmpdir(), name), { recursive: true })))
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return !hasCode(error, 'ESRCH')
   }
 }
 

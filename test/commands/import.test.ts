@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { keyOfPassword } from '../../src/credentials.ts'
@@ -273,6 +273,17 @@ t.test('many documents of many users come, here and through a server', async (t)
       t.same(await byName(store).getProgress(name, `book-${number}`), places[number])
     await store.close()
   }
+})
+
+t.test('what an import left that was killed is removed by the next one', async (t) => {
+  const dir = await stateFolder(t)
+  const left = [join(dir, '.tmp-aaaaaaaaaaaaaaaaaaaaaaaa'), join(dir, 'alice', '.tmp-bbbbbbbbbbbbbbbbbbbbbbbb')]
+  for (const path of left) {
+    await mkdir(path)
+    await utimes(path, 1000, 1000)
+  }
+  t.equal((await run(dir, 'import', 'users-json', await makeUsersJson(t, { ann: usersJsonAccount() }))).code, 0)
+  for (const path of left) t.notOk(await exists(path))
 })
 
 t.test('keys are kept as KSS_HASH_KEYS says', async (t) => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, copyFile, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sqlite from 'node-sqlite3-wasm'
 import t, { type Test } from 'tap'
@@ -376,6 +376,19 @@ t.test('who has enough leaves no copy', async (t) => {
     break
   }
   t.same(await readdir(temp), [])
+})
+
+t.test('the copy that a killed import left is removed by the next one, and not that of one that runs', async (t) => {
+  const { pid: ended } = spawnSync(process.execPath, ['--version'])
+  // 1 is not this user's; or, in a container, it runs.
+  const folders = [ended, process.pid, 1].map((pid) => `kss-import-${pid}-abc123`)
+  for (const name of [...folders, 'kss-import-notes']) {
+    await mkdir(join(temp, name))
+    await writeFile(join(temp, name, 'copy'), '')
+    t.teardown(() => rm(join(temp, name), { recursive: true, force: true }))
+  }
+  await collect(readKoinsight(create(t, koinsightTables)))
+  t.same((await readdir(temp)).toSorted(), [...folders.slice(1), 'kss-import-notes'].toSorted())
 })
 
 t.test('Node says nothing of its SQLite, and warns of other things as before', async (t) => {
