@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
@@ -14,17 +14,27 @@ export class BadBackup extends Error {}
 /** A file of a user, who may register, or the journal, which an archive of tar has; nothing outside of the folder. */
 const wanted = /^([^/\\.][^/\\]*\/(history\/)?[^/\\.][^/\\]*|\.journal\/\d+\.log|\.registration\.json)$/
 
+/** Bytes; kss writes some 60. */
+const manifestLimit = 65_536
+
+/** Bytes that the smallest file takes of most disks. */
+const blockSize = 4096
+
 /**
- * Unpacks an archive of `kss backup create`, or of tar, into an empty folder. Rejects with BadBackup, or as the file
- * system does; then what is in the folder is of no use.
+ * Unpacks an archive of `kss backup create`, or of tar, into an empty folder. `limit` is how many bytes of the disk its
+ * entries may take. Rejects with BadBackup, or as the file system does; then what is in the folder is of no use.
  */
-export async function unpackBackup(archive: string, folder: string): Promise<void> {
+export async function unpackBackup(archive: string, folder: string, limit?: number): Promise<void> {
+  let left = limit ?? (await spaceIn(folder))
   const bytes = Readable.toWeb(createReadStream(archive)) as ReadableStream<Uint8Array<ArrayBuffer>>
   const entries = bytes.pipeThrough(new DecompressionStream('gzip')).pipeThrough(createTarDecoder({ strict: true }))
   let files = 0
   try {
     for await (const { header, body } of entries) {
+      left -= Math.max(header.size, blockSize)
+      if (left < 0) throw new BadBackup('what it holds needs more space than there is')
       const name = header.name.replace(/^(\.\/)+/, '')
+      if (name === manifestName && header.size > manifestLimit) throw new BadBackup(`its ${manifestName} is too large`)
       if (name === manifestName) checkManifest(await text(body))
       else if (header.type === 'file' && wanted.test(name)) {
         await unpackFile(join(folder, name), body)
@@ -39,6 +49,13 @@ export async function unpackBackup(archive: string, folder: string): Promise<voi
     throw new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
   }
   if (files === 0) throw new BadBackup('there are no accounts in it')
+}
+
+/** Half of what is free, as what is unpacked is copied then. */
+async function spaceIn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  /* c8 ignore next -- some file systems of networks say 0 */
+  return (bavail * bsize) / 2 || Number.POSITIVE_INFINITY
 }
 
 async function unpackFile(path: string, body: ReadableStream<Uint8Array>): Promise<void> {

@@ -189,6 +189,25 @@ const manifest = (format: unknown): Entry => ['kss-backup.json', JSON.stringify(
 const ann: Entry = ['ann/auth.json', auth('ann')]
 const place: Entry = ['ann/abc.json', JSON.stringify(pushed)]
 
+t.test('what is nested too deeply to be written again is told in a line, and all else comes', async (t) => {
+  const dir = await folder(t)
+  const archive = join(dir, 'kss.tar.gz')
+  const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+  const record = JSON.stringify({ ...pushed, document: 'deep' }).replace('}', `,"note":${deep}}`)
+  await writeEntries(archive, [
+    manifest(1),
+    ['ann/auth.json', auth('ann').replace('}', `,"note":${deep}}`)],
+    place,
+    ['ann/deep.json', record],
+    ['ann/history/abc.jsonl', `${JSON.stringify({ ...pushed, progress: 'x', timestamp: 1 })}\n${record}\n`],
+    ['.registration.json', `{"invited":[],"note":${deep}}`],
+  ])
+  const target = join(dir, 'new')
+  const { code, stdout, stderr } = await run(target, 'backup', 'restore', archive)
+  t.same({ code, stderr }, { code: 1, stderr: 'Not restored: ann/deep.json: is nested too deeply\n' })
+  t.match(stdout, /\nann +new +1 +1 +2\n1 account restored\.\n$/)
+})
+
 t.test('what is no backup is told, and changes nothing', async (t) => {
   const parent = await folder(t)
   const dir = join(parent, 'state')
