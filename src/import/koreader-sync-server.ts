@@ -14,14 +14,18 @@ const fields = ['percentage', 'progress', 'device', 'device_id', 'timestamp']
  * database being 1 when none is named. Holds the names of all documents in memory, but the records of one user only.
  * @see https://github.com/koreader/koreader-sync-server
  */
-export async function* readKoreaderSyncServer(url: string, timeoutMs: number = 10_000): Source {
+export async function* readKoreaderSyncServer(
+  url: string,
+  timeoutMs: number = 10_000,
+  maxPages: number = 100_000,
+): Source {
   const address = parseAddress(url)
   const redis = await importOptional<typeof Redis>('@redis/client', '6')
   const where = `Redis at ${address.host}, database ${address.pathname.slice(1)},`
   let client: Client | undefined
   try {
     client = await connect(redis, address, timeoutMs)
-    yield* readUsers(client, where)
+    yield* readUsers(client, where, maxPages)
   } catch (error) {
     if (error instanceof SourceError) throw error
     throw new SourceError(`${where} cannot be read: ${reason(error)}`, { cause: error })
@@ -57,9 +61,13 @@ async function connect({ createClient, RESP_TYPES }: typeof Redis, { href }: URL
   return await client.connect()
 }
 
-async function* readUsers(client: Client, where: string): AsyncGenerator<ImportedUser | Problem> {
+/** `maxPages` of some thousand keys each: an answer to SCAN may always name a next page. */
+async function* readUsers(client: Client, where: string, maxPages: number): AsyncGenerator<ImportedUser | Problem> {
   const names = new Map<string, Set<string>>()
+  let pages = 0
   for await (const keys of client.scanIterator({ MATCH: 'user:*', COUNT: 1000 })) {
+    pages += 1
+    if (pages > maxPages) throw new SourceError(`${where} names keys without end; is it a Redis?`)
     for (const key of keys) {
       if (isUtf8(key)) addKey(names, String(key))
       else yield { problem: `key ${JSON.stringify(key.toString('latin1'))}: is not UTF-8` }

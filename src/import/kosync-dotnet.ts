@@ -9,6 +9,9 @@ export interface Admin {
   password: string
 }
 
+/** Bytes of an answer: some 300,000 documents. */
+const answerLimit = 64 * 1024 * 1024
+
 type Fetch = (path: string) => Promise<Record<string, unknown>[]>
 
 /**
@@ -64,13 +67,25 @@ function createFetch(url: string, { username, password }: Admin, timeoutMs: numb
       const signal = AbortSignal.timeout(timeoutMs)
       const response = await fetch(new URL(path, base), { headers, redirect: 'manual', signal })
       refuse(response, base)
-      text = await response.text()
+      text = await readText(response, base)
     } catch (error) {
       if (error instanceof SourceError) throw error
       throw new SourceError(`${base.href} cannot be read: ${reason(error)}`, { cause: error })
     }
     return parseList(text, base)
   }
+}
+
+/** As `response.text()` does, but not without end. */
+async function readText({ body }: Response, { href }: URL): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body ?? []) {
+    size += chunk.length
+    if (size > answerLimit) throw new SourceError(`${href} answers with more than 64 MiB; is it a kosync-dotnet?`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 /** Ends in a slash, so that a path is under it. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { parseObject } from '../store/damaged-file.ts'
 import { hasCode } from '../store/error-code.ts'
@@ -15,6 +16,8 @@ export async function readSourceFile(path: string, wanted: string): Promise<Sour
     const stats = await stat(path)
     // Reading a pipe might never end.
     if (!stats.isFile()) throw new SourceError(`${path} is not a file. Give the path of ${wanted}.`)
+    // It would have to be one string.
+    if (stats.size > constants.MAX_STRING_LENGTH) throw new SourceError(`${path} is too large: over 512 MB`)
     return { bytes: await readFile(path), fileTime: Math.floor(stats.mtimeMs / 1000) }
   } catch (error) {
     throw toSourceError(error, path, wanted)

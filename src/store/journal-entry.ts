@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path'
 import type { Progress } from '../protocol.ts'
+import { isTooDeep } from './progress-file.ts'
 import { journalLine } from './read-journal.ts'
 
 /** What the journal says: a push of a record, or that entries before this one no longer count. */
@@ -99,6 +100,7 @@ function isKept(value: unknown): value is Kept {
 
 function isProgress(value: unknown): value is Progress {
   const { document, percentage, progress, device, timestamp } = { ...(value as Progress | null) }
+  if (isTooDeep(value)) return false
   const texts = [document, progress, device]
   return texts.every((text) => typeof text === 'string') && [percentage, timestamp].every(Number.isFinite)
 }

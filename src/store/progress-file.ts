@@ -12,7 +12,7 @@ export function parseProgress(text: string, path: string, fileTime: number): Pro
 
 /** The same of an object; `path` names it in the error. */
 export function toProgress(record: Record<string, unknown>, path: string, fileTime: number): Progress {
-  if (isDeeper(record, maxDepth)) throw new DamagedFile(path, 'is nested too deeply')
+  if (isTooDeep(record)) throw new DamagedFile(path, 'is nested too deeply')
   const { document, percentage: part, progress, device, device_id, timestamp, metadata, title, ...rest } = record
   const percentage = numberOf(part ?? 0)
   // Python kss keeps a page number as its client sent it.
@@ -63,6 +63,11 @@ function isThere(value: unknown): boolean {
 
 /** JSON.stringify calls itself for each level, and the stack ends at some thousand. */
 const maxDepth = 100
+
+/** Whether it could be parsed, but not written again. */
+export function isTooDeep(value: unknown): boolean {
+  return isDeeper(value, maxDepth)
+}
 
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false

@@ -6,6 +6,7 @@ import { unpackTar } from 'modern-tar'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../src/protocol.ts'
 import type { FileStore } from '../../src/store/file-store.ts'
+import { journalLine } from '../../src/store/read-journal.ts'
 import { hardNames, pushed } from '../store/contract.ts'
 import { snapshot, writeEntries, type Entry } from './archives.ts'
 import { run, runJson } from './run.ts'
@@ -206,6 +207,17 @@ t.test('what is nested too deeply to be written again is told in a line, and all
   const { code, stdout, stderr } = await run(target, 'backup', 'restore', archive)
   t.same({ code, stderr }, { code: 1, stderr: 'Not restored: ann/deep.json: is nested too deeply\n' })
   t.match(stdout, /\nann +new +1 +1 +2\n1 account restored\.\n$/)
+})
+
+t.test('a push in the journal that is nested too deeply keeps nothing else from coming', async (t) => {
+  const dir = await folder(t)
+  const archive = join(dir, 'kss.tar.gz')
+  const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+  const push = JSON.stringify({ ...pushed, document: 'deep' }).replace('}', `,"note":${deep}}`)
+  const line = journalLine(`{"folder":"ann","file":"deep.json","push":${push}}`)
+  await writeEntries(archive, [ann, place, ['.journal/1.log', line]])
+  const { stdout } = await run(join(dir, 'new'), 'backup', 'restore', archive)
+  t.match(stdout, /\nann +new +1 +1 +1\n1 account restored\.\n$/)
 })
 
 t.test('what is no backup is told, and changes nothing', async (t) => {

@@ -130,6 +130,12 @@ t.test('says in a line that Redis refuses to answer', async (t) => {
   t.equal(await failure(readKoreaderSyncServer(`redis://${host}`)), line)
 })
 
+t.test('says in a line that Redis names keys without end', async (t) => {
+  const host = await startFakeRedis(t, {}, [['user:ann:key'], [], []])
+  const line = `Redis at ${host}, database 1, names keys without end; is it a Redis?`
+  t.equal(await failure(readKoreaderSyncServer(`redis://${host}`, undefined, 2)), line)
+})
+
 t.test('says in a line that there are no users', async (t) => {
   const host = await startFakeRedis(t, {}, [['user:x', 'session:5']])
   const line = `Redis at ${host}, database 1, has no users of a sync server. The official one uses /1, Koshelf's /3`

@@ -127,6 +127,7 @@ const answers: [string, (response: ServerResponse) => void, RegExp][] = [
     /redirects to "https:\/\/elsewhere.test\/"; give the address that needs no redirect$/,
   ],
   ['a page', (response) => response.end('<html>'), /does not answer with a list; is it a kosync-dotnet\?$/],
+  ['no content', (response) => response.writeHead(204).end(), /does not answer with a list/],
   ['an object', (response) => response.end('{"users":[]}'), /does not answer with a list/],
   ['half of a body', (response) => response.writeHead(200, { 'content-length': 99 }).end('['), /cannot be read: /],
   ['nothing', () => {}, /cannot be read: The operation was aborted due to timeout$/],
@@ -155,6 +156,19 @@ t.test('says in a line that the server is not there, or does not speak HTTP', as
     createTcpServer((socket) => socket.end('220 mail.test ESMTP\r\n')),
   )
   t.match(await failure(readKosyncDotnet(other, admin)), /cannot be read: /)
+})
+
+t.test('says in a line that the server answers without end', async (t) => {
+  const chunk = ' '.repeat(1024 * 1024)
+  const url = await serve(t, (_request, response) => {
+    const more = (): void => {
+      while (response.write(chunk));
+      response.once('drain', more)
+    }
+    more()
+  })
+  const line = `${url}/ answers with more than 64 MiB; is it a kosync-dotnet?`
+  t.equal(await failure(readKosyncDotnet(url, admin, 100_000)), line)
 })
 
 t.test('says in a line that the administrator cannot be called so', async (t) => {

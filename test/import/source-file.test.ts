@@ -1,5 +1,7 @@
+import { truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
-import { toSourceError } from '../../src/import/source-file.ts'
+import { readSourceFile, toSourceError } from '../../src/import/source-file.ts'
 import { SourceError } from '../../src/import/source.ts'
 
 t.test('says what to give in the place of a path that cannot be read', async (t) => {
@@ -8,6 +10,12 @@ t.test('says what to give in the place of a path that cannot be read', async (t)
     toSourceError(cause, '/a', 'a file'),
     new SourceError('/a cannot be read (EIO). Give the path of a file.', { cause }),
   )
+})
+
+t.test('says that a file is larger than a text can be, without reading it', async (t) => {
+  const path = join(t.testdir({ file: '' }), 'file')
+  await truncate(path, 2 ** 30)
+  await t.rejects(readSourceFile(path, 'a file'), new SourceError(`${path} is too large: over 512 MB`))
 })
 
 t.test('leaves an error that says so already', async (t) => {
