@@ -39,7 +39,9 @@ export class Asker {
 
   /** Rejects when there is no whole answer within the milliseconds, or one that is too long or no UTF-8. */
   async get(path: string, credentials: Credentials, ms: number): Promise<Answer> {
-    const signal = AbortSignal.timeout(Math.max(0, Math.floor(ms)))
+    // A timer of 0 may come after an answer from nearby.
+    if (ms < 1) throw new Error('does not answer in time')
+    const signal = AbortSignal.timeout(Math.floor(ms))
     const aborted = new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(new Error('does not answer in time')))
     })

@@ -29,7 +29,8 @@ export function moveFrom(
     log.push(rest)
   }
   const logger = pino({ base: null }, { write })
-  const upstream = new OldServer({ store, logger, origin, ...options })
+  // Not the 1.2 s that readers wait for: a busy machine may need longer.
+  const upstream = new OldServer({ store, logger, origin, budgetMs: 30_000, ...options })
   const app = build(t, { store, logger, upstream, ...appOptions })
   return { store, log, upstream, reader: (username, password) => new Reader(app, username, password) }
 }
