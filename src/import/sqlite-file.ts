@@ -89,6 +89,7 @@ function isRunning(pid: number): boolean {
 function withNumbers(database: Database): Reader {
   const prepare = (sql: string): Statement => {
     const statement = database.prepare(sql)
+    /* c8 ignore next -- only Node's own SQLite has it, which Node 20 lacks */
     statement.setReadBigInts?.(true)
     return { all: (...values) => statement.all(...values).map(toNumbers) }
   }
