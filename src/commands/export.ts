@@ -53,7 +53,9 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
 }
 
 async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
-  const source = Readable.from(output === undefined && process.stdout.isTTY ? plainRecords(lines) : lines)
+  const source = Readable.from(
+    output === undefined && process.stdout.isTTY ? plainRecords(lines) : markedRecords(lines),
+  )
   if (output === undefined) {
     await pipeline(source, process.stdout, { end: false }).catch((error: unknown) => {
       // A reader that has seen enough, as head.
@@ -65,6 +67,12 @@ async function writeText(lines: AsyncIterable<string>, output: string | undefine
 /** For a screen only: a file keeps what the readers sent. */
 async function* plainRecords(records: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const record of records) yield `${plain(record.trimEnd())}\n`
+}
+
+/** With a byte order mark, without which Excel reads the file in the code page of the machine. */
+async function* markedRecords(records: AsyncIterable<string>): AsyncGenerator<string> {
+  yield '\ufeff'
+  yield* records
 }
 
 async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | undefined): Promise<void> {
@@ -110,12 +118,9 @@ function isFileName(name: string): boolean {
 
 const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']
 
-/** Without it Excel reads the file in the code page of the machine. */
-const byteOrderMark = '\ufeff'
-
 /** @see RFC 4180 */
 async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
-  yield byteOrderMark + csvLine(columns)
+  yield csvLine(columns)
   for (const { username, folder } of users) {
     for (const stored of readRecords(folder)) {
       const rows = readRows(stored)

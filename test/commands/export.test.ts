@@ -323,7 +323,7 @@ t.test('a terminal takes no archive, but a table', { skip: noScript }, async (t)
   }
   const table = type('--format', 'csv')
   t.equal(table.status, 0)
-  t.match(table.stdout, /^\ufeff"username","document",/)
+  t.match(table.stdout, /^"username","document",/)
   const file = join(await folder(t), 'export')
   t.equal(type('-o', file).status, 0)
   t.ok((await readArchive(await readFile(file))).has('alice/auth.json'))
