@@ -5,7 +5,9 @@ import { KeyHasher } from '../key-hasher.ts'
 import { username as nameSchema } from '../protocol.ts'
 import { readRecords, type StoredRecord } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/auth-file.ts'
+import { listStoredUsers } from '../store/list-users.ts'
 import { UserFiles } from '../store/user-files.ts'
+import { plain } from '../plain.ts'
 import type { State } from './state.ts'
 
 /** The user and the folder; throws CommandError when there is none. */
@@ -43,9 +45,20 @@ export async function readUserRecords(state: State, username: string): Promise<S
   return readRecords(folder)
 }
 
-/** All users, in the order of their names. */
+/** All users, in the order of their names; tells of each account that cannot be read. */
 export async function listUsers({ dir, store }: State): Promise<StoredUser[]> {
   await store.flush()
-  const users = await new UserFiles(dir).listStored()
+  const users = await listStoredUsers(dir, (error) => tellDamage(`Left out: ${error.message}`))
   return users.toSorted((one, other) => one.username.localeCompare(other.username))
+}
+
+/** Tells of a file that cannot be read while the command goes on with the others: the exit code says so too. */
+export function tellDamage(message: string): void {
+  console.error(plain(`${message}. kss check tells more.`))
+  process.exitCode = exitCodes.damaged
+}
+
+/** For readRecords: tells of a record that is not as it was pushed. */
+export function tellDamagedRecord(error: unknown): void {
+  tellDamage(`Damaged: ${(error as Error).message}`)
 }

@@ -1,5 +1,5 @@
-import { access, mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { basename, resolve, sep } from 'node:path'
+import { access, mkdir, rm, stat } from 'node:fs/promises'
+import { resolve, sep } from 'node:path'
 import { stdout } from 'node:process'
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
@@ -12,10 +12,10 @@ import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import type { MergedDocument } from '../store/merge-documents.ts'
+import { listStoredUsers } from '../store/list-users.ts'
 import { RegistrationFile } from '../store/registration-file.ts'
 import { BadBackup, unpackBackup } from '../store/unpack-backup.ts'
 import type { StoredUser } from '../store/auth-file.ts'
-import { UserFiles } from '../store/user-files.ts'
 import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { backUp } from './state-format.ts'
@@ -91,8 +91,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
     const from = await FileStore.open({ dir: temp, history: true, onDamage })
     await from.close()
-    const users = await new UserFiles(temp).listStored()
-    problems.push(...(await listUnreadable(temp, users)))
+    const users = await listStoredUsers(temp, onDamage)
     const show = progressBar('user')
     const merged: MergedUser[] = []
     for (const user of users) {
@@ -124,12 +123,6 @@ async function unpack(file: string, folder: string): Promise<void> {
     if (!(error instanceof BadBackup)) throw error
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
   }
-}
-
-async function listUnreadable(dir: string, users: StoredUser[]): Promise<string[]> {
-  const folders = (await readdir(dir)).filter((name) => !name.startsWith('.'))
-  const read = new Set(users.map(({ folder }) => basename(folder)))
-  return folders.filter((name) => !read.has(name)).map((name) => `${name}: its auth.json cannot be read`)
 }
 
 /** The documents of a user with their rows, some at a time. */

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import pLimit from 'p-limit'
 import { CommandError } from '../command-error.ts'
 import type { Progress } from '../protocol.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
@@ -127,13 +128,16 @@ async function merge(
   })
 }
 
+/** Books that are read at a time: a process may open 256 files at once on some systems. */
+const readers = 16
+
 /** A book's ids and the positions in it. */
 interface Identified extends BookIds {
   positions: { username: string; record: Progress }[]
 }
 
 async function identify(files: string[], flags: StateFlags & { user?: string }): Promise<void> {
-  const books = await Promise.all(files.map(readBook))
+  const books = await pLimit(readers).map(files, readBook)
   await withState(flags, async (state) => {
     const users = flags.user === undefined ? await listUsers(state) : [await findUser(state, flags.user)]
     await state.store.flush()

@@ -10,7 +10,7 @@ import { hasCode } from '../store/error-code.ts'
 import { readRecords, readRows } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/auth-file.ts'
 import { plain } from '../plain.ts'
-import { findUser, listUsers } from './accounts.ts'
+import { findUser, listUsers, tellDamagedRecord } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
 import { titleOf } from './documents.ts'
 import { withState, type StateFlags } from './state.ts'
@@ -98,7 +98,7 @@ async function* pythonFiles(users: StoredUser[]): AsyncGenerator<ArchivedFile> {
         `${plain(username)} comes without its password: Python kss cannot check a hashed key. Register the name again there.`,
       )
     else files.set('auth', { 'x-auth-user': username, 'x-auth-key': key })
-    for (const { record } of readRecords(folder)) {
+    for (const { record } of readRecords(folder, tellDamagedRecord)) {
       const { document, progress, percentage, device, device_id, timestamp } = record
       if (document === 'auth' || !isFileName(document))
         console.error(`Left out: ${plain(document)}, which is no file name.`)
@@ -122,7 +122,7 @@ const columns = ['username', 'document', 'title', 'time', 'percentage', 'progres
 async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
   yield csvLine(columns)
   for (const { username, folder } of users) {
-    for (const stored of readRecords(folder)) {
+    for (const stored of readRecords(folder, tellDamagedRecord)) {
       const rows = readRows(stored)
       for (const [at, row] of rows.entries()) {
         yield csvLine([username, ...cellsOf(row, titleOf(stored.record)), at === rows.length - 1 ? 'yes' : 'no'])

@@ -3,7 +3,7 @@ import { CommandError } from '../command-error.ts'
 import { plain } from '../plain.ts'
 import { readRecords, sizeOf } from '../store/folder-reader.ts'
 import type { StoredUser } from '../store/auth-file.ts'
-import { checkName, findUser, hashPassword, listUsers } from './accounts.ts'
+import { checkName, findUser, hashPassword, listUsers, tellDamage, tellDamagedRecord } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
 import { changeState, withState, type StateFlags } from './state.ts'
@@ -112,9 +112,13 @@ async function list(flags: StateFlags): Promise<void> {
     const stored = await listUsers(state)
     const show = progressBar('user')
     const summaries: UserSummary[] = []
-    for (const user of stored) {
-      summaries.push(summarize(user))
-      show(summaries.length, stored.length)
+    for (const [at, user] of stored.entries()) {
+      try {
+        summaries.push(summarize(user, tellDamagedRecord))
+      } catch (error) {
+        tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
+      }
+      show(at + 1, stored.length)
     }
     return summaries
   })
@@ -131,9 +135,12 @@ async function list(flags: StateFlags): Promise<void> {
   })
 }
 
-/** Reads what the user's folder holds. */
-export function summarize({ username, disabled, folder }: StoredUser): UserSummary {
-  const records = readRecords(folder).map(({ record }) => record)
+/** Reads what the user's folder holds; `onDamage` is told of a record that cannot be read. */
+export function summarize(
+  { username, disabled, folder }: StoredUser,
+  onDamage: (error: unknown) => void = () => undefined,
+): UserSummary {
+  const records = readRecords(folder, onDamage).map(({ record }) => record)
   const times = records.map(({ timestamp }) => timestamp)
   return {
     username,

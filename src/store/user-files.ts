@@ -1,5 +1,5 @@
 import { statSync, type Stats } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { raise } from './account.ts'
 import { AccountIds } from './account-ids.ts'
@@ -9,9 +9,9 @@ import { DamagedFile } from './damaged-file.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
+import { listStoredUsers } from './list-users.ts'
 import { listsRawName } from './raw-names.ts'
 import type { Account, NewUser, Now, Quota } from './store.ts'
-import { readTrusted } from './trusted-file.ts'
 
 /** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
 export class UserFiles {
@@ -131,14 +131,7 @@ export class UserFiles {
 
   /** The names of all whose credential can be read. */
   async list(): Promise<string[]> {
-    return (await this.listStored()).map(({ username }) => username)
-  }
-
-  /** All whose credential can be read. */
-  async listStored(): Promise<StoredUser[]> {
-    const folders = await readdir(this.#dir)
-    const users = await Promise.all(folders.map((folder) => this.#findIn(folder)))
-    return users.filter((user) => user !== undefined)
+    return (await listStoredUsers(this.#dir)).map(({ username }) => username)
   }
 
   /** Looks at the disk again: somebody else changed files. */
@@ -175,17 +168,6 @@ export class UserFiles {
 
   #path(folder: string): string {
     return join(this.#dir, folder, authFile)
-  }
-
-  /** The user of a folder; undefined when it is no user's, or by its name should not be this one's. */
-  async #findIn(folder: string): Promise<StoredUser | undefined> {
-    try {
-      const path = this.#path(folder)
-      const user = parseUser(await readTrusted(path), undefined, path)
-      return [user.username, toFileName(user.username)].includes(folder) ? user : undefined
-    } catch {
-      return undefined
-    }
   }
 
   /** A name whose credential is damaged is taken too. */

@@ -358,7 +358,7 @@ t.test('what cannot be read in an archive is told, the rest is restored, and the
   const dir = await folder(t)
   const ended = await run(dir, 'backup', 'restore', archive)
   t.equal(ended.code, 1)
-  t.match(ended.stderr, /^Not restored: bob: its auth\.json cannot be read$/m)
+  t.match(ended.stderr, /^Not restored: bob\/auth\.json: is not JSON$/m)
   t.match(ended.stdout, /^ann +new +1 +1 +1$/m)
   t.match(await runJson(dir, 'doc', 'list', 'ann'), [pushed])
 })

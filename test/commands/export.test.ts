@@ -154,7 +154,8 @@ t.test('a spreadsheet has every change, in cells that survive what readers name 
   })
   await writeFile(join(dir, '%5ao%c3%ab', 'broken.json'), '{')
   const { code, stdout, stderr } = await kss(t, ['export', '--all', '--format', 'csv', '--dir', dir])
-  t.same({ code, stderr }, { code: 0, stderr: '' })
+  const damaged = join(dir, '%5ao%c3%ab', 'broken.json')
+  t.same({ code, stderr }, { code: 4, stderr: `Damaged: ${damaged}: is not JSON. kss check tells more.\n` })
   t.equal(
     stdout.slice(0, stdout.indexOf('\r\n')),
     '\ufeff"username","document","title","time","percentage","progress","device","device_id","latest"',
