@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -60,6 +60,35 @@ t.test('systemd has nothing to say about the unit', analyze, async (t) => {
   await writeFile(join(folder, 'kss.service'), copy)
   const { stdout, stderr } = await run('systemd-analyze', ['verify', join(folder, 'kss.service')])
   t.equal(stdout + stderr, '')
+})
+
+t.test('systemd has nothing to say about the units of the backup', analyze, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  for (const name of ['kss-backup.service', 'kss-backup.timer']) {
+    const said = await readFile(join(project, 'docs', name), 'utf8')
+    await writeFile(join(folder, name), said.replace('\nExecStart=kss ', `\nExecStart=${process.execPath} `))
+  }
+  const units = [join(folder, 'kss-backup.service'), join(folder, 'kss-backup.timer')]
+  const { stdout, stderr } = await run('systemd-analyze', ['verify', ...units])
+  t.equal(stdout + stderr, '')
+})
+
+t.test('the unit of the backup starts a command that there is, for the data folder of the server', async (t) => {
+  const said = await readFile(join(project, 'docs', 'kss-backup.service'), 'utf8')
+  const [, command = ''] = /^ExecStart=kss (.+)$/m.exec(said) ?? []
+  const [, dir = ''] = /KSS_DIR=(\S+)/.exec(said) ?? []
+  t.equal(dir, '/var/lib/kss')
+  const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  await mkdir(join(folder, 'data', 'ann'), { recursive: true })
+  await writeFile(join(folder, 'data', 'ann', 'auth.json'), '{"x-auth-user":"ann","x-auth-key":"K"}')
+  const target = join(folder, 'backups')
+  await mkdir(target)
+  const args = command.replace('/var/backups/kss', target).split(' ')
+  const env = { ...process.env, KSS_DIR: join(folder, 'data') }
+  await run(process.execPath, [join(project, 'bin', 'kss.cjs'), ...args], { env })
+  t.equal((await readdir(target)).length, 1)
 })
 
 t.test('systemd rates the exposure of the unit at 2.0 or less', analyze, async (t) => {

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { CommandError } from '../command-error.ts'
 import { makeFolder } from '../store/atomic-file.ts'
-import type { OnFolder } from '../store/backup.ts'
 import { backupFolder, backupName } from '../store/backup-files.ts'
 import { format, markFormat, readFormat } from '../store/format.ts'
 import { DamagedFile } from '../store/damaged-file.ts'
@@ -16,30 +15,28 @@ export async function prepareFormat(dir: string, tell: (error: unknown) => void)
   const found = await readFormatOf(dir)
   if (found === format) return
   try {
-    if (found !== undefined) await backUp(dir, { what: `before-format-${format}` })
+    if (found !== undefined) await backUp(dir, `before-format-${format}`)
     await markFormat(dir)
   } catch (error) {
     tell(new Error(`Cannot make the backup before format ${format}: ${(error as Error).message}`, { cause: error }))
   }
 }
 
-export interface BackUpOptions {
-  /** What it is for: a part of its name. */
-  what?: string
-  onFolder?: OnFolder
+/** `what` says what it is for. */
+async function backUp(dir: string, what: string): Promise<void> {
+  const { backupFiles, writeArchive } = await import('../store/backup.ts')
+  const path = join(await makeBackupFolder(dir), backupName(what))
+  await writeArchive(backupFiles(dir), path)
 }
 
-/** Makes a backup where nobody said where; resolves to its path. */
-export async function backUp(dir: string, { what, onFolder }: BackUpOptions): Promise<string> {
+/** Makes the folder where backups are when nobody says where; resolves to its path. Throws CommandError. */
+export async function makeBackupFolder(dir: string): Promise<string> {
   // What root makes there, the owner's kss could not use.
   await openStateFolder(dir)
-  const { backupFiles, writeArchive } = await import('../store/backup.ts')
   const folder = backupFolder(dir)
   await checkFolder(folder)
   await makeFolder(folder)
-  const path = join(folder, backupName(what))
-  await writeArchive(backupFiles(dir, onFolder), path)
-  return path
+  return folder
 }
 
 async function readFormatOf(dir: string): Promise<number | undefined> {

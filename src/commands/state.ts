@@ -36,6 +36,8 @@ export interface State {
 export interface StateOptions {
   /** Make the directory when it is not there. */
   create?: boolean
+  /** Throws CommandError, before anything is made in the directory, when the command cannot work on it. */
+  check?: (dir: string) => Promise<void>
   /** Done before the directory is opened; not where a server has it. */
   beforeOpen?: (dir: string) => Promise<void>
 }
@@ -55,11 +57,15 @@ export function loadSettings({ dir, envFile }: StateFlags): Config {
 export async function withState<T>(
   flags: StateFlags,
   work: (state: State) => Promise<T>,
-  { create = false, beforeOpen = async () => undefined }: StateOptions = {},
+  { create = false, check = checkFolder, beforeOpen = async () => undefined }: StateOptions = {},
 ): Promise<T> {
   const config = loadSettings(flags)
   const { KSS_DIR: dir } = config
-  if (!create) await checkFolder(dir)
+  if (!create) {
+    await check(dir).catch((error: unknown) => {
+      throw asCommandError(error)
+    })
+  }
   const { close, ...opened } = await openStore(config, flags.command, beforeOpen)
   try {
     return await work({ dir, config, ...opened }).catch((error: unknown) => {

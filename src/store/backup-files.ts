@@ -1,5 +1,5 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { hasCode, unlessAbsent } from './error-code.ts'
 
 /** In the state directory. */
@@ -13,6 +13,26 @@ export function backupFolder(dir: string): string {
 /** A name that sorts by time; `what` says what it is for. */
 export function backupName(what = ''): string {
   return `kss-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}${what && `-${what}`}.tar.gz`
+}
+
+/** The names that backupName makes when nobody says what for. */
+const ownName = /^kss-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.tar\.gz$/
+
+/**
+ * Removes the archives beside one that was just made, but for the newest: with it `keep` stay. Only files that kss has
+ * named go. Resolves to their paths.
+ */
+export async function removeOldBackups(made: string, keep: number): Promise<string[]> {
+  const folder = dirname(made)
+  const entries = await readdir(folder, { withFileTypes: true })
+  const others = entries.filter((entry) => entry.isFile() && ownName.test(entry.name) && entry.name !== basename(made))
+  const newestFirst = others
+    .map(({ name }) => name)
+    .toSorted()
+    .toReversed()
+  const old = newestFirst.slice(keep - 1).map((name) => join(folder, name))
+  for (const path of old) await rm(path, { force: true })
+  return old
 }
 
 /** An archive in a folder. */

@@ -1,4 +1,4 @@
-import { createWriteStream, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
@@ -11,6 +11,8 @@ import { mayBeUsers } from './folder-names.ts'
 import { format } from './format.ts'
 import { registrationName } from './registration-file.ts'
 import { readTrustedSync } from './trusted-file.ts'
+import { authFile } from './auth-file.ts'
+import { UserFiles } from './user-files.ts'
 
 /** The first file of an archive. */
 export const manifestName = 'kss-backup.json'
@@ -31,16 +33,44 @@ export interface ArchivedFile {
 /** Called with how many of the folders are in the archive. */
 export type OnFolder = (done: number, total: number) => void
 
+/** What an archive holds. */
+export interface Contents {
+  users: number
+  documents: number
+  /** Of their files, not compressed. */
+  bytes: number
+}
+
+/** The same files; adds them to the contents as they pass. */
+export async function* countFiles(
+  files: AsyncIterable<ArchivedFile>,
+  contents: Contents,
+): AsyncGenerator<ArchivedFile> {
+  for await (const file of files) {
+    const name = /^[^.][^/]*\/([^/]+)$/.exec(file.name)?.[1]
+    if (name === authFile) contents.users += 1
+    else if (name?.endsWith('.json')) contents.documents += 1
+    if (file.name !== manifestName) contents.bytes += file.bytes.length
+    yield file
+  }
+}
+
 /** Makes the archive at the path, as writeWhole does. */
-export async function writeArchive(files: AsyncIterable<ArchivedFile>, path: string): Promise<void> {
-  await writeWhole(path, (out) => streamArchive(files, out))
+export async function writeArchive(
+  files: AsyncIterable<ArchivedFile>,
+  path: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  await writeWhole(path, (out) => streamArchive(files, out, signal))
 }
 
 /** Makes the file at the path, whole or not at all, durably, and for this user only. */
 export async function writeWhole(path: string, write: (out: Writable) => Promise<void>): Promise<void> {
   const temp = tempPath(dirname(path))
   try {
-    await write(createWriteStream(temp, { flags: 'wx', mode: 0o600 }))
+    // Not a stream that opens it later: what an abort removes must not be made after that.
+    const made = await open(temp, 'wx', 0o600)
+    await write(made.createWriteStream())
     const file = await open(temp, 'r+')
     try {
       await file.sync()
@@ -55,23 +85,29 @@ export async function writeWhole(path: string, write: (out: Writable) => Promise
   }
 }
 
-/** Writes a gzipped tar. */
-export async function streamArchive(files: AsyncIterable<ArchivedFile>, out: Writable): Promise<void> {
+/** Writes a gzipped tar. Rejects when the signal aborts it. */
+export async function streamArchive(
+  files: AsyncIterable<ArchivedFile>,
+  out: Writable,
+  signal?: AbortSignal,
+): Promise<void> {
   const { readable, controller } = createTarPacker()
   const packed = pack(files, controller).catch((error: unknown) => controller.error(error))
-  await pipeline(Readable.fromWeb(readable), createGzip(), out)
+  await pipeline(Readable.fromWeb(readable), createGzip(), out, { signal })
   await packed
 }
 
 /**
  * The files of all users, or of those with these folders, while the directory is in use: each file is whole, and a
- * history is never older than its record. What the journal holds must be in the files before.
+ * history is never older than its record. What the journal holds must be in the files before. Rejects with DamagedFile
+ * when another directory is in its place at the end.
  */
 export async function* backupFiles(
   dir: string,
   onFolder: OnFolder = () => undefined,
   only?: string[],
 ): AsyncGenerator<ArchivedFile> {
+  const state = new UserFiles(dir)
   const manifest: Manifest = { format, created: new Date().toISOString() }
   yield { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
   const registration = ifPresent(() => readTrustedSync(join(dir, registrationName)))
@@ -81,13 +117,15 @@ export async function* backupFiles(
   for (;;) {
     const folders = (only ?? listFolders(dir)).filter((name) => !packed.has(name))
     const total = packed.size + folders.length
-    if (folders.length === 0) return
+    if (folders.length === 0) break
     for (const name of folders) {
       yield* filesOf(join(dir, name), `${name}/`)
       packed.add(name)
       onFolder(packed.size, total)
     }
   }
+  // Of a disk that was taken out nothing is read any more, without an error.
+  await state.checkFolder()
 }
 
 function listFolders(dir: string): string[] {

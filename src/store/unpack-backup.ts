@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs'
-import { mkdir, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { text } from 'node:stream/consumers'
 import { createTarDecoder } from 'modern-tar'
@@ -14,27 +13,17 @@ export class BadBackup extends Error {}
 /** A file of a user, who may register, or the journal, which an archive of tar has; nothing outside of the folder. */
 const wanted = /^([^/\\.][^/\\]*\/(history\/)?[^/\\.][^/\\]*|\.journal\/\d+\.log|\.registration\.json)$/
 
-/** Bytes; kss writes some 60. */
-const manifestLimit = 65_536
-
-/** Bytes that the smallest file takes of most disks. */
-const blockSize = 4096
-
 /**
- * Unpacks an archive of `kss backup create`, or of tar, into an empty folder. `limit` is how many bytes of the disk its
- * entries may take. Rejects with BadBackup, or as the file system does; then what is in the folder is of no use.
+ * Unpacks an archive of `kss backup create`, or of tar, into an empty folder. Rejects with BadBackup, as the file system
+ * does, or when the signal aborts it; then what is in the folder is of no use.
  */
-export async function unpackBackup(archive: string, folder: string, limit?: number): Promise<void> {
-  let left = limit ?? (await spaceIn(folder))
-  const bytes = Readable.toWeb(createReadStream(archive)) as ReadableStream<Uint8Array<ArrayBuffer>>
+export async function unpackBackup(archive: Readable, folder: string, signal: AbortSignal): Promise<void> {
+  const bytes = Readable.toWeb(addAbortSignal(signal, archive)) as ReadableStream<Uint8Array<ArrayBuffer>>
   const entries = bytes.pipeThrough(new DecompressionStream('gzip')).pipeThrough(createTarDecoder({ strict: true }))
   let files = 0
   try {
     for await (const { header, body } of entries) {
-      left -= Math.max(header.size, blockSize)
-      if (left < 0) throw new BadBackup('what it holds needs more space than there is')
       const name = header.name.replace(/^(\.\/)+/, '')
-      if (name === manifestName && header.size > manifestLimit) throw new BadBackup(`its ${manifestName} is too large`)
       if (name === manifestName) checkManifest(await text(body))
       else if (header.type === 'file' && wanted.test(name)) {
         await unpackFile(join(folder, name), body)
@@ -42,20 +31,14 @@ export async function unpackBackup(archive: string, folder: string, limit?: numb
       } else await body.cancel()
     }
   } catch (error) {
-    if (error instanceof BadBackup || (error as NodeJS.ErrnoException).syscall !== undefined) throw error
+    if (signal.aborted || error instanceof BadBackup || (error as NodeJS.ErrnoException).syscall !== undefined)
+      throw error
     const { message, cause } = error as Error
     /* c8 ignore next -- Node 24 says it in the cause alone, Node 20 has none */
     const reason = message || (cause as Error).message
     throw new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
   }
   if (files === 0) throw new BadBackup('there are no accounts in it')
-}
-
-/** Half of what is free, as what is unpacked is copied then. */
-async function spaceIn(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder)
-  /* c8 ignore next -- some file systems of networks say 0 */
-  return (bavail * bsize) / 2 || Number.POSITIVE_INFINITY
 }
 
 async function unpackFile(path: string, body: ReadableStream<Uint8Array>): Promise<void> {

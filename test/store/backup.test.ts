@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { readFormat } from '../../src/store/format.ts'
@@ -60,6 +60,22 @@ t.test('an archive that fails half-way leaves nothing behind', async (t) => {
   }
   await t.rejects(writeArchive(files(), join(dir, 'kss.tar.gz')), { code: 'EIO' })
   t.same(await readdir(dir), [])
+})
+
+t.test('a directory that another one takes the place of, as when a disk is taken out, gives no archive', async (t) => {
+  const dir = t.testdir({ state: tree, target: {} })
+  const state = join(dir, 'state')
+  const files = async function* (): AsyncGenerator<ArchivedFile> {
+    for await (const file of backupFiles(state)) {
+      yield file
+      if (!file.name.startsWith('ann/')) continue
+      await rename(state, join(dir, 'away'))
+      await mkdir(state)
+    }
+  }
+  const reason = `${state}: is another folder than at the start`
+  await t.rejects(writeArchive(files(), join(dir, 'target', 'kss.tar.gz')), { message: reason })
+  t.same(await readdir(join(dir, 'target')), [])
 })
 
 t.test('a user who gets another name while the archive is made is in it', async (t) => {

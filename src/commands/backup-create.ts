@@ -1,0 +1,99 @@
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join, relative, resolve, sep } from 'node:path'
+import { stdout } from 'node:process'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { plain } from '../plain.ts'
+import { backupName, backupsName, removeOldBackups } from '../store/backup-files.ts'
+import { backupFiles, countFiles, streamArchive, writeArchive, type Contents } from '../store/backup.ts'
+import { unlessAbsent } from '../store/error-code.ts'
+import { mayBeUsers } from '../store/folder-names.ts'
+import { authFile } from '../store/auth-file.ts'
+import { interruptible } from './interrupt.ts'
+import { makeBackupFolder } from './state-format.ts'
+import { checkFolder, withState, type State, type StateFlags } from './state.ts'
+import { parseCount } from './time.ts'
+import { count, formatBytes, print, progressBar } from './terminal.ts'
+
+/** Where an archive goes. */
+interface Target {
+  path: string
+  /** It is named after the time, in a folder that the operator said. */
+  isDated: boolean
+}
+
+/** `kss backup create`. */
+export async function createBackup(said: string | undefined, flags: StateFlags & { keep?: string }): Promise<void> {
+  const keep = flags.keep === undefined ? undefined : parseCount(flags.keep)
+  if (said === '-') {
+    if (stdout.isTTY) {
+      throw new CommandError('A backup is nothing for a screen: kss backup create - > kss.tar.gz', exitCodes.usage)
+    }
+    if (keep !== undefined) throw noFolder()
+  }
+  const contents: Contents = { users: 0, documents: 0, bytes: 0 }
+  const path = await withState(flags, (state) => write(state, said, keep, contents), { check: checkAccounts })
+  const holds = `${count(contents.users, 'account')}, ${count(contents.documents, 'document')}, ${formatBytes(contents.bytes)}`
+  if (path === undefined) {
+    console.error(`The backup holds ${holds}.`)
+    return
+  }
+  const removed = keep === undefined ? [] : await removeOld(path, keep)
+  print(flags.json, { path, ...contents, removed }, () => {
+    const gone = removed.map((old) => `Removed: ${plain(old)}\n`).join('')
+    return `The backup is in ${plain(path)}: ${holds}.\n${gone}`
+  })
+}
+
+/** Throws CommandError: a disk that is not mounted leaves an empty folder, or none. */
+async function checkAccounts(dir: string): Promise<void> {
+  await checkFolder(dir)
+  for (const name of (await readdir(dir)).filter(mayBeUsers)) {
+    if (await unlessAbsent(stat(join(dir, name, authFile)))) return
+  }
+  throw new CommandError(
+    `There are no accounts in ${dir}: no backup was made. Is its disk mounted? Say which folder kss uses with --dir.`,
+  )
+}
+
+/** Resolves to the path of the archive; undefined when it went to standard output. */
+async function write(
+  { dir, store }: State,
+  said: string | undefined,
+  keep: number | undefined,
+  contents: Contents,
+): Promise<string | undefined> {
+  // What was pushed so far must be in the files.
+  if (!(await store.flush()))
+    throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+  const target = said === '-' ? undefined : await resolveTarget(dir, said)
+  if (keep !== undefined && target?.isDated === false) throw noFolder()
+  const files = countFiles(backupFiles(dir, progressBar('folder')), contents)
+  await interruptible(
+    (signal) => (target ? writeArchive(files, target.path, signal) : streamArchive(files, stdout, signal)),
+    () => 'Interrupted: no backup was made.',
+  )
+  return target?.path
+}
+
+async function resolveTarget(dir: string, said: string | undefined): Promise<Target> {
+  if (said === undefined) return { path: join(await makeBackupFolder(dir), backupName()), isDated: true }
+  const path = resolve(said)
+  const isFolder = (await unlessAbsent(stat(path)))?.isDirectory()
+  if (!isFolder && /[/\\]$/.test(said)) throw new CommandError(`There is no folder ${path}.`)
+  if (!isFolder) return { path, isDated: false }
+  const [first = ''] = relative(await realpath(dir), await realpath(path)).split(sep)
+  if (first !== '..' && first !== backupsName) {
+    throw new CommandError(`The folder ${path} is for what kss serves. Say another one, or none.`, exitCodes.usage)
+  }
+  return { path: join(path, backupName()), isDated: true }
+}
+
+async function removeOld(path: string, keep: number): Promise<string[]> {
+  return await removeOldBackups(path, keep).catch((error: unknown) => {
+    throw new CommandError(`The backup is in ${path}. An older one cannot be removed: ${(error as Error).message}`)
+  })
+}
+
+function noFolder(): CommandError {
+  return new CommandError('--keep is for a folder of backups: say a folder, or none.', exitCodes.usage)
+}

@@ -1,0 +1,20 @@
+import { CommandError } from '../command-error.ts'
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Does work that has to clean up when it is cut off: the first signal aborts it, a second one ends the process. Throws
+ * CommandError with the message then, which may depend on how far the work has come.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>, message: () => string): Promise<T> {
+  const controller = new AbortController()
+  const abort = (): void => controller.abort()
+  for (const name of signals) process.once(name, abort)
+  try {
+    return await work(controller.signal)
+  } catch (error) {
+    throw controller.signal.aborted ? new CommandError(message()) : error
+  } finally {
+    for (const name of signals) process.off(name, abort)
+  }
+}
