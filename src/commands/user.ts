@@ -1,26 +1,12 @@
-import type { Command } from 'commander'
-import { CommandError } from '../command-error.ts'
+import { Option, type Command } from 'commander'
+import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
-import { readRecords, sizeOf } from '../store/folder-reader.ts'
-import type { StoredUser } from '../store/auth-file.ts'
-import { checkName, findUser, hashPassword, listUsers, tellDamage, tellDamagedRecord } from './accounts.ts'
+import { checkName, findUser, hashPassword } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
 import { changeState, withState, type StateFlags } from './state.ts'
-import { confirm, count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
-
-/** What an operator sees of a user. */
-export interface UserSummary {
-  username: string
-  disabled: boolean
-  documents: number
-  /** Those that made the latest positions. */
-  devices: number
-  /** Seconds since 1970 of the last push; null when there was none. */
-  last_sync: number | null
-  /** On the disk. */
-  bytes: number
-}
+import { confirm, print } from './terminal.ts'
+import { listAccounts, orders, removeInactive, sizeLine, summarize } from './user-summaries.ts'
 
 /** `kss user add|list|passwd|rename|disable|enable|rm`. */
 export function defineUser(program: Command): void {
@@ -32,8 +18,10 @@ export function defineUser(program: Command): void {
     )
     .action(add)
   jsonCommand(user, 'list', 'show all accounts')
-    .addHelpText('after', examples('kss user list', 'kss user list --json'))
-    .action(list)
+    .option('--inactive <time>', 'only those that have not pushed for so long: 90d, 1y')
+    .addOption(new Option('--sort <column>', 'the order').choices(Object.keys(orders)).default('name'))
+    .addHelpText('after', examples('kss user list', 'kss user list --inactive 1y --sort size', 'kss user list --json'))
+    .action(listAccounts)
   withPassword(jsonCommand(user, 'passwd <name>', 'give an account another password'))
     .addHelpText('after', examples('kss user passwd alice --random'))
     .action(passwd)
@@ -49,9 +37,10 @@ export function defineUser(program: Command): void {
   jsonCommand(user, 'allow-return <name>', 'let the upstream bring back an account that was removed or renamed here')
     .addHelpText('after', examples('kss user allow-return alice'))
     .action(allowReturn)
-  jsonCommand(user, 'rm <name>', 'remove an account with all its positions and history')
+  jsonCommand(user, 'rm [name]', 'remove an account with all its positions and history')
+    .option('--inactive <time>', 'instead of one account, all that have not pushed for so long: 2y')
     .option('--yes', 'do not ask')
-    .addHelpText('after', examples('kss user rm alice --yes'))
+    .addHelpText('after', examples('kss user rm alice --yes', 'kss user rm --inactive 2y --yes'))
     .action(rm)
 }
 
@@ -107,51 +96,6 @@ function tellPassword(
   print(json, shown, () => (random ? `Password: ${password}\n${done}\n` : `${done}\n`))
 }
 
-async function list(flags: StateFlags): Promise<void> {
-  const users = await withState(flags, async (state) => {
-    const stored = await listUsers(state)
-    const show = progressBar('user')
-    const summaries: UserSummary[] = []
-    for (const [at, user] of stored.entries()) {
-      try {
-        summaries.push(summarize(user, tellDamagedRecord))
-      } catch (error) {
-        tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
-      }
-      show(at + 1, stored.length)
-    }
-    return summaries
-  })
-  print(flags.json, users, () => {
-    if (users.length === 0) return 'There is nobody yet. kss user add NAME makes an account.\n'
-    const head = ['NAME', 'DOCUMENTS', 'DEVICES', 'LAST SYNC', 'SIZE', '']
-    return table(
-      head,
-      users.map(({ username, documents, devices, last_sync, bytes, disabled }) => {
-        const last = last_sync === null ? 'never' : formatTime(last_sync)
-        return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), disabled ? 'disabled' : '']
-      }),
-    )
-  })
-}
-
-/** Reads what the user's folder holds; `onDamage` is told of a record that cannot be read. */
-export function summarize(
-  { username, disabled, folder }: StoredUser,
-  onDamage: (error: unknown) => void = () => undefined,
-): UserSummary {
-  const records = readRecords(folder, onDamage).map(({ record }) => record)
-  const times = records.map(({ timestamp }) => timestamp)
-  return {
-    username,
-    disabled: disabled ?? false,
-    documents: records.length,
-    devices: new Set(records.map(({ device, device_id }) => device_id ?? device)).size,
-    last_sync: times.length > 0 ? times.reduce((one, other) => Math.max(one, other)) : null,
-    bytes: sizeOf(folder),
-  }
-}
-
 async function rename(username: string, to: string, flags: StateFlags): Promise<void> {
   checkName(to)
   await changeState(flags, ['user', 'rename', username, to], async (state) => {
@@ -175,14 +119,21 @@ async function setDisabled(username: string, flags: StateFlags, disabled: boolea
   print(flags.json, { username, disabled }, () => `${plain(username)} ${what}.\n`)
 }
 
-async function rm(username: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
+async function rm(
+  username: string | undefined,
+  flags: StateFlags & { inactive?: string; yes?: boolean },
+): Promise<void> {
+  if ((username === undefined) === (flags.inactive === undefined)) {
+    throw new CommandError('Say one account, or --inactive and for how long.', exitCodes.usage)
+  }
+  if (username === undefined) return await removeInactive({ ...flags, inactive: flags.inactive! })
   // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
   const { account, ...gone } = await withState(flags, async (state) => {
     const user = await findUser(state, username)
     await state.store.flush()
     return { ...summarize(user), account: user.account }
   })
-  await confirm(`Remove ${username} with ${sizeLine(gone)}?`, flags.yes)
+  await confirm(`Remove ${username} with ${sizeLine([gone])}?`, flags.yes)
   const { KSS_UPSTREAM: upstream } = await changeState(flags, ['user', 'rm', username], async ({ store, config }) => {
     await store.deleteUser(account)
     return config
@@ -191,14 +142,10 @@ async function rm(username: string, flags: StateFlags & { yes?: boolean }): Prom
     upstream === ''
       ? ''
       : `${upstream} does not bring it back, unless you say: kss user allow-return ${plain(username)}\n`
-  print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine(gone)}.\n${advice}`)
+  print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine([gone])}.\n${advice}`)
 }
 
 async function allowReturn(username: string, flags: StateFlags): Promise<void> {
   await changeState(flags, ['user', 'allow-return', username], ({ store }) => store.allowReturn(username))
   print(flags.json, { username }, () => `The upstream may bring back ${plain(username)} at the next log-in.\n`)
-}
-
-function sizeLine({ documents, bytes }: UserSummary): string {
-  return `${count(documents, 'document')} and ${formatBytes(bytes)}`
 }

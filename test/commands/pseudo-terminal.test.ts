@@ -4,15 +4,16 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { pushed } from '../store/contract.ts'
 import { runJson } from './run.ts'
-import { folder, headersOf, serveHere, stateFolder } from './state-fixture.ts'
+import { day, folder, headersOf, now, serveHere, stateFolder } from './state-fixture.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '')
 const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
 
 /** What is typed, or makes it of all that was shown so far. */
-type Answer = string | ((shown: string) => string)
+type Answer = string | ((shown: string) => string | Promise<string>)
 
 /** Runs kss on a terminal, with somebody who types each answer when its question is shown. */
 async function type(t: Test, args: string[], dialogue: [string, Answer][]): Promise<{ code: number; shown: string }> {
@@ -29,7 +30,7 @@ async function type(t: Test, args: string[], dialogue: [string, Answer][]): Prom
     if (left.length === 0 || !unanswered.includes(question)) return
     left.shift()
     unanswered = ''
-    child.stdin.write(typeof answer === 'string' ? answer : answer(shown))
+    void Promise.resolve(typeof answer === 'string' ? answer : answer(shown)).then((text) => child.stdin.write(text))
   })
   const [code] = (await once(child, 'close')) as [number]
   return { code, shown: shown.replaceAll('\r\n', '\n') }
@@ -98,3 +99,28 @@ t.test(
     t.same(JSON.parse(await readFile(join(dir, '.registration.json'), 'utf8')), { open: false, invited: [] })
   },
 )
+
+t.test('an account that pushes while a person is asked whether to remove it stays', { skip }, async (t) => {
+  const rows = [{ ...pushed, timestamp: now - 800 * day }]
+  const dir = await stateFolder(t, async (store) => {
+    for (const username of ['bob', 'carl']) {
+      await store.createUser({ username, key: headersOf(username, 'secret')['x-auth-key'] ?? '' })
+      await store.operations.mergeProgress(username, [{ rows }])
+    }
+  })
+  const server = await serveHere(t, dir)
+  const pushAndAnswer = async (): Promise<string> => {
+    const body = JSON.stringify({ document: 'abc', percentage: 0.5, progress: '7', device: 'Kobo' })
+    const reply = await fetch(`${server.url}/syncs/progress`, {
+      method: 'PUT',
+      headers: headersOf('carl', 'secret'),
+      body,
+    })
+    t.equal(reply.status, 200)
+    return 'y\n'
+  }
+  const removed = await type(t, ['user', 'rm', '--inactive', '2y', '--dir', dir], [['[y/N] ', pushAndAnswer]])
+  t.equal(removed.code, 0)
+  t.match(removed.shown, /Remove 2 accounts with 2 documents [^]*\n1 account removed, with 1 document and /)
+  t.match(await runJson(dir, 'user', 'list'), [{ username: 'alice' }, { username: 'carl' }])
+})

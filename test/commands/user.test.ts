@@ -1,15 +1,18 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { plain } from '../../src/plain.ts'
+import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { kss } from './kss.ts'
 import {
+  day,
   dune,
   folder,
   headersOf,
+  now,
   openStore,
   places,
   serveHere,
@@ -92,6 +95,123 @@ t.test('removing asks, and says what goes', async (t) => {
   t.equal(code, 2)
   t.match(stderr, /^Remove alice with 1 document and [\d.]+K?B\? There is nobody to ask: say --yes\.\n$/)
   t.same(await runJson(dir, 'user', 'rm', 'alice', '--yes').then(() => runJson(dir, 'user', 'list')), [])
+})
+
+/** Accounts of which alice has pushed an hour ago, and others long ago, or never. */
+async function agedFolder(t: Test): Promise<string> {
+  const dir = await stateFolder(t, async (store) => {
+    for (const username of ['bob', 'carl', 'dora', 'emma']) await store.createUser({ username, key: 'K' })
+    await store.operations.mergeProgress('bob', [{ rows: [{ ...pushed, timestamp: now - 400 * day }] }])
+    const second = { ...pushed, document: 'second', timestamp: now - 801 * day }
+    await store.operations.mergeProgress('carl', [
+      { rows: [{ ...pushed, timestamp: now - 800 * day }] },
+      { rows: [second] },
+    ])
+  })
+  // Dora was made long ago, Emma just now; neither has ever pushed.
+  await utimes(join(dir, 'dora', 'auth.json'), now - 900 * day, now - 900 * day)
+  return dir
+}
+
+const namesOf = async (dir: string, ...args: string[]): Promise<string[]> =>
+  (await runJson<{ username: string }[]>(dir, 'user', 'list', ...args)).map(({ username }) => username)
+
+t.test('accounts are listed in any order, and those that have not pushed for long', async (t) => {
+  const dir = await agedFolder(t)
+  for (const [args, names] of [
+    [[], ['alice', 'bob', 'carl', 'dora', 'emma']],
+    [
+      ['--sort', 'name'],
+      ['alice', 'bob', 'carl', 'dora', 'emma'],
+    ],
+    [
+      ['--sort', 'documents'],
+      ['carl', 'alice', 'bob', 'dora', 'emma'],
+    ],
+    [
+      ['--sort', 'last'],
+      ['alice', 'bob', 'carl', 'dora', 'emma'],
+    ],
+    [
+      ['--inactive', '1y'],
+      ['bob', 'carl', 'dora'],
+    ],
+    [
+      ['--inactive', '2y'],
+      ['carl', 'dora'],
+    ],
+    [
+      ['--inactive', '2y', '--sort', 'last'],
+      ['carl', 'dora'],
+    ],
+    [['--inactive', '10y'], []],
+  ] as const) {
+    t.same(await namesOf(dir, ...args), names, args.join(' '))
+  }
+  const bySize = await namesOf(dir, '--sort', 'size')
+  t.same(bySize.slice(0, 1), ['alice'])
+  t.same(new Set(bySize.slice(-2)), new Set(['dora', 'emma']))
+  t.equal((await run(dir, 'user', 'list', '--inactive', '10y')).stdout, 'Nobody has been inactive for 10y.\n')
+  t.match(await runJson(dir, 'user', 'list', '--inactive', '850d'), [{ last_sync: null, last_active: now - 900 * day }])
+  for (const bad of [
+    ['--inactive', '365'],
+    ['--sort', 'age'],
+  ]) {
+    t.match(await run(dir, 'user', 'list', ...bad), { code: 2, stdout: '' }, bad.join(' '))
+  }
+})
+
+t.test('accounts that have not pushed for long are removed together, after a question that says whom', async (t) => {
+  const dir = await agedFolder(t)
+  const refused = await run(dir, 'user', 'rm', '--inactive', '2y')
+  t.match(refused, { code: 2, stdout: '' })
+  t.match(
+    refused.stderr,
+    /^NAME .*\ncarl +2 .*\ndora +0 +0 +never .*\nRemove 2 accounts with 2 documents and [\d.]+K?B\? /,
+  )
+  t.equal((await namesOf(dir)).length, 5)
+  const { code, stdout, stderr } = await run(dir, 'user', 'rm', '--inactive', '2y', '--yes')
+  t.same({ code, stderr }, { code: 0, stderr: '' })
+  t.match(stdout, /^NAME .*\ncarl +2 .*\ndora .*\n2 accounts removed, with 2 documents and [\d.]+K?B\.\n$/)
+  t.same(await namesOf(dir), ['alice', 'bob', 'emma'])
+  t.same(await runJson(dir, 'user', 'rm', '--inactive', '2y'), [])
+  const nobody = await run(dir, 'user', 'rm', '--inactive', '2y')
+  t.same(nobody, { code: 0, stdout: 'Nobody has been inactive for 2y.\n', stderr: '' })
+})
+
+t.test('an account with a record that cannot be read is not removed for being inactive', async (t) => {
+  const dir = await agedFolder(t)
+  await writeFile(join(dir, 'carl', 'broken.json'), '{')
+  const { code, stderr } = await run(dir, 'user', 'rm', '--inactive', '2y', '--yes')
+  t.equal(code, 4)
+  const line = `Left out: carl: ${dir}/carl/broken.json: is not JSON. kss check tells more.\n`
+  t.equal(stderr, line + line)
+  t.same(await namesOf(dir, '--inactive', '2y').catch(() => 'damaged'), 'damaged')
+  t.match((await run(dir, 'user', 'list')).stdout, /^carl +2 /m)
+  t.notMatch((await run(dir, 'user', 'list')).stdout, 'dora')
+})
+
+t.test('an account with a record that cannot be read is removed when it is named', async (t) => {
+  const dir = await agedFolder(t)
+  await writeFile(join(dir, 'carl', 'broken.json'), '{')
+  t.match(await run(dir, 'user', 'rm', 'carl', '--yes'), { code: 0, stderr: '' })
+  t.notOk((await readdir(dir)).includes('carl'))
+})
+
+t.test('what is to be removed is said once', async (t) => {
+  const dir = await stateFolder(t)
+  const stderr = 'Say one account, or --inactive and for how long.\n'
+  t.match(await run(dir, 'user', 'rm'), { code: 2, stderr })
+  t.match(await run(dir, 'user', 'rm', 'alice', '--inactive', '1y'), { code: 2, stderr })
+})
+
+t.test('a reader that was stolen is out as soon as the password is another one', async (t) => {
+  const dir = await stateFolder(t)
+  const server = await serveHere(t, dir)
+  t.equal(await logIn(server, 'alice', 'wonderland'), 200)
+  const { password } = await runJson<{ password: string }>(dir, 'user', 'passwd', 'alice', '--random')
+  t.equal(await logIn(server, 'alice', 'wonderland'), 401)
+  t.equal(await logIn(server, 'alice', password), 200)
 })
 
 t.test('the folder is made for the first account', async (t) => {

@@ -1,0 +1,127 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CommandError } from '../command-error.ts'
+import { readRecords, sizeOf } from '../store/folder-reader.ts'
+import { authFile, type StoredUser } from '../store/auth-file.ts'
+import { findUser, listUsers, tellDamage, tellDamagedRecord } from './accounts.ts'
+import { changeState, withState, type State, type StateFlags } from './state.ts'
+import { parseDuration } from './time.ts'
+import { confirm, count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
+
+/** What an operator sees of a user. */
+export interface UserSummary {
+  username: string
+  disabled: boolean
+  documents: number
+  /** Those that made the latest positions. */
+  devices: number
+  /** Seconds since 1970 of the last push; null when there was none. */
+  last_sync: number | null
+  /** The same; without a push, when auth.json was last written: when the account was made, or got another password. */
+  last_active: number
+  /** On the disk. */
+  bytes: number
+}
+
+/** How `kss user list --sort` orders accounts; those that are equal stay in the order of their names. */
+export const orders: Record<string, (one: UserSummary, other: UserSummary) => number> = {
+  name: () => 0,
+  documents: (one, other) => other.documents - one.documents,
+  size: (one, other) => other.bytes - one.bytes,
+  last: (one, other) => (other.last_sync ?? 0) - (one.last_sync ?? 0),
+}
+
+/** Reads what the user's folder holds; `onDamage` is told of a record that cannot be read. */
+export function summarize(
+  { username, disabled, folder }: StoredUser,
+  onDamage: (error: unknown) => void = () => undefined,
+): UserSummary {
+  const records = readRecords(folder, onDamage).map(({ record }) => record)
+  const times = records.map(({ timestamp }) => timestamp)
+  const last = times.length > 0 ? times.reduce((one, other) => Math.max(one, other)) : null
+  return {
+    username,
+    disabled: disabled ?? false,
+    documents: records.length,
+    devices: new Set(records.map(({ device, device_id }) => device_id ?? device)).size,
+    last_sync: last,
+    last_active: last ?? Math.floor(statSync(join(folder, authFile)).mtimeMs / 1000),
+    bytes: sizeOf(folder),
+  }
+}
+
+/** As `3 documents and 12KB`. */
+export function sizeLine(users: UserSummary[]): string {
+  const documents = users.reduce((sum, user) => sum + user.documents, 0)
+  const bytes = users.reduce((sum, user) => sum + user.bytes, 0)
+  return `${count(documents, 'document')} and ${formatBytes(bytes)}`
+}
+
+/** `kss user list`. */
+export async function listAccounts(flags: StateFlags & { inactive?: string; sort: string }): Promise<void> {
+  const before = flags.inactive === undefined ? Infinity : Date.now() / 1000 - parseDuration(flags.inactive)
+  const all = await withState(flags, (state) => summarizeAll(state, tellDamagedRecord))
+  const users = all.filter(({ last_active }) => last_active < before).toSorted(orders[flags.sort])
+  print(flags.json, users, () => {
+    if (all.length === 0) return 'There is nobody yet. kss user add NAME makes an account.\n'
+    return users.length === 0 ? `Nobody has been inactive for ${flags.inactive}.\n` : describe(users)
+  })
+}
+
+/** `kss user rm --inactive`. An account with a record that cannot be read stays: nobody knows when it was pushed. */
+export async function removeInactive(flags: StateFlags & { inactive: string; yes?: boolean }): Promise<void> {
+  const before = Date.now() / 1000 - parseDuration(flags.inactive)
+  // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
+  const users = await withState(flags, (state) => findInactive(state, before))
+  if (users.length === 0) {
+    print(flags.json, [], () => `Nobody has been inactive for ${flags.inactive}.\n`)
+    return
+  }
+  if (!flags.yes) console.error(describe(users).trimEnd())
+  await confirm(`Remove ${count(users.length, 'account')} with ${sizeLine(users)}?`, flags.yes)
+  const asked = new Set(users.map(({ username }) => username))
+  const gone = await changeState(flags, ['user', 'rm', '--inactive', flags.inactive], async (state) => {
+    // Not those that have pushed since the question.
+    const still = (await findInactive(state, before)).filter(({ username }) => asked.has(username))
+    for (const { username } of still) await state.store.deleteUser((await findUser(state, username)).account)
+    return still
+  })
+  print(flags.json, gone, () => `${describe(gone)}${count(gone.length, 'account')} removed, with ${sizeLine(gone)}.\n`)
+}
+
+/** Throws CommandError when it cannot be known who has pushed. */
+async function findInactive(state: State, before: number): Promise<UserSummary[]> {
+  if (!(await state.store.flush()))
+    throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+  const users = await summarizeAll(state, (error) => {
+    throw error
+  })
+  return users.filter(({ last_active }) => last_active < before)
+}
+
+/** In the order of their names. */
+async function summarizeAll(state: State, onDamage: (error: unknown) => void): Promise<UserSummary[]> {
+  const stored = await listUsers(state)
+  const show = progressBar('user')
+  const summaries: UserSummary[] = []
+  for (const [at, user] of stored.entries()) {
+    try {
+      summaries.push(summarize(user, onDamage))
+    } catch (error) {
+      tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
+    }
+    show(at + 1, stored.length)
+  }
+  return summaries
+}
+
+function describe(users: UserSummary[]): string {
+  const head = ['NAME', 'DOCUMENTS', 'DEVICES', 'LAST SYNC', 'SIZE', '']
+  return table(
+    head,
+    users.map(({ username, documents, devices, last_sync, bytes, disabled }) => {
+      const last = last_sync === null ? 'never' : formatTime(last_sync)
+      return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), disabled ? 'disabled' : '']
+    }),
+  )
+}
