@@ -6,13 +6,16 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
 import { isRepeat, type Progress } from '../protocol.ts'
 import { tempPath } from '../store/atomic-file.ts'
+import { DamagedFile } from '../store/damaged-file.ts'
 import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
-import { readRecords, readRows } from '../store/folder-reader.ts'
+import { eachRecord, readRows } from '../store/folder-reader.ts'
 import { listStoredUsers } from '../store/list-users.ts'
 import type { MergedDocument } from '../store/merge-documents.ts'
 import { RegistrationFile } from '../store/registration-file.ts'
-import { BadBackup, unpackBackup } from '../store/unpack-backup.ts'
+import { removeTemps } from '../store/remove-temps.ts'
+import { tempAge } from '../store/scan-entries.ts'
+import { BadBackup, unpackBackup, type UnpackOptions } from '../store/unpack-backup.ts'
 import type { StoredUser } from '../store/auth-file.ts'
 import { interruptible } from './interrupt.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
@@ -43,20 +46,17 @@ async function checkReadable(file: string): Promise<void> {
 }
 
 async function restoreInto(state: State, file: string, merge: boolean, problems: string[]): Promise<MergedUser[]> {
-  const { dir, store } = state
+  const { dir, store, server } = state
   if (!merge && (await store.listUsers()).length > 0) {
     throw new CommandError(`The folder ${dir} has accounts. --merge adds to them; or name an empty one with --dir.`)
   }
+  // Of a restore that was killed. Without a server nobody else works here.
+  await removeTemps(dir, server ? Date.now() - tempAge : Date.now())
   const temp = tempPath(dir)
+  const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
   const merged: MergedUser[] = []
   const work = async (signal: AbortSignal): Promise<void> => {
-    await mkdir(temp, { mode: 0o700 })
-    await unpack(file, temp, signal)
-    // It brings in what the journal of an archive of tar holds.
-    const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
-    const from = await FileStore.open({ dir: temp, history: true, onDamage })
-    await from.close()
-    const users = await listStoredUsers(temp, onDamage)
+    const users = await unpackUsers(file, temp, { signal, onDamage })
     const show = progressBar('user')
     for (const user of users) {
       signal.throwIfAborted()
@@ -80,13 +80,24 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   }
 }
 
-async function unpack(file: string, folder: string, signal: AbortSignal): Promise<void> {
+/** Makes the folder with what the archive holds. */
+async function unpackUsers(file: string, folder: string, options: UnpackOptions): Promise<StoredUser[]> {
+  await mkdir(folder, { mode: 0o700 })
   try {
-    await unpackBackup(file === '-' ? stdin : createReadStream(file), folder, signal)
+    await unpackBackup(file === '-' ? stdin : createReadStream(file), folder, options)
   } catch (error) {
     if (!(error instanceof BadBackup)) throw error
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
   }
+  const { onDamage } = options
+  try {
+    // It brings in what the journal of an archive of tar holds.
+    const store = await FileStore.open({ dir: folder, history: true, onDamage })
+    await store.close()
+  } catch (error) {
+    onDamage(new DamagedFile('.journal', `cannot be read (${(error as Error).message})`))
+  }
+  return await listStoredUsers(folder, onDamage)
 }
 
 /** Whom the operator had let in, and that all others were not; not that anybody was. */
@@ -96,19 +107,27 @@ async function restoreRegistration(from: string, store: StateStore): Promise<voi
   for (const username of invited) await store.setInvited(username, true)
 }
 
+/** Characters of JSON that go to the store in one call. */
+const charactersAtOnce = 2 ** 23
+
 /** The documents of a user with their rows, some at a time. */
 export function* readDocuments(
   { folder }: StoredUser,
   onDamage: (error: unknown) => void,
 ): Generator<MergedDocument[]> {
-  const records = readRecords(folder, onDamage)
-  for (let at = 0; at < records.length; at += documentsAtOnce) {
-    const some = records.slice(at, at + documentsAtOnce)
-    yield some.map((stored) => {
-      const { title, ...record } = stored.record
-      return { rows: withRecord(readRows(stored), record), ...(title !== undefined && { title }) }
-    })
+  let some: MergedDocument[] = []
+  let size = 0
+  for (const stored of eachRecord(folder, onDamage)) {
+    const { title, ...record } = stored.record
+    const document = { rows: withRecord(readRows(stored), record), ...(title !== undefined && { title }) }
+    some.push(document)
+    size += JSON.stringify(document).length
+    if (some.length < documentsAtOnce && size < charactersAtOnce) continue
+    yield some
+    some = []
+    size = 0
   }
+  if (some.length > 0) yield some
 }
 
 /** The rows and the record behind them, unless they went on from it while the archive was made. */

@@ -10,6 +10,9 @@ export class DamagedFile extends Error {
   }
 }
 
+/** Lists and objects in one another that a file may have: JSON.stringify ends with a stack overflow at some thousands. */
+const deepest = 100
+
 /** The JSON object in the text; throws DamagedFile when it is none. */
 export function parseObject(text: string, path: string): Record<string, unknown> {
   let value: unknown
@@ -20,6 +23,14 @@ export function parseObject(text: string, path: string): Record<string, unknown>
     // The parser's own message quotes the text, which may be a key, and this one is logged.
     throw new DamagedFile(path, 'is not JSON')
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  throw new DamagedFile(path, 'is not a JSON object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new DamagedFile(path, 'is not a JSON object')
+  }
+  if (isDeeper(value, deepest)) throw new DamagedFile(path, 'is nested too deep')
+  return value as Record<string, unknown>
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1))
 }

@@ -20,8 +20,16 @@ export interface StoredRecord {
  * as in the server; without a row it is left out.
  */
 export function readRecords(folder: string, onDamage: (error: unknown) => void = () => undefined): StoredRecord[] {
+  return [...eachRecord(folder, onDamage)]
+}
+
+/** The same, one at a time. */
+export function* eachRecord(folder: string, onDamage: (error: unknown) => void): Generator<StoredRecord> {
   const names = (ifPresent(() => readdirSync(folder)) ?? []).filter((name) => /^[^.].*\.json$/.test(name))
-  return names.filter((name) => name !== 'auth.json').flatMap((name) => readOne(join(folder, name), onDamage) ?? [])
+  for (const name of names) {
+    const stored = name === 'auth.json' ? undefined : readOne(join(folder, name), onDamage)
+    if (stored) yield stored
+  }
 }
 
 /** The rows of the record's history, oldest first; the record alone when it has none. */

@@ -17,7 +17,7 @@ export function toProgress(record: Record<string, unknown>, path: string, fileTi
   const percentage = numberOf(part ?? 0)
   // Python kss keeps a page number as its client sent it.
   const position = typeof progress === 'number' ? String(progress) : progress
-  if (typeof document !== 'string') throw new DamagedFile(path, 'has no document')
+  if (typeof document !== 'string' || document === '') throw new DamagedFile(path, 'has no document')
   if (typeof position !== 'string') throw new DamagedFile(path, 'has no progress')
   if (!Number.isFinite(percentage)) throw new DamagedFile(path, 'has no percentage')
   return {

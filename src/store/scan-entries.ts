@@ -34,7 +34,7 @@ export interface Entry {
 }
 
 /** Milliseconds after which a temp is nobody's. */
-const tempAge = 60_000
+export const tempAge = 60_000
 
 /** Rejects when there is no state directory. */
 export async function beginScan(dir: string, { running = true, owner }: ScanOptions): Promise<Scan> {

@@ -1,0 +1,35 @@
+/** Bounds of an archive, which somebody else may have made. Sizes are in bytes, not compressed. */
+export interface ArchiveLimits {
+  entries: number
+  /** All of the archive. */
+  bytes: number
+  manifest: number
+  /** A record, an auth.json, or who may register. A push has 16 KiB at most. */
+  record: number
+  /** The history of a document: over 1,000 pushes of 16 KiB. */
+  history: number
+  /** All files of the journal together: they are read at once. */
+  journal: number
+}
+
+const mebibyte = 2 ** 20
+
+export const archiveLimits: ArchiveLimits = {
+  entries: 10_000_000,
+  bytes: 65_536 * mebibyte,
+  manifest: mebibyte,
+  record: mebibyte,
+  history: 64 * mebibyte,
+  journal: 256 * mebibyte,
+}
+
+/** Tells of each file of an archive, by its name and size, whether it is too large. */
+export function createSizeCheck(limits: ArchiveLimits): (name: string, size: number) => boolean {
+  let journal = 0
+  return (name, size) => {
+    if (name.includes('/history/')) return size > limits.history
+    if (!name.startsWith('.journal/')) return size > limits.record
+    journal += size
+    return journal > limits.journal
+  }
+}
