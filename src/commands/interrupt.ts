@@ -10,11 +10,11 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   const controller = new AbortController()
   const abort = (): void => controller.abort()
   for (const name of signals) process.once(name, abort)
-  try {
-    return await work(controller.signal)
-  } catch (error) {
-    throw controller.signal.aborted ? new CommandError(message()) : error
-  } finally {
-    for (const name of signals) process.off(name, abort)
-  }
+  return await work(controller.signal)
+    .catch((error: unknown) => {
+      throw controller.signal.aborted ? new CommandError(message()) : error
+    })
+    .finally(() => {
+      for (const name of signals) process.off(name, abort)
+    })
 }

@@ -199,6 +199,12 @@ t.test('what the server cannot do is told', async (t) => {
 for (const [method, result, args, stderr] of [
   ['putProgress', undefined, ['history', 'restore', 'alice', 'Dune'], 'There is no user alice any more.\n'],
   ['flush', false, ['backup', 'create'], 'Some positions are not in their files yet. Try again; see the log.\n'],
+  [
+    'flush',
+    false,
+    ['user', 'rm', '--inactive', '2y', '--yes'],
+    'Some positions are not in their files yet. Try again; see the log.\n',
+  ],
 ] as const) {
   t.test(`what the server answers to ${method} is told: ${stderr.trim()}`, async (t) => {
     const dir = await stateFolder(t)
