@@ -41,7 +41,7 @@ async function contentOf(store: FileStore, usernames: string[], documents: strin
 
 t.test('a restored folder has all names, histories, titles and locks, also those of Python kss', async (t) => {
   const documents = [...hardNames, dune, 'My Book']
-  const dir = await stateFolder(t, async (store) => {
+  const made = await stateFolder(t, async (store) => {
     for (const [number, name] of hardNames.entries()) {
       await store.createUser({ username: name, key: `key of ${name}` })
       await byName(store).putProgress('ann', at(number, 1000, { document: name, metadata: { title: name } }))
@@ -51,6 +51,8 @@ t.test('a restored folder has all names, histories, titles and locks, also those
     await store.operations.putTitle('ann', '李', 'A title')
     await store.operations.setDisabled('Ann', true)
   })
+  // The names in a folder that was listed are known for a second.
+  const dir = await copyOf(t, made)
   await mkdir(join(dir, 'Old Friend'))
   await writeFile(join(dir, 'Old Friend', 'auth.json'), auth('Old Friend'))
   await writeFile(join(dir, 'Old Friend', 'My Book.json'), JSON.stringify(at(5, 900, { document: 'My Book' })))
@@ -554,5 +556,5 @@ t.test('that an upstream vouched for an account is restored too', async (t) => {
   await writeFile(join(dir, 'ann', 'auth.json'), JSON.stringify(fields))
   const target = await folder(t)
   await run(target, 'backup', 'restore', await backUp(t, dir))
-  t.same(JSON.parse(await readFile(join(target, 'ann', 'auth.json'), 'utf8')), fields)
+  t.match(JSON.parse(await readFile(join(target, 'ann', 'auth.json'), 'utf8')), fields)
 })
