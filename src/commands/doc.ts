@@ -101,7 +101,7 @@ async function name(username: string, asked: string, title: string, flags: State
     return record.document
   })
   const done = title === '' ? 'has no title of its own any more' : `is "${plain(title)}" now`
-  print(flags.json, { document, title }, () => `${document} ${done}.\n`)
+  print(flags.json, { document, title }, () => `${plain(document)} ${done}.\n`)
 }
 
 async function merge(
@@ -110,15 +110,16 @@ async function merge(
   into: string,
   flags: StateFlags & { yes?: boolean },
 ): Promise<void> {
-  const [source, target] = await withState(flags, async (state) => [
-    await findDocument(state, username, from),
-    await findDocument(state, username, into),
-  ])
-  const [gone, stays] = [source.record, target.record]
+  const { gone, rows, stays } = await withState(flags, async (state) => {
+    const found = await findDocument(state, username, from)
+    const { record } = await findDocument(state, username, into)
+    return { gone: found.record, rows: readRows(found), stays: record }
+  })
   if (gone.document === stays.document) throw new CommandError(`${from} and ${into} are the same document.`)
-  const changes = count(readRows(source).length, 'change')
+  const changes = count(rows.length, 'change')
   await confirm(`Join ${nameOf(gone)} with ${changes} to ${nameOf(stays)} of ${username}?`, flags.yes)
-  const { record: merged } = await withState(flags, async (state) => {
+  const words = ['doc', 'merge', username, gone.document, stays.document]
+  const { record: merged } = await changeState(flags, words, async (state) => {
     await state.store.mergeDocuments(username, gone.document, stays.document)
     return await findDocument(state, username, stays.document)
   })

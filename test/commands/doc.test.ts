@@ -198,7 +198,7 @@ for (const beside of [false, true]) {
     t.match(await run(dir, 'doc', 'merge', 'alice', 'dune', 'dddd', '--yes'), {
       code: 0,
       stdout:
-        /^Dune \(dddd4444\) has both histories now, and is at 3\.0 %, where Kobo left it on .*\.\n35322b\w+ is gone\.\n$/,
+        /^Data folder: .*\nDune \(dddd4444\) has both histories now, and is at 3\.0 %, where Kobo left it on .*\.\n35322b\w+ is gone\.\n$/,
     })
     t.match(await runJson(dir, 'doc', 'show', 'alice', 'dddd'), { history: { length: 5 } })
     t.match(await runJson(dir, 'doc', 'merge', 'alice', 'aaaa1', 'dddd', '--yes'), { document: 'dddd4444' })

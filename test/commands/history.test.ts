@@ -58,7 +58,8 @@ t.test('a restore without more undoes all that the last reader pushed in a row, 
   t.match(await restore(), { progress: '2', timestamp }, 'nothing is pushed')
   t.match(await run(dir, 'history', 'restore', 'alice', 'abc'), {
     code: 0,
-    stdout: /^abc is back already, at 50\.0 % since \d{4}-.* Say a number, --at or --before to go elsewhere\.\n$/,
+    stdout:
+      /^Data folder: .*\nabc is back already, at 50\.0 % since \d{4}-.* Say a number, --at or --before to go elsewhere\.\n$/,
   })
   t.match(await restore('--before', 'nova'), { progress: '2' }, 'nor does the same reader bring it back')
   t.match(await restore('--before', 'kss'), { progress: '4' }, 'an undo can be undone')

@@ -62,6 +62,7 @@ t.test('no command prints what a name would do to a terminal', async (t) => {
     ['doc', 'show', evil, evil],
     ['doc', 'show', evil, 'none'],
     ['doc', 'name', evil, 'dddd1111', evil],
+    ['doc', 'name', evil, evil, 'Emma'],
     ['doc', 'rm', evil, 'dddd1111'],
     ['doc', 'rm', evil, 'dddd1111', '--yes'],
     ['doc', 'merge', evil, 'dddd1111', evil],
