@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -16,10 +16,18 @@ const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a
 type Answer = string | ((shown: string) => string | Promise<string>)
 
 /** Runs kss on a terminal, with somebody who types each answer when its question is shown. */
-async function type(t: Test, args: string[], dialogue: [string, Answer][]): Promise<{ code: number; shown: string }> {
+async function type(
+  t: Test,
+  args: string[],
+  dialogue: [string, Answer][],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number; shown: string }> {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
   const command = [process.execPath, launcher, ...args].map((word) => `'${word}'`).join(' ')
-  const child = spawn('script', ['-qec', command, '/dev/null'], { env: clean, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { ...clean, ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const left = [...dialogue]
   let [shown, unanswered] = ['', '']
@@ -124,3 +132,19 @@ t.test('an account that pushes while a person is asked whether to remove it stay
   t.match(removed.shown, /Remove 2 accounts with 2 documents [^]*\n1 account removed, with 1 document and /)
   t.match(await runJson(dir, 'user', 'list'), [{ username: 'alice' }, { username: 'carl' }])
 })
+
+for (const [what, env, hasColours] of [
+  ['colours', {}, true],
+  ['no colours with NO_COLOR', { NO_COLOR: '1' }, false],
+] as const) {
+  t.test(`the log on a terminal has ${what}, and the lines of an error`, { skip }, async (t) => {
+    const dir = await stateFolder(t)
+    await writeFile(join(dir, '.registration.json'), '{')
+    const args = ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir]
+    const terminal = { TERM: 'xterm-256color', NO_COLOR: undefined, FORCE_COLOR: undefined, ...env }
+    const { code, shown } = await type(t, args, [['Registration:', '\u0003']], terminal)
+    t.equal(code, 0)
+    t.match(shown, /damaged file[^]*registration\.json: is not JSON\n +at /)
+    t.equal(shown.includes('\u001b[31mERROR'), hasColours)
+  })
+}
