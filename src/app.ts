@@ -26,6 +26,7 @@ import { stopGracefully } from './graceful-stop.ts'
 import { defaultLogN } from './key-hash.ts'
 import type { LogRequest } from './log.ts'
 import { limitPendingBodies } from './pending-bodies.ts'
+import { logEach, reasonOfNotFound } from './request-log.ts'
 import { normalizeUrl } from './request-url.ts'
 import { frontPage } from './routes/front-page.ts'
 import { healthcheck } from './routes/healthcheck.ts'
@@ -83,6 +84,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   const answerRaw = createAnswerRaw(createCors(corsOrigins)())
   const app = createServer({ ...options, trustedProxies }, createAddHeaders(corsOrigins), answerRaw)
   app.decorateRequest('account', null)
+  app.decorateRequest('note', null)
   stopGracefully(app)
   answerForNode(app.server, answerRaw)
   logWrongProtocols(app.server, logger)
@@ -96,7 +98,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     // RFC 9112 §3.2
     if (host === undefined && request.raw.httpVersion === '1.1') done(new ProtocolError('badRequest'))
     else if (isPreflight(request)) answerPreflight(request, reply)
-    else done(request.is404 ? new ProtocolError('notFound') : undefined)
+    else done(request.is404 ? notFound(request, basePath) : undefined)
   })
   acceptJsonOfAnyType(app)
   if (options.logRequest) logEach(app, options.logRequest)
@@ -104,6 +106,10 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.register(frontPage, { basePath })
   if (basePath !== '') app.register(frontPage, { basePath: '', prefix: basePath })
   return app
+}
+
+function notFound({ url }: FastifyRequest, basePath: string): ProtocolError {
+  return new ProtocolError('notFound', undefined, reasonOfNotFound(url.split('?', 1)[0]!, basePath))
 }
 
 /** Fastify as the wire needs it: its limits, its errors, and the headers of each answer. */
@@ -178,16 +184,4 @@ function compilers(): Compilers {
     buildValidator: buildValidator as unknown as Compilers['buildValidator'],
     buildSerializer: () => () => JSON.stringify,
   }
-}
-
-function logEach(app: FastifyInstance, logRequest: LogRequest): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, originalUrl: url, account, ip, routeOptions } = request
-    const query = url.indexOf('?')
-    const path = query === -1 ? url : url.slice(0, query)
-    const ms = Math.round(reply.elapsedTime * 10) / 10
-    const line = { id, method, path, status: reply.statusCode, ms, user: account?.username ?? '', ip }
-    logRequest(line, routeOptions.url?.endsWith('/healthcheck') ?? false)
-    done()
-  })
 }

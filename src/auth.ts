@@ -121,7 +121,8 @@ export class Auth {
       credentials.username.length > nameSchema.maxLength ||
       credentials.key.length > keySchema.maxLength
     ) {
-      done(new ProtocolError('unauthorized'))
+      const reason = credentials ? 'the name or the key is too long' : 'there is no name and key'
+      done(new ProtocolError('unauthorized', undefined, reason))
       return
     }
     const authorized = (account: Account): void => {
@@ -135,7 +136,10 @@ export class Auth {
       authorized(user.account)
     } else {
       const attempt = { ...credentials, mac, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
-      this.#verify(user, attempt).then(authorized, done)
+      this.#verify(user, attempt).then(authorized, (error: Error) => {
+        request.note = { user: credentials.username }
+        done(error)
+      })
     }
   }
 
@@ -152,7 +156,7 @@ export class Auth {
       this.#checks.set(check, checked)
     }
     const account = await checked
-    if (!account) throw new ProtocolError(user ? 'unauthorized' : whenUnknown)
+    if (!account) throw new ProtocolError(user ? 'unauthorized' : whenUnknown, undefined, reasonFor(user))
     return account
   }
 
@@ -227,4 +231,10 @@ export class Auth {
       this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')
     }
   }
+}
+
+/** For the log only: a client must not be told which names there are. */
+function reasonFor(user: User | undefined): string {
+  if (!user) return 'no such user'
+  return user.disabled ? 'the account is disabled' : 'wrong password'
 }

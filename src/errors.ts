@@ -3,17 +3,21 @@ import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { errorTable, type ErrorName } from './protocol.ts'
+import { reasonOf } from './request-log.ts'
 
 /** An answer other than success. The only way for routes and hooks to give one. */
 export class ProtocolError extends Error {
   readonly error: ErrorName
   /** Seconds after which it may be tried again. */
   readonly retryAfter: number | undefined
+  /** For the log, where it tells more than the message. */
+  readonly reason: string | undefined
 
-  constructor(error: ErrorName, retryAfter?: number) {
+  constructor(error: ErrorName, retryAfter?: number, reason?: string) {
     super(retryAfter !== undefined && isTooMany(error) ? tooManyMessage(retryAfter) : errorTable[error].message)
     this.error = error
     this.retryAfter = retryAfter
+    this.reason = reason
   }
 }
 
@@ -74,6 +78,7 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   } else if (status >= 500 && (error as NodeJS.ErrnoException).code !== folderReplaced)
     request.log.error({ err: error }, message)
+  request.note = { ...request.note, reason: reasonOf(error) }
   // CrossPoint's HTTP library answers a challenge by sending the request ten times more. @see PROTOCOL.md §1
   const challenge = status === 401 && request.headers['x-auth-user'] === undefined
   if (challenge) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')

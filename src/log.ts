@@ -11,9 +11,14 @@ export interface RequestLine {
   status: number
   /** Milliseconds. */
   ms: number
-  /** Who was authorized; empty for nobody. */
+  /** Who was authorized, or whose name was tried; empty for nobody. */
   user: string
   ip: string
+  /** Why it was refused. */
+  reason?: string
+  /** What was pushed, and by which reader. */
+  document?: string
+  device?: string
 }
 
 export type LogRequest = (line: RequestLine, isHealthcheck: boolean) => void
@@ -28,12 +33,18 @@ export interface Log {
 /** Milliseconds: KOReader waits twice as long for an answer. */
 const slowMs = 1000
 
-const messages = { debug: 'request', info: 'request', warn: 'slow request' }
+type Level = 'debug' | 'info' | 'warn' | 'error'
 
-/** Slow ones are for whoever looks for troubles; health checks that went well come every few seconds, and tell nothing. */
-function levelOf({ ms, status }: RequestLine, isHealthcheck: boolean): keyof typeof messages {
-  if (ms > slowMs) return 'warn'
+/** With KSS_LOG_LEVEL=warn just the troubles are left. Health checks that went well come every few seconds, and tell nothing. */
+function levelOf({ ms, status }: RequestLine, isHealthcheck: boolean): Level {
+  if (status >= 500) return 'error'
+  if (status >= 400 || ms > slowMs) return 'warn'
   return isHealthcheck && status === 200 ? 'debug' : 'info'
+}
+
+function messageOf({ ms, status }: RequestLine): string {
+  if (status >= 400) return 'refused'
+  return ms > slowMs ? 'slow request' : 'request'
 }
 
 /** Pretty on a terminal, else JSON lines. */
@@ -55,14 +66,15 @@ export async function createLogger(config: Config): Promise<Log> {
   const pretty = prettyFactory({
     // As NO_COLOR, FORCE_COLOR and TERM say.
     colorize: isTerminal && process.stdout.hasColors(),
-    ignore: 'id,method,path,status,ms,user,ip',
-    messageFormat: '{msg}{if method} {method} {path} {status} {ms} ms {user} {ip}{end}',
+    ignore: 'id,method,path,status,ms,user,ip,reason,document,device',
+    messageFormat:
+      '{msg}{if method} {method} {path} {status} {ms} ms {user} {ip}{end}{if document} {document} by {device}{end}{if reason}: {reason}{end}',
   })
   const lines = new LogLines({ fd: 1, tellDropped: (count) => pretty(tellDropped(count)) })
   const logger = pino({ level, base: null }, { write: (line: string) => lines.write(pretty(withPlainTexts(line))) })
   const logRequest: LogRequest = (line, isHealthcheck) => {
     const own = levelOf(line, isHealthcheck)
-    logger[own](line, messages[own])
+    logger[own](line, messageOf(line))
   }
   return { logger, logRequest, flush: () => lines.flush() }
 }
@@ -83,10 +95,13 @@ function toPlain(name: string, value: unknown): unknown {
 }
 
 /** As pino formats it, in half the time: one line a request is much of what a request costs. */
-function formatRequest(line: RequestLine, level: keyof typeof messages): string {
-  const { id, method, path, status, ms, user, ip } = line
+function formatRequest(line: RequestLine, level: Level): string {
+  const { id, method, path, status, ms, user, ip, reason, document, device } = line
   const who = user === '' ? '' : `,"user":${JSON.stringify(user)}`
+  const pushed =
+    document === undefined ? '' : `,"document":${JSON.stringify(document)},"device":${JSON.stringify(device)}`
+  const why = reason === undefined ? '' : `,"reason":${JSON.stringify(reason)}`
   const what = `"id":"${id}","method":"${method}","path":${JSON.stringify(path)},"status":${status},"ms":${ms}`
   const start = `{"level":${pino.levels.values[level]},"time":${Date.now()}`
-  return `${start},${what}${who},"ip":${JSON.stringify(ip)},"msg":"${messages[level]}"}\n`
+  return `${start},${what}${who},"ip":${JSON.stringify(ip)}${pushed}${why},"msg":"${messageOf(line)}"}\n`
 }

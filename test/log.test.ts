@@ -41,12 +41,15 @@ t.test('a JSON log has a line a request', async (t) => {
   const { time, ms, ...line } = JSON.parse(request ?? '') as Record<string, unknown>
   t.type(time, 'number')
   t.type(ms, 'number')
-  const expected = { level: 30, id: line['id'], method: 'GET', path: '/nope', status: 404, ip: '127.0.0.1' }
-  t.same(line, { ...expected, msg: 'request' })
+  const expected = { level: 40, id: line['id'], method: 'GET', path: '/nope', status: 404, ip: '127.0.0.1' }
+  t.same(line, { ...expected, reason: 'there is no such path', msg: 'refused' })
 })
 
 t.test('a pretty log has a line a request', async (t) => {
-  t.match(await logOf(t, ['--log-format', 'pretty']), /INFO: request GET \/nope 404 [\d.]+ ms .*127\.0\.0\.1$/m)
+  t.match(
+    await logOf(t, ['--log-format', 'pretty']),
+    /WARN: refused GET \/nope 404 [\d.]+ ms .*127\.0\.0\.1: there is no such path$/m,
+  )
 })
 
 t.test('health checks that went well are logged for debugging only', async (t) => {
@@ -60,11 +63,15 @@ t.test('health checks that went well are logged for debugging only', async (t) =
 })
 
 t.test('a health check that went wrong is logged as any request', async (t) => {
-  t.match(await logOf(t), /"level":30,.*"method":"POST","path":"\/healthcheck","status":405,/)
+  t.match(await logOf(t), /"level":40,.*"method":"POST","path":"\/healthcheck","status":405,/)
 })
 
-t.test('a log of warnings has no requests', async (t) => {
-  t.equal(await logOf(t, ['--log-level', 'warn']), '')
+t.test('a log of warnings has the troubles only', async (t) => {
+  const lines = (await logOf(t, ['--log-level', 'warn'])).trim().split('\n')
+  t.same(
+    lines.map((line) => (JSON.parse(line) as { status: number }).status),
+    [405, 404],
+  )
 })
 
 for (const [format, expected] of [

@@ -24,12 +24,16 @@ export interface SyncsOptions {
   now: () => number
 }
 
+/** Characters of a document's id that tell it from others in the log. */
+const shortId = 8
+
 /** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
 export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, upstream, now }) => {
   app.put<{ Body: Push }>('/syncs/progress', {
     schema: { body: push, response: { 200: pushReply } },
     ...auth.authenticated<{ Body: Push }>(async (account, request) => {
       const pushed = progressOf(request.body, Math.floor(now() / 1000))
+      request.note = { document: pushed.document.slice(0, shortId), device: pushed.device }
       const { document, timestamp } = await store.putProgress(account, pushed)
       return { document, timestamp }
     }),

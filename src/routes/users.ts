@@ -40,6 +40,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
     },
     async (request, reply) => {
       const username = trimBlanks(request.body.username)
+      request.note = { user: username }
       if (username === '') throw new ProtocolError('invalidRequest')
       const said = await store.getRegistration()
       const mayRegister = isOpen(said) || said.invited.includes(username)
