@@ -4,7 +4,6 @@ import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { createLogger, type Log } from '../log.ts'
-import { plain } from '../plain.ts'
 import { isRegistrationOpen } from '../registration.ts'
 import { FileStore } from '../store/file-store.ts'
 import { removeTemps } from '../store/remove-temps.ts'
@@ -92,7 +91,7 @@ function answerCalls(lock: FolderLock, store: FileStore, logger: Log['logger']):
     /* c8 ignore next -- in the milliseconds of a stop */
     if (stopping) throw new Error('the server is stopping: try again')
     if (method !== 'logCommand') return await call(method, args)
-    logger.info(plain(`command: ${args.join(' ')}`))
+    logger.info(`command: ${args.join(' ')}`)
     return undefined
   })
   return () => {

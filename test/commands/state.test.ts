@@ -11,7 +11,8 @@ import { lockFolder } from '../../src/store/folder-lock.ts'
 import { takeLockFile } from '../../src/store/lock-file.ts'
 import { kss, serve, start } from './kss.ts'
 import { run, runJson } from './run.ts'
-import { dune, folder, openStore, serveHere, stateFolder } from './state-fixture.ts'
+import { dune, folder, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
+import { byName } from '../store/by-name.ts'
 
 const hasLock = async (dir: string): Promise<boolean> => (await readdir(dir)).some((name) => name.startsWith('.lock-'))
 
@@ -307,7 +308,7 @@ t.test('a command that changes something names the folder, and tells when no ser
 })
 
 t.test('the log of the server tells which commands changed something, and never a password', async (t) => {
-  const dir = await stateFolder(t)
+  const dir = await stateFolder(t, (store) => byName(store).putProgress('alice', { ...places[0]!, document: 'emma' }))
   const server = await serve(t, dir)
   const { stdout } = await run(dir, 'user', 'add', "ann's kobo", '--random')
   const [, password = ''] = /^Password: (\w+)$/m.exec(stdout) ?? []
@@ -324,12 +325,14 @@ t.test('the log of the server tells which commands changed something, and never 
     ['invite', 'dora'],
     ['invite', '--cancel', 'dora'],
     ['doc', 'name', 'Alice B.', 'Dune', '\u001b[31mDune 1'],
+    ['doc', 'merge', 'Alice B.', 'emma', '35322b', '--yes'],
     ['history', 'restore', 'Alice B.', '35322b'],
     ['history', 'prune', '--keep', '1', '--yes'],
     ['history', 'prune', 'Alice B.', '--keep', '1', '--yes'],
     ['doc', 'rm', 'Alice B.', '35322b', '--yes'],
     ['check', '--repair'],
     ['user', 'rm', 'Alice B.', '--yes'],
+    ['user', 'allow-return', 'Alice B.'],
   ]) {
     const { code, stderr } = await run(dir, ...args)
     t.equal(code, args.includes('nobody') ? 1 : 0, args.join(' '), { stderr })
@@ -349,13 +352,15 @@ t.test('the log of the server tells which commands changed something, and never 
       'registration close',
       'invite dora',
       'invite --cancel dora',
-      "doc name 'Alice B.' Dune '\ufffd[31mDune 1'",
+      "doc name 'Alice B.' Dune '\u001b[31mDune 1'",
+      `doc merge 'Alice B.' emma ${dune}`,
       "history restore 'Alice B.' 35322b",
       'history prune',
       "history prune 'Alice B.'",
       `doc rm 'Alice B.' ${dune}`,
       'check --repair',
       "user rm 'Alice B.'",
+      "user allow-return 'Alice B.'",
     ].map((words) => `command: kss ${words}`),
   )
   t.notMatch(JSON.stringify(server.log), password)
