@@ -136,15 +136,13 @@ export class Auth {
       authorized(user.account)
     } else {
       const attempt = { ...credentials, mac, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
-      this.#verify(user, attempt).then(authorized, (error: Error) => {
-        request.note = { user: credentials.username }
-        done(error)
-      })
+      this.#verify(user, attempt, request).then(authorized, done)
     }
   }
 
-  async #verify(found: Now<User | undefined>, attempt: Attempt): Promise<Account> {
+  async #verify(found: Now<User | undefined>, attempt: Attempt, request: FastifyRequest): Promise<Account> {
     const { username, mac, address, whenUnknown } = attempt
+    request.note = { user: username }
     const user = await found
     const { key, account: { id, generation } = {}, disabled } = user ?? {}
     const check = this.#verified.mac(

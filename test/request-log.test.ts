@@ -55,7 +55,7 @@ for (const [what, body, reason] of [
 ] as const) {
   t.test(`a push with ${what} says so`, async (t) => {
     const { ann, last } = await open(t)
-    await ann.update(body as object | string)
+    await ann.update(body)
     t.match(last(), { user: 'ann', reason })
   })
 }

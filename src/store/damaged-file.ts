@@ -26,8 +26,13 @@ export function parseObject(text: string, path: string): Record<string, unknown>
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new DamagedFile(path, 'is not a JSON object')
   }
-  if (isDeeper(value, deepest)) throw new DamagedFile(path, 'is nested too deep')
+  if (isTooDeep(value)) throw new DamagedFile(path, 'is nested too deeply')
   return value as Record<string, unknown>
+}
+
+/** Whether it could be parsed, but not written again: JSON.stringify calls itself for each level. */
+export function isTooDeep(value: unknown): boolean {
+  return isDeeper(value, deepest)
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

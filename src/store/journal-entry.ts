@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path'
 import type { Progress } from '../protocol.ts'
-import { isTooDeep } from './progress-file.ts'
+import { isTooDeep } from './damaged-file.ts'
 import { journalLine } from './read-journal.ts'
 
 /** What the journal says: a push of a record, or that entries before this one no longer count. */

@@ -1,5 +1,5 @@
 import type { Metadata, Progress } from '../protocol.ts'
-import { DamagedFile, parseObject } from './damaged-file.ts'
+import { DamagedFile, isTooDeep, parseObject } from './damaged-file.ts'
 
 /**
  * A record as it is in a file: fields that kss does not know stay. What older servers wrote is read as they meant it: a
@@ -59,19 +59,6 @@ function isText(value: unknown): value is string {
 
 function isThere(value: unknown): boolean {
   return value !== undefined && value !== null
-}
-
-/** JSON.stringify calls itself for each level, and the stack ends at some thousand. */
-const maxDepth = 100
-
-/** Whether it could be parsed, but not written again. */
-export function isTooDeep(value: unknown): boolean {
-  return isDeeper(value, maxDepth)
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1))
 }
 
 /** Numbers over this are milliseconds: as seconds they would be in the year 5138. */

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { CommandError } from '../../src/command-error.ts'
 import { defineAll } from '../../src/commands/define-all.ts'
 import { ConfigError } from '../../src/config.ts'
-import { plain } from '../../src/plain.ts'
+import { plain, plainLines } from '../../src/plain.ts'
 import type { Ended } from './kss.ts'
 
 /** All commands of an operator, as `kss` defines them; what commander says goes to `write`. */
@@ -26,7 +26,7 @@ export async function run(dir: string, ...args: string[]): Promise<Ended> {
     ended.code = Number(process.exitCode ?? 0)
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ConfigError || error instanceof CommanderError)) throw error
-    if (!(error instanceof CommanderError)) ended.stderr += `${plain(error.message)}\n`
+    if (!(error instanceof CommanderError)) ended.stderr += `${(error instanceof ConfigError ? plainLines : plain)(error.message)}\n`
     ended.code = error instanceof CommandError ? error.exitCode : 2
   } finally {
     process.stdout.write = write

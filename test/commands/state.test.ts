@@ -198,7 +198,6 @@ t.test('what the server cannot do is told', async (t) => {
 })
 
 for (const [method, result, args, stderr] of [
-  ['putProgress', undefined, ['history', 'restore', 'alice', 'Dune'], 'There is no user alice any more.\n'],
   ['flush', false, ['backup', 'create'], 'Some positions are not in their files yet. Try again; see the log.\n'],
   [
     'flush',
