@@ -172,7 +172,10 @@ t.test('accounts that have not pushed for long are removed together, after a que
   t.equal((await namesOf(dir)).length, 5)
   const { code, stdout, stderr } = await run(dir, 'user', 'rm', '--inactive', '2y', '--yes')
   t.same({ code, stderr }, { code: 0, stderr: '' })
-  t.match(stdout, /^NAME .*\ncarl +2 .*\ndora .*\n2 accounts removed, with 2 documents and [\d.]+K?B\.\n$/)
+  t.match(
+    stdout,
+    /^Data folder: .*\nNAME .*\ncarl +2 .*\ndora .*\n2 accounts removed, with 2 documents and [\d.]+K?B\.\n$/,
+  )
   t.same(await namesOf(dir), ['alice', 'bob', 'emma'])
   t.same(await runJson(dir, 'user', 'rm', '--inactive', '2y'), [])
   const nobody = await run(dir, 'user', 'rm', '--inactive', '2y')
