@@ -6,7 +6,6 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
 import { isRepeat, type Progress } from '../protocol.ts'
 import { tempPath } from '../store/atomic-file.ts'
-import { DamagedFile } from '../store/damaged-file.ts'
 import { unlessAbsent } from '../store/error-code.ts'
 import { FileStore } from '../store/file-store.ts'
 import { eachRecord, readRows } from '../store/folder-reader.ts'
@@ -90,13 +89,9 @@ async function unpackUsers(file: string, folder: string, options: UnpackOptions)
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
   }
   const { onDamage } = options
-  try {
-    // It brings in what the journal of an archive of tar holds.
-    const store = await FileStore.open({ dir: folder, history: true, onDamage })
-    await store.close()
-  } catch (error) {
-    onDamage(new DamagedFile('.journal', `cannot be read (${(error as Error).message})`))
-  }
+  // It brings in what the journal of an archive of tar holds.
+  const store = await FileStore.open({ dir: folder, history: true, onDamage })
+  await store.close()
   return await listStoredUsers(folder, onDamage)
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { addAbortSignal, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -20,6 +20,9 @@ export interface UnpackOptions {
   limits?: ArchiveLimits
 }
 
+/** Bytes that the smallest file takes of most disks. */
+const blockSize = 4096
+
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>
 
 /** A file of a user, who may register, or the journal, which an archive of tar has; nothing outside of the folder. */
@@ -34,17 +37,19 @@ export async function unpackBackup(
   folder: string,
   { signal, onDamage, limits = archiveLimits }: UnpackOptions,
 ): Promise<void> {
+  const free = await freeFor(folder)
   const entries = (Readable.toWeb(addAbortSignal(signal, archive)) as Bytes)
     .pipeThrough(new DecompressionStream('gzip'))
-    .pipeThrough(atMost(limits.bytes))
+    .pipeThrough(atMost(Math.min(limits.bytes, free)))
     .pipeThrough(createTarDecoder({ strict: true }))
+  const mostEntries = Math.min(limits.entries, Math.floor(free / blockSize))
   const isTooLarge = createSizeCheck(limits)
   let count = 0
   let files = 0
   try {
     for await (const { header, body } of entries) {
       count += 1
-      if (count > limits.entries) throw new BadBackup(`it has over ${limits.entries.toLocaleString('en')} files`)
+      if (count > mostEntries) throw new BadBackup(`it has over ${mostEntries.toLocaleString('en')} files`)
       const name = header.name.replace(/^(\.\/)+/, '')
       if (name === manifestName) {
         if (header.size > limits.manifest) throw new BadBackup(`its ${manifestName} is too large`)
@@ -69,13 +74,21 @@ export async function unpackBackup(
   if (files === 0) throw new BadBackup('there are no accounts in it')
 }
 
+/** Half of what is free there, as what is unpacked is copied then. */
+async function freeFor(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  /* c8 ignore next -- some file systems of networks say 0 */
+  return (bavail * bsize) / 2 || Number.POSITIVE_INFINITY
+}
+
 /** Fails when more bytes than that come through. */
 function atMost(limit: number): TransformStream<Uint8Array, Uint8Array> {
   let size = 0
   return new TransformStream({
     transform(chunk: Uint8Array, controller): void {
       size += chunk.length
-      if (size > limit) throw new BadBackup(`it has over ${limit.toLocaleString('en')} bytes when it is unpacked`)
+      if (size > limit)
+        throw new BadBackup(`it needs more than ${Math.floor(limit).toLocaleString('en')} bytes of the disk`)
       controller.enqueue(chunk)
     },
   })

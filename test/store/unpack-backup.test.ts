@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { access, readFile } from 'node:fs/promises'
+import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { archiveLimits, type ArchiveLimits } from '../../src/store/archive-limits.ts'
@@ -7,11 +7,17 @@ import { unpackBackup } from '../../src/store/unpack-backup.ts'
 import { writeEntries, type Entry } from '../commands/archives.ts'
 
 /** Unpacks these entries into the folder; resolves to what was left out. */
-async function unpack(t: Test, folder: string, entries: Entry[], limits: Partial<ArchiveLimits>): Promise<string[]> {
+async function unpack(
+  t: Test,
+  folder: string,
+  entries: Entry[],
+  limits: Partial<ArchiveLimits>,
+  unpackArchive = unpackBackup,
+): Promise<string[]> {
   const archive = join(t.testdirName, 'kss.tar.gz')
   await writeEntries(archive, entries)
   const leftOut: string[] = []
-  await unpackBackup(createReadStream(archive), folder, {
+  await unpackArchive(createReadStream(archive), folder, {
     signal: new AbortController().signal,
     onDamage: (error) => leftOut.push((error as Error).message),
     limits: { ...archiveLimits, ...limits },
@@ -26,12 +32,12 @@ t.test('an archive that is larger than any backup is refused', async (t) => {
   const cases: [string, Entry[], Partial<ArchiveLimits>, string][] = [
     ['files', [auth, ['ann/a.json', ''], ['ann/b.json', '']], { entries: 2 }, 'it has over 2 files'],
     ['files that are not unpacked', [auth, ...unwanted], { entries: 3 }, 'it has over 3 files'],
-    ['bytes', [auth, ['ann/a.json', 'x'.repeat(5000)]], { bytes: 4096 }, 'it has over 4,096 bytes when it is unpacked'],
+    ['bytes', [auth, ['ann/a.json', 'x'.repeat(5000)]], { bytes: 4096 }, 'it needs more than 4,096 bytes of the disk'],
     [
       'bytes that are not unpacked',
       [auth, ['.x/y', 'x'.repeat(5000)]],
       { bytes: 4096 },
-      'it has over 4,096 bytes when it is unpacked',
+      'it needs more than 4,096 bytes of the disk',
     ],
     ['a manifest', [['kss-backup.json', ' '.repeat(101)], auth], { manifest: 100 }, 'its kss-backup.json is too large'],
   ]
@@ -39,6 +45,22 @@ t.test('an archive that is larger than any backup is refused', async (t) => {
     const folder = t.testdir({ state: {} })
     await t.rejects(unpack(t, join(folder, 'state'), entries, limits), { message }, name)
   }
+})
+
+t.test('an archive that needs more than half of what is free on the disk is refused', async (t) => {
+  const small = { bavail: 4, bsize: 4096 }
+  const disk = { 'node:fs/promises': { ...fs, statfs: async () => small } }
+  const module = '../../src/store/unpack-backup.ts'
+  const { unpackBackup: unpackThere } = await t.mockImport<{ unpackBackup: typeof unpackBackup }>(module, disk)
+  const place: Entry = ['ann/a.json', '{}']
+  for (const [entries, message] of [
+    [[auth, ['ann/a.json', 'x'.repeat(10_000)]], 'it needs more than 8,192 bytes of the disk'],
+    [[auth, place, ['ann/b.json', '']], 'it has over 2 files'],
+  ] satisfies [Entry[], string][]) {
+    const folder = t.testdir({ state: {} })
+    await t.rejects(unpack(t, join(folder, 'state'), entries, {}, unpackThere), { message })
+  }
+  t.same(await unpack(t, join(t.testdir({ state: {} }), 'state'), [auth, place], {}, unpackThere), [])
 })
 
 t.test('a file that is larger than kss makes it is left out, and told', async (t) => {
@@ -59,8 +81,8 @@ t.test('a file that is larger than kss makes it is left out, and told', async (t
     leftOut,
     bad.map((name) => `${name}: is too large`),
   )
-  for (const name of bad) await t.rejects(access(join(folder, name)), { code: 'ENOENT' }, name)
-  t.equal((await readFile(join(folder, 'ann', 'good.json'))).length, 100)
-  t.equal((await readFile(join(folder, 'ann', 'history', 'good.jsonl'))).length, 200)
-  t.equal((await readFile(join(folder, '.journal', '1.log'))).length, 200)
+  for (const name of bad) await t.rejects(fs.access(join(folder, name)), { code: 'ENOENT' }, name)
+  t.equal((await fs.readFile(join(folder, 'ann', 'good.json'))).length, 100)
+  t.equal((await fs.readFile(join(folder, 'ann', 'history', 'good.jsonl'))).length, 200)
+  t.equal((await fs.readFile(join(folder, '.journal', '1.log'))).length, 200)
 })
