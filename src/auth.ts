@@ -87,7 +87,7 @@ export class Auth {
   /** A new account for the client of the request; false when the name is taken. Throws `tooManyAttempts`. */
   async register(username: string, key: string, request: FastifyRequest): Promise<boolean> {
     // It would cost a hash for nothing.
-    if (await this.#store.getUser(username)) return false
+    if (await this.#isTaken(username)) return false
     const takeBack = await this.#limits.countRegistration(request.ip)
     let isNew = false
     try {
@@ -97,6 +97,16 @@ export class Auth {
       if (!isNew) await takeBack()
     }
     return isNew
+  }
+
+  /** A name whose credential cannot be read is taken too. */
+  async #isTaken(username: string): Promise<boolean> {
+    try {
+      return (await this.#store.getUser(username)) !== undefined
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'DAMAGED_FILE') return true
+      throw error
+    }
   }
 
   /** Counts a registration that is refused, so that nobody can guess who is invited. Throws `tooManyAttempts`. */

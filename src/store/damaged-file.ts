@@ -10,6 +10,9 @@ export class DamagedFile extends Error {
   }
 }
 
+/** Lists and objects in one another that a file may have: JSON.stringify ends with a stack overflow at some thousands. */
+const deepest = 100
+
 /** The JSON object in the text; throws DamagedFile when it is none. */
 export function parseObject(text: string, path: string): Record<string, unknown> {
   let value: unknown

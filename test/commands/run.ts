@@ -26,7 +26,8 @@ export async function run(dir: string, ...args: string[]): Promise<Ended> {
     ended.code = Number(process.exitCode ?? 0)
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ConfigError || error instanceof CommanderError)) throw error
-    if (!(error instanceof CommanderError)) ended.stderr += `${(error instanceof ConfigError ? plainLines : plain)(error.message)}\n`
+    if (!(error instanceof CommanderError))
+      ended.stderr += `${(error instanceof ConfigError ? plainLines : plain)(error.message)}\n`
     ended.code = error instanceof CommandError ? error.exitCode : 2
   } finally {
     process.stdout.write = write
