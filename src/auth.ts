@@ -1,14 +1,12 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest, RouteGenericInterface } from 'fastify'
-import { LRUCache } from 'lru-cache'
-import { readCredentials, type Credentials } from './credentials.ts'
+import { Authenticator } from './authenticator.ts'
+import { readCredentials } from './credentials.ts'
 import { ProtocolError } from './errors.ts'
-import { patienceMs, type Lane } from './hash-queue.ts'
 import { KeyHasher, type KeyHasherOptions } from './key-hasher.ts'
 import { Limits, type LimitOptions } from './limits.ts'
 import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
-import type { Account, Now, Store, User } from './store/store.ts'
+import type { Account, Store } from './store/store.ts'
 import type { Upstream } from './upstream.ts'
-import { VerifiedKeys } from './verified-keys.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -21,9 +19,6 @@ export interface AuthOptions extends KeyHasherOptions, LimitOptions {
   /** Asked about whom the store does not know. */
   upstream?: Upstream | undefined
 }
-
-/** Milliseconds for which a wrong key is known to be wrong. */
-const wrongMs = 3600_000
 
 type Done = (error?: Error) => void
 
@@ -40,33 +35,19 @@ interface AuthenticatedRoute<Route extends RouteGenericInterface> {
   handler: (request: FastifyRequest<Route>, reply: FastifyReply) => unknown
 }
 
-/** A log-in that is to be checked. */
-interface Attempt extends Credentials {
-  mac: string
-  address: string
-  whenUnknown: ErrorName
-  /** Milliseconds since the request came. */
-  spentMs: number
-}
-
 /** Who may do what: checks credentials against the store, and makes what the store keeps of a key. */
 export class Auth {
   readonly #store: Store
-  readonly #logger: FastifyBaseLogger
   readonly #hasher: KeyHasher
-  readonly #upstream: Upstream | undefined
   readonly #limits: Limits
-  readonly #verified = new VerifiedKeys()
-  readonly #checks = new Map<string, Promise<Account | undefined>>()
-  /** Log-ins that failed, by a MAC of the address, the user, the key and what is stored of it. */
-  readonly #wrong = new LRUCache<string, true>({ max: 20_000, ttl: wrongMs })
+  readonly #authenticator: Authenticator
 
-  constructor(store: Store, logger: FastifyBaseLogger, options: AuthOptions) {
+  constructor(store: Store, logger: FastifyBaseLogger, { upstream, ...options }: AuthOptions) {
     this.#store = store
-    this.#logger = logger
     this.#hasher = new KeyHasher(options)
-    this.#upstream = options.upstream
     this.#limits = new Limits(options)
+    const [hasher, limits] = [this.#hasher, this.#limits]
+    this.#authenticator = new Authenticator({ store, logger, hasher, limits, upstream })
   }
 
   /**
@@ -139,110 +120,11 @@ export class Auth {
       request.account = account
       done()
     }
-    const user = this.#store.getUser(credentials.username)
-    const mac = this.#verified.mac(credentials.key)
-    // The steady state needs no promise.
-    if (user && !(user instanceof Promise) && !user.disabled && this.#verified.has(user, mac)) {
-      authorized(user.account)
-    } else {
-      const attempt = { ...credentials, mac, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
-      this.#verify(user, attempt, request).then(authorized, done)
-    }
+    const attempt = { ...credentials, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
+    const verified = this.#authenticator.verify(attempt)
+    if (verified instanceof Promise) {
+      request.note = { user: credentials.username }
+      verified.then(authorized, done)
+    } else authorized(verified)
   }
-
-  async #verify(found: Now<User | undefined>, attempt: Attempt, request: FastifyRequest): Promise<Account> {
-    const { username, mac, address, whenUnknown } = attempt
-    request.note = { user: username }
-    const user = await found
-    const { key, account: { id, generation } = {}, disabled } = user ?? {}
-    const check = this.#verified.mac(
-      JSON.stringify([mac, address, username, key, id, generation, disabled, whenUnknown]),
-    )
-    let checked = this.#checks.get(check)
-    if (!checked) {
-      checked = this.#decide(user, attempt, check).finally(() => this.#checks.delete(check))
-      this.#checks.set(check, checked)
-    }
-    const account = await checked
-    if (!account) throw new ProtocolError(user ? 'unauthorized' : whenUnknown, undefined, reasonFor(user))
-    return account
-  }
-
-  /** Undefined when the log-in fails. */
-  async #decide(user: User | undefined, attempt: Attempt, check: string): Promise<Account | undefined> {
-    // Looked up while another one was checked.
-    if (user && !user.disabled && this.#verified.has(user, attempt.mac)) return user.account
-    // A queue of pushes with an old password counts once, and costs nothing.
-    if (this.#wrong.has(check)) return undefined
-    const { isSuspect, end } = await this.#limits.countLogin(attempt.address, attempt.username)
-    // What the upstream left undecided counts: otherwise strangers could have it asked without end.
-    let failed = user === undefined && this.#upstream !== undefined
-    try {
-      const lane = user && !isSuspect ? 'first' : 'later'
-      const account = user ? await this.#check(user, attempt, lane) : await this.#adopt(attempt)
-      failed = account === undefined
-      // An upstream may know the user by the next time.
-      if (failed && (user || !this.#upstream)) this.#wrong.set(check, true)
-      return account
-    } finally {
-      end(failed)
-    }
-  }
-
-  /** Undefined when the key is not the account's, or the account is disabled. */
-  async #check(user: User, { key, mac }: Attempt, lane: Lane): Promise<Account | undefined> {
-    const { matches, stronger } = await this.#hasher.check(key, user.key, lane)
-    if (!matches || user.disabled) return undefined
-    this.#verified.remember(user, mac)
-    if (stronger !== undefined || user.unsaved) await this.#upgrade(user, stronger ?? user.key, mac)
-    return user.account
-  }
-
-  /** The account that a user of the upstream, whom the store does not know, has here now. */
-  async #adopt(attempt: Attempt): Promise<Account | undefined> {
-    const { username, key, mac, spentMs, whenUnknown } = attempt
-    const start = performance.now() - spentMs
-    const asked = whenUnknown === 'unauthorized' && (await this.#mayBeAdopted(username))
-    const known = asked ? this.#upstream?.knows({ username, key }, spentMs) : undefined
-    if (!known) {
-      await this.#hasher.checkNobody(key)
-      return undefined
-    }
-    // Not before: for a stranger that would be work for nothing.
-    if (!(await known)) return undefined
-    const hash = await this.#hasher.hash(key, patienceMs - (performance.now() - start))
-    const created = await this.#store.createUser({ username, key: hash, adopted: true })
-    const user = await this.#store.getUser(username)
-    // It is gone again.
-    if (!user) return undefined
-    // Somebody else may have the name since.
-    if (!created || user.key !== hash) return await this.#check(user, attempt, 'later')
-    this.#logger.info({ user: username }, 'an account came from the upstream')
-    this.#verified.remember(user, mac)
-    return user.account
-  }
-
-  /** Not who was removed or renamed here, nor a name that somebody is invited to. */
-  async #mayBeAdopted(username: string): Promise<boolean> {
-    if (!this.#upstream) return false
-    const { invited, removed = [] } = await this.#store.getRegistration()
-    return !invited.includes(username) && !removed.includes(username)
-  }
-
-  /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */
-  async #upgrade(user: User, stronger: string, mac: string): Promise<void> {
-    try {
-      await this.#store.upgradeKey(user.account, user.key, stronger)
-      this.#verified.remember({ ...user, key: stronger }, mac)
-    } catch (err) {
-      // A full disk must not lock the owner out; the next log-in tries again.
-      this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')
-    }
-  }
-}
-
-/** For the log only: a client must not be told which names there are. */
-function reasonFor(user: User | undefined): string {
-  if (!user) return 'no such user'
-  return user.disabled ? 'the account is disabled' : 'wrong password'
 }
