@@ -1,7 +1,7 @@
 import type { Mutant } from './record.ts'
 
 /** Each leaves out one thing that a power cut needs. */
-export const mutants: Mutant[] = [
+export const mutants: (Mutant & { samples?: number })[] = [
   {
     name: 'does not flush the folder of a new journal file',
     file: 'journal.js',
@@ -23,7 +23,7 @@ export const mutants: Mutant[] = [
   {
     name: 'renames a file that is not flushed',
     file: 'atomic-file.js',
-    text: 'await file.writeFile(data);\n            await file.sync();',
+    text: 'await file.writeFile(data);\n        await flush(file);',
     by: 'await file.writeFile(data);',
   },
   {
@@ -64,6 +64,7 @@ export const mutants: Mutant[] = [
   },
   {
     name: 'keeps pushes anew in lines that a cut may tear apart',
+    samples: 4,
     file: 'journal-entry.js',
     text: 'return journalLine(`{"folder":${folder},"file":${file},"kept":{"rows":[${rows.join()}],"record":${record}}}`);',
     by: `const place = \`"folder":\${folder},"file":\${file}\`;
@@ -86,6 +87,6 @@ export const killedMutants: (Mutant & { flush: number })[] = [
     file: 'file-store.js',
     text: 'await syncFolder(dir);',
     by: '',
-    flush: 6,
+    flush: 5,
   },
 ]

@@ -49,10 +49,15 @@ export async function copyStore(folder: string, mutant?: Mutant): Promise<string
     if (parts.length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has this ${parts.length - 1} times`)
     await writeFile(path, parts.join(mutant.by))
   }
-  const source = await readFile(join(import.meta.dirname, 'workload.ts'), 'utf8')
-  const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext, target: 99 } })
-  await writeFile(join(folder, 'workload.js'), outputText)
+  const workload = await transpile(join(import.meta.dirname, 'workload.ts'))
+  await writeFile(join(folder, 'workload.js'), workload.replace('../store/by-name.ts', './by-name.js'))
+  await writeFile(join(folder, 'by-name.js'), await transpile(join(import.meta.dirname, '..', 'store', 'by-name.ts')))
   return join(folder, 'dist', 'store', 'file-store.js')
+}
+
+async function transpile(path: string): Promise<string> {
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ESNext }
+  return ts.transpileModule(await readFile(path, 'utf8'), { compilerOptions }).outputText
 }
 
 /** A run of the workload: what it does, and what strace does to it. */

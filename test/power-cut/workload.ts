@@ -15,12 +15,18 @@ const open = (dir: string): Promise<Store> => FileStore.open({ dir, history: tru
 const mark = (line: Mark): unknown => writeSync(marks, `${JSON.stringify(line)}\n`)
 
 /** Says in the trace what is asked for, and what was answered. */
-async function tell<T>(act: Act, work: () => Promise<T>): Promise<T> {
+async function tell(act: Act, work: () => Promise<unknown>): Promise<boolean> {
   const id = Math.random()
   mark({ id, act })
-  const result = await work()
-  mark({ id, result: result !== false && result !== undefined })
+  const result = await work().then((done) => done !== false, isNotStale)
+  mark({ id, result })
   return result
+}
+
+/** False for an account that is gone or another's by now; throws what else happened. */
+function isNotStale(error: unknown): false {
+  if (error instanceof Error && 'code' in error && error.code === 'STALE_ACCOUNT') return false
+  throw error
 }
 
 /** What the devices of one account do. `life` tells accounts apart that had the name one after the other. */
@@ -43,19 +49,19 @@ class Reader {
     return tell({ act: 'create', ...user }, () => this.#store.createUser(user))
   }
 
-  changeKey(): Promise<void> {
+  changeKey(): Promise<boolean> {
     this.#version += 1
     const [username, key] = [this.#username, this.#key]
     return tell({ act: 'replaceKey', username, key }, () => byName(this.#store).setKey(username, key))
   }
 
-  delete(): Promise<void> {
+  delete(): Promise<boolean> {
     const username = this.#username
     return tell({ act: 'delete', username }, () => byName(this.#store).deleteUser(username))
   }
 
   /** Every fifth is longer than a block of the disk; ten have the same second. */
-  push(document: string): Promise<unknown> {
+  push(document: string): Promise<boolean> {
     const number = (this.#pushes += 1)
     const [username, life, progress] = [this.#username, this.#life, `${this.#life}:${number}`]
     const metadata = { title: number % 5 === 0 ? 'long '.repeat(1200) : `${number}` }
@@ -107,7 +113,7 @@ async function pushBlocked(store: Store, dir: string): Promise<void> {
   for (let number = 0; number < 3; number++) await Promise.all(['a', 'b'].map((document) => eve.push(document)))
   await store.flush()
   await eve.push('c')
-  await store.flush()
+  for (let number = 0; number < 4; number++) await store.flush()
   await rm(obstacle)
   await store.flush()
   await eve.push('a')
