@@ -157,7 +157,13 @@ export class UserFiles {
       ? await this.#files.get(username, this.#path(username))
       : undefined
     if (raw?.username === username) return raw
-    await this.checkFolder()
+    try {
+      await this.checkFolder()
+    } catch (error) {
+      // Otherwise the user would be unknown for another second when the folder is back.
+      this.#files.delete(username)
+      throw error
+    }
     return undefined
   }
 

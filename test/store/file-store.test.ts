@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../src/store/file-store.ts'
@@ -303,6 +303,17 @@ t.test('a state directory that is gone is an error: nobody is created, nobody is
   // The empty folder that a disk leaves behind when it is taken out.
   await mkdir(dir)
   await t.rejects((async () => store.getUser('ann'))(), { code: 'DAMAGED_FILE' })
+})
+
+t.test('a user is known as soon as a state directory that was away is back', async (t) => {
+  const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
+  const dir = join(t.testdir({ state: { ann: { 'auth.json': auth } } }), 'state')
+  const store = await FileStore.open({ dir, history: true, onDamage: () => undefined })
+  t.teardown(() => store.close())
+  await rename(dir, `${dir}-away`)
+  await t.rejects((async () => store.getUser('ann'))(), { code: 'ENOENT' })
+  await rename(`${dir}-away`, dir)
+  t.match(await store.getUser('ann'), { key: 'K' })
 })
 
 t.test('a link in place of the history is not followed', async (t) => {
