@@ -70,7 +70,7 @@ export function oncePerMinute(tell: (error: unknown) => void, now: () => number)
 /** What the log says of a file that cannot be written, with the code of the file system's error. */
 export function cannotWrite(path: string, failure: unknown): Error {
   const { code, message } = failure as NodeJS.ErrnoException
-  const isMendable = ['EACCES', 'EEXIST', 'EISDIR', 'ENOTDIR', 'EPERM'].includes(code ?? '')
+  const isMendable = ['EACCES', 'EEXIST', 'EISDIR', 'ENOTDIR', 'EPERM'].includes(String(code))
   const cure = isMendable ? ' To mend it: kss check --repair, or move away what is in its place.' : ''
   const text = `Cannot write ${path}: ${message}. Its pushes are kept in the journal, and kss tries again.${cure}`
   return Object.assign(new Error(text), { code })

@@ -2,6 +2,7 @@ import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Journal } from '../../src/store/journal.ts'
+import { faultyDisk } from './faulty-disk.ts'
 import { OpenedFolder } from '../../src/store/opened-folder.ts'
 import { journalLine, readJournal } from '../../src/store/read-journal.ts'
 
@@ -113,4 +114,14 @@ t.test('a number that is taken is passed over', async (t) => {
   await journal.rotate(() => undefined)
   t.equal(await readFile(join(dir, '0000000001.log'), 'utf8'), line(1) + line(2))
   t.same(await readdir(dir), ['0000000001.log', '0000000002.log', '0000000003.log'])
+})
+
+t.test('a file with a line that is no entry is read though it cannot be copied, and that is told', async (t) => {
+  const { dir, journal } = await open(t)
+  await journal.append(() => line(1) + line('two') + line(3))
+  faultyDisk(t).fail('open', /\.corrupt-/, 'ENOSPC')
+  const told: Error[] = []
+  const isNumber = (value: unknown): value is number => typeof value === 'number'
+  t.same((await readJournal(dir, isNumber, (error) => told.push(error))).entries, [1, 3])
+  t.match(told, [{ message: /0000000001\.log: has 1 line that is no entry, and cannot be copied: ENOSPC/ }])
 })
