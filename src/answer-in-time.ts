@@ -17,7 +17,7 @@ export function answerInTime(app: FastifyInstance, ms: number): void {
   app.addHook('preHandler', (request, reply, done) => {
     if (changing.has(request.method)) {
       const timer = setTimeout(() => {
-        reply.send(new ProtocolError('unavailable'))
+        reply.send(new ProtocolError('unavailable', undefined, `the disk took over ${ms / 1000} seconds`))
         // What the handler says later is not for this client any more.
         reply.hijack()
       }, ms)
