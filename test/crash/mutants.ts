@@ -97,10 +97,10 @@ export const mutants: Record<string, Mutant> = {
   },
   'acknowledges a new key before it is written': {
     file: 'store/user-files.js',
-    text: "await this.#write(found.folder, { ...fields, 'x-auth-key': key });",
-    bug: `const next = { ...fields, 'x-auth-key': key };
-      this.#set(found.folder, next, statSync(join(found.folder, authFile)));
-      setTimeout(() => void this.#write(found.folder, next).catch(() => undefined), 400);`,
+    text: "await this.#write(folder, { ...rest, 'x-auth-key': key }, raise(account));",
+    bug: `const next = formatAuth({ ...rest, 'x-auth-key': key }, raise(account));
+      this.#set(folder, next, statSync(join(folder, authFile)));
+      setTimeout(() => void replaceFile(join(folder, authFile), next).catch(() => undefined), 400);`,
     loads: [[250, 400]],
     stopEvery: Infinity,
     symptom: /^log-in of /,
