@@ -23,11 +23,8 @@ export function parseObject(text: string, path: string): Record<string, unknown>
     // The parser's own message quotes the text, which may be a key, and this one is logged.
     throw new DamagedFile(path, 'is not JSON')
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new DamagedFile(path, 'is not a JSON object')
-  }
-  if (isTooDeep(value)) throw new DamagedFile(path, 'is nested too deeply')
-  return value as Record<string, unknown>
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new DamagedFile(path, 'is not a JSON object')
 }
 
 /** Whether it could be parsed, but not written again: JSON.stringify calls itself for each level. */

@@ -7,6 +7,7 @@ import { openTrusted } from './trusted-file.ts'
 const trustedMs = 900
 
 const maxBytes = 64 * 2 ** 20
+const mostAbsent = 10_000
 
 interface Entry<T> {
   path: string
@@ -27,6 +28,8 @@ export type Parse<T> = (text: string, stats: Stats, path: string) => T | undefin
 export class FileCache<T extends object> {
   readonly #parse: Parse<T>
   readonly #entries = new LRUCache<string, Entry<T>>({ maxSize: maxBytes })
+  /** Keys without a file, apart: names that strangers make up must not push out what is there. */
+  readonly #absent = new LRUCache<string, Entry<T>>({ max: mostAbsent })
   readonly #reads = new Map<string, Promise<T | undefined>>()
   /** How often something was forgotten. */
   #deletions = 0
@@ -55,25 +58,33 @@ export class FileCache<T extends object> {
   /** Notes what was just written: the value and the stat of its file. */
   set(key: string, path: string, value: T | undefined, stats?: Stats): void {
     const entry = { path, value, identity: identity(stats), checked: performance.now() }
-    this.#entries.set(key, entry, { size: 200 + key.length + path.length + (stats?.size ?? 0) })
+    this.#forget(key)
+    if (value === undefined) this.#absent.set(key, entry)
+    else this.#entries.set(key, entry, { size: 200 + key.length + path.length + (stats?.size ?? 0) })
   }
 
   /** Notes what is not in the file yet: until `set` tells that it is, nobody looks at the disk. */
   hold(key: string, path: string, value: T): void {
+    this.#forget(key)
     this.#entries.set(key, { path, value, identity: '', checked: Infinity }, { size: 1000 })
   }
 
   delete(key: string): void {
     this.#deletions += 1
-    this.#entries.delete(key)
+    this.#forget(key)
   }
 
   /** Forgets every key that begins so. */
   deleteAll(prefix: string): void {
     this.#deletions += 1
-    for (const key of this.#entries.keys()) {
-      if (key.startsWith(prefix)) this.#entries.delete(key)
+    for (const key of [...this.#entries.keys(), ...this.#absent.keys()]) {
+      if (key.startsWith(prefix)) this.#forget(key)
     }
+  }
+
+  #forget(key: string): void {
+    this.#entries.delete(key)
+    this.#absent.delete(key)
   }
 
   /**
@@ -81,7 +92,7 @@ export class FileCache<T extends object> {
    * memory of the kernel, takes microseconds; in the thread pool it would take a hundred times as long.
    */
   #fresh(key: string): Entry<T> | undefined {
-    const entry = this.#entries.get(key)
+    const entry = this.#entries.get(key) ?? this.#absent.get(key)
     const now = performance.now()
     if (!entry || now - entry.checked < trustedMs) return entry
     try {
@@ -93,12 +104,16 @@ export class FileCache<T extends object> {
     return entry
   }
 
+  #peek(key: string): Entry<T> | undefined {
+    return this.#entries.peek(key) ?? this.#absent.peek(key)
+  }
+
   async #read(key: string, path: string): Promise<T | undefined> {
-    const before = this.#entries.peek(key)
+    const before = this.#peek(key)
     const deletions = this.#deletions
     const file = await unlessAbsent(readWithStats(path))
     const value = file && (await this.#parse(file.text, file.stats, path))
-    const entry = this.#entries.peek(key)
+    const entry = this.#peek(key)
     // Written by ourselves while the disk answered: newer than what it said. Or the key was looked for at another path,
     // as an old account or record is: that says nothing of this one.
     if (entry !== before) return entry?.path === path ? entry.value : value

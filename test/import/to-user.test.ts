@@ -44,7 +44,7 @@ for (const [what, change, problem] of [
     { progress: 'x'.repeat(65_536) },
     'user "ann", document "dune": is larger than any position of a reader',
   ],
-  ['an empty one', { document: '' }, 'user "ann", document "": cannot be a document here'],
+  ['an empty one', { document: '' }, 'user "ann", document "": has no document'],
   ['one with a colon', { document: 'a:b' }, 'user "ann", document "a:b": cannot be a document here'],
   ['no progress', { progress: null }, 'user "ann", document "dune": has no progress'],
   ['a percentage that is none', { percentage: 'half' }, 'user "ann", document "dune": has no percentage'],

@@ -90,7 +90,7 @@ t.test('brings a user without what of theirs cannot come', async (t) => {
     [{ documents: { abc: { ...record, progress: '\ud800' } } }, `${where}: its progress is not Unicode`],
     [{ documents: { abc: { ...record, device: '\ud800' } } }, `${where}: its device is not Unicode`],
     [{ documents: { 'a:b': record } }, 'user "bob", document "a:b": kss takes no document "a:b"'],
-    [{ documents: { '': record } }, 'user "bob", document "": kss takes no document ""'],
+    [{ documents: { '': record } }, 'user "bob", document "": has no document'],
     [
       { documents: { ['é'.repeat(1025)]: record } },
       `user "bob", document "${'é'.repeat(120)}…": kss takes no document "${'é'.repeat(120)}…"`,

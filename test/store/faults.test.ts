@@ -51,8 +51,6 @@ for (const [call, code] of [
       await t.rejects(byName(store).putProgress('ann', { ...pushed, progress }), { code })
       t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'old' })
     }
-    await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
-    t.equal(await store.getUser('bob'), undefined)
     t.ok((await readdir(join(dir, '.journal'))).length <= 2, 'no file for each push')
     disk.mend()
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
@@ -161,6 +159,19 @@ for (const [call, path, code] of [
     },
   )
 }
+
+t.test('a registration waits for the disk twice, and not four times', async (t) => {
+  const { disk, store } = await open(t)
+  const before = disk.count('sync', /./)
+  const release = disk.hold('sync', /auth\.json$/)
+  const created = store.createUser({ username: 'bob', key: 'K' })
+  // The folder is flushed while the file still is.
+  await until(async () => disk.count('sync', /\.tmp-[^/]+$/) > 0)
+  t.equal(disk.count('sync', /auth\.json$/), 1)
+  release()
+  t.equal(await created, true)
+  t.equal(disk.count('sync', /./) - before, 3, 'then that it is in its place')
+})
 
 t.test('a start that can not go on leaves the journal as it is', async (t) => {
   const { dir, disk, store } = await open(t)

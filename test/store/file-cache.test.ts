@@ -96,3 +96,18 @@ t.test('a file that can no longer be looked at is not served from memory', async
   t.equal(cache.peek('f'), undefined)
   await t.rejects(cache.get('f', path), { code: 'DAMAGED_FILE' })
 })
+
+t.test('keys without a file push out nothing that is there', async (t) => {
+  const path = join(t.testdir({ a: 'text' }), 'a')
+  const cache = new FileCache((text) => ({ text }))
+  const value = await cache.get('a', path)
+  // More than there is room for, were they kept with the others.
+  const long = 'x'.repeat(10_000)
+  for (let number = 0; number < 12_000; number++) cache.set(`${number}${long}`, path, undefined)
+  t.equal(cache.peek('a'), value)
+  cache.set('a', path, undefined)
+  t.equal(cache.peek('a'), undefined)
+  t.equal(await cache.get('a', path), undefined)
+  cache.deleteAll('a')
+  t.same(await cache.get('a', path), { text: 'text' })
+})
