@@ -10,6 +10,7 @@ import { hasCode, unlessAbsent } from './error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './file-name.ts'
 import { listStoredUsers } from './list-users.ts'
+import { FolderReplaced } from './opened-folder.ts'
 import { listsRawName } from './raw-names.ts'
 import type { Account, NewUser, Now, Quota } from './store.ts'
 
@@ -34,7 +35,7 @@ export class UserFiles {
   /** Rejects when the state directory is not there: then nobody is, and that says nothing of their credentials. */
   async checkFolder(): Promise<void> {
     if (identity(await stat(this.#dir)) === this.#identity) return
-    throw new DamagedFile(this.#dir, 'is another folder than at the start')
+    throw new FolderReplaced(this.#dir)
   }
 
   /** The user, if it is at hand and nobody changed its file. */

@@ -92,6 +92,7 @@ for (const [call, path, code] of [
     disk.mend()
     // It is tried again by itself.
     await until(async () => (await readRecord(dir)).progress === 'new')
+    await store.flush()
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
   })
 }
