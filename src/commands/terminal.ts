@@ -22,10 +22,11 @@ export function formatTime(seconds: number): string {
   return Number.isNaN(date.getTime()) ? 'unknown' : date.toLocaleString('sv-SE').slice(0, 16)
 }
 
-/** As 12KB. */
+/** As 12.1KB, of 1,024 bytes each: `--bytes 500MB` is shown as it was typed. */
 export function formatBytes(bytes: number): string {
-  const format = { notation: 'compact', style: 'unit', unit: 'byte', unitDisplay: 'narrow' } as const
-  return new Intl.NumberFormat('en', format).format(bytes)
+  const units = ['B', 'KB', 'MB', 'GB', 'TB']
+  const at = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1)
+  return `${Number((bytes / 1024 ** at).toFixed(1))}${units[at]}`
 }
 
 /** A fraction as 56.3 %. */
