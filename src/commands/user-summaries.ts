@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CommandError } from '../command-error.ts'
+import type { Config } from '../config.ts'
 import { readRecords, sizeOf } from '../store/folder-reader.ts'
 import { authFile, type StoredUser } from '../store/auth-file.ts'
 import { findUser, listUsers, tellDamage, tellDamagedRecord } from './accounts.ts'
@@ -21,6 +22,9 @@ export interface UserSummary {
   last_active: number
   /** On the disk. */
   bytes: number
+  /** What the account may keep: its own limits, else those of the settings; 0 is no limit. */
+  quota_documents: number
+  quota_bytes: number
 }
 
 /** How `kss user list --sort` orders accounts; those that are equal stay in the order of their names. */
@@ -33,7 +37,8 @@ export const orders: Record<string, (one: UserSummary, other: UserSummary) => nu
 
 /** Reads what the user's folder holds; `onDamage` is told of a record that cannot be read. */
 export function summarize(
-  { username, disabled, folder }: StoredUser,
+  { username, disabled, folder, quota }: StoredUser,
+  { KSS_QUOTA_DOCUMENTS, KSS_QUOTA_BYTES }: Config,
   onDamage: (error: unknown) => void = () => undefined,
 ): UserSummary {
   const records = readRecords(folder, onDamage).map(({ record }) => record)
@@ -47,6 +52,8 @@ export function summarize(
     last_sync: last,
     last_active: last ?? Math.floor(statSync(join(folder, authFile)).mtimeMs / 1000),
     bytes: sizeOf(folder),
+    quota_documents: quota?.documents ?? KSS_QUOTA_DOCUMENTS,
+    quota_bytes: quota?.bytes ?? KSS_QUOTA_BYTES,
   }
 }
 
@@ -106,7 +113,7 @@ async function summarizeAll(state: State, onDamage: (error: unknown) => void): P
   const summaries: UserSummary[] = []
   for (const [at, user] of stored.entries()) {
     try {
-      summaries.push(summarize(user, onDamage))
+      summaries.push(summarize(user, state.config, onDamage))
     } catch (error) {
       tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
     }

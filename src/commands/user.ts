@@ -4,11 +4,12 @@ import { plain } from '../plain.ts'
 import { checkName, findUser, hashPassword } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
+import { defineQuota } from './quota.ts'
 import { changeState, withState, type StateFlags } from './state.ts'
 import { confirm, print } from './terminal.ts'
 import { listAccounts, orders, removeInactive, sizeLine, summarize } from './user-summaries.ts'
 
-/** `kss user add|list|passwd|rename|disable|enable|rm`. */
+/** `kss user add|list|passwd|rename|disable|enable|quota|allow-return|rm`. */
 export function defineUser(program: Command): void {
   const user = program.command('user').description('manage accounts')
   withPassword(jsonCommand(user, 'add <name>', 'make an account, also while registration is closed'))
@@ -34,6 +35,7 @@ export function defineUser(program: Command): void {
   jsonCommand(user, 'enable <name>', 'take the log-ins of a disabled account again')
     .addHelpText('after', examples('kss user enable alice'))
     .action((name: string, flags: StateFlags) => setDisabled(name, flags, false))
+  defineQuota(user)
   jsonCommand(user, 'allow-return <name>', 'let the upstream bring back an account that was removed or renamed here')
     .addHelpText('after', examples('kss user allow-return alice'))
     .action(allowReturn)
@@ -131,7 +133,7 @@ async function rm(
   const { account, ...gone } = await withState(flags, async (state) => {
     const user = await findUser(state, username)
     await state.store.flush()
-    return { ...summarize(user), account: user.account }
+    return { ...summarize(user, state.config), account: user.account }
   })
   await confirm(`Remove ${username} with ${sizeLine([gone])}?`, flags.yes)
   const { KSS_UPSTREAM: upstream } = await changeState(flags, ['user', 'rm', username], async ({ store, config }) => {
