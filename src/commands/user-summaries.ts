@@ -27,6 +27,9 @@ export interface UserSummary {
   quota_bytes: number
 }
 
+/** Percent of a limit from which on `kss user list` tells of it. */
+const leastToTell = 80
+
 /** How `kss user list --sort` orders accounts; those that are equal stay in the order of their names. */
 export const orders: Record<string, (one: UserSummary, other: UserSummary) => number> = {
   name: () => 0,
@@ -126,9 +129,22 @@ function describe(users: UserSummary[]): string {
   const head = ['NAME', 'DOCUMENTS', 'DEVICES', 'LAST SYNC', 'SIZE', '']
   return table(
     head,
-    users.map(({ username, documents, devices, last_sync, bytes, disabled }) => {
+    users.map((user) => {
+      const { username, documents, devices, last_sync, bytes } = user
       const last = last_sync === null ? 'never' : formatTime(last_sync)
-      return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), disabled ? 'disabled' : '']
+      return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), remarks(user)]
     }),
   )
+}
+
+/** As `disabled, 91 % full`. From 100 % on the server takes no new document of the account. */
+function remarks({ disabled, documents, bytes, quota_documents, quota_bytes }: UserSummary): string {
+  const percent = Math.max(percentOf(documents, quota_documents), percentOf(bytes, quota_bytes))
+  const full = percent >= 100 ? ['full'] : percent >= leastToTell ? [`${percent} % full`] : []
+  return [...(disabled ? ['disabled'] : []), ...full].join(', ')
+}
+
+/** Rounded down; 0 where there is no limit. */
+function percentOf(used: number, most: number): number {
+  return most === 0 ? 0 : Math.floor((used * 100) / most)
 }

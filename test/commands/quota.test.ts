@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { pushed } from '../store/contract.ts'
 import { serve } from './kss.ts'
 import { run, runJson } from './run.ts'
+import { byName } from '../store/by-name.ts'
 import { folder, headersOf, serveHere, stateFolder } from './state-fixture.ts'
 
 const authOf = async (dir: string): Promise<Record<string, unknown>> =>
@@ -106,4 +107,37 @@ t.test('without limits of its own, an account has those of the settings', async 
   t.match(await runJson(dir, 'user', 'quota', 'alice', ...env), { quota_documents: 5, quota_bytes: 0 })
   await run(dir, 'user', 'quota', 'alice', '--bytes', '1MB')
   t.match(await runJson(dir, 'user', 'quota', 'alice', ...env), { quota_documents: 5, quota_bytes: 1_048_576 })
+})
+
+t.test('accounts are listed with their limits, and those that are full or nearly so are told', async (t) => {
+  const names = ['bob', 'carl', 'dora', 'emma', 'finn']
+  const dir = await stateFolder(t, async (store) => {
+    for (const username of names) await store.createUser({ username, key: 'K' })
+    for (let number = 0; number < 11; number++) {
+      const document = `book ${number}`
+      for (const username of names) await byName(store).putProgress(username, { ...pushed, document })
+    }
+  })
+  for (const [name, ...limits] of [
+    ['bob', '--documents', '12'],
+    ['carl', '--documents', '11'],
+    ['dora', '--documents', '14', '--bytes', '0'],
+    ['emma', '--documents', '0', '--bytes', '100'],
+    ['finn', '--documents', '0', '--bytes', '0'],
+  ] as const) {
+    await run(dir, 'user', 'quota', name, ...limits)
+  }
+  await run(dir, 'user', 'disable', 'bob')
+  const env = await envFile(t, 'KSS_QUOTA_DOCUMENTS=1000', 'KSS_QUOTA_BYTES=1000000')
+  t.match(await runJson(dir, 'user', 'list', ...env), [
+    { username: 'alice', quota_documents: 1000, quota_bytes: 1_000_000 },
+    { username: 'bob', quota_documents: 12, quota_bytes: 1_000_000 },
+    { username: 'carl', quota_documents: 11, quota_bytes: 1_000_000 },
+    { username: 'dora', quota_documents: 14, quota_bytes: 0 },
+    { username: 'emma', quota_documents: 0, quota_bytes: 100 },
+    { username: 'finn', quota_documents: 0, quota_bytes: 0 },
+  ])
+  const { stdout } = await run(dir, 'user', 'list', ...env)
+  const remarks = stdout.split('\n').map((line) => / [\d.]+K?B *(.*)$/.exec(line)?.[1])
+  t.same(remarks.slice(1, -1), ['', 'disabled, 91 % full', 'full', '', 'full', ''])
 })
