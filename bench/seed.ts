@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ask, bodyOf } from './answer.ts'
 import type { Operation } from './options.ts'
 
-interface Reader {
+export interface Reader {
   username: string
   key: string
   documents: string[]
@@ -48,7 +48,8 @@ export async function recordBodies(port: number, readers: Reader[]): Promise<Rec
 
 export const healthRequest = 'GET /healthcheck HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
 
-async function register(port: number, { username, key }: Reader): Promise<void> {
+/** Throws unless the name is free. */
+export async function register(port: number, { username, key }: Reader): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${port}/users/create`, {
     method: 'POST',
     body: JSON.stringify({ username, password: key }),
