@@ -110,8 +110,8 @@ export class Authenticator {
   }
 
   /** Undefined when the key is not the account's, or the account is disabled. */
-  async #check(user: User, { key, mac }: Checkable, lane: Lane): Promise<Account | undefined> {
-    const { matches, stronger } = await this.#hasher.check(key, user.key, lane)
+  async #check(user: User, { key, mac, spentMs }: Checkable, lane: Lane): Promise<Account | undefined> {
+    const { matches, stronger } = await this.#hasher.check(key, user.key, lane, patienceMs - spentMs)
     if (!matches || user.disabled) return undefined
     this.#verified.remember(user, mac)
     if (stronger !== undefined || user.unsaved) await this.#upgrade(user, stronger ?? user.key, mac)

@@ -6,7 +6,10 @@ export type Lane = 'first' | 'later'
 
 interface Waiting {
   start: () => void
-  timer: NodeJS.Timeout
+  refuse: () => void
+  timer: NodeJS.Timeout | undefined
+  /** performance.now() after which nobody waits for it. */
+  deadline: number
 }
 
 /**
@@ -33,13 +36,20 @@ export class HashQueue {
   readonly #later: Waiting[] = []
   #running = 0
   #runningLater = 0
+  /** Milliseconds that the work took lately. */
+  #workMs = 0
 
-  /** Resolves or rejects as the work does; rejects with `unavailable` when it cannot begin within the milliseconds. */
+  /**
+   * Resolves or rejects as the work does; rejects with `unavailable` when it cannot begin within the milliseconds: at once
+   * where that is to be seen, as it would have to wait for nothing. Without a limit it waits as long as it takes.
+   */
   async run<T>(lane: Lane, work: () => Promise<T>, withinMs: number = patienceMs): Promise<T> {
     await this.#turn(lane, withinMs)
+    const start = performance.now()
     try {
       return await work()
     } finally {
+      this.#workMs = (this.#workMs + performance.now() - start) / 2
       this.#running -= 1
       if (lane === 'later') this.#runningLater -= 1
       this.#startNext()
@@ -48,36 +58,43 @@ export class HashQueue {
 
   #turn(lane: Lane, withinMs: number): Promise<void> {
     const queue = lane === 'first' ? this.#first : this.#later
+    const before = this.#running + this.#first.length + (lane === 'later' ? this.#later.length : 0)
+    const waitMs = ((before + 1 - atOnce) / atOnce) * this.#workMs
     return new Promise((resolve, reject) => {
       const refuse = (): void => {
         reject(new ProtocolError('unavailable', jitter()))
       }
-      if (queue.length >= mostWaiting) {
+      if (withinMs !== Infinity && (queue.length >= mostWaiting || waitMs > withinMs)) {
         refuse()
         return
       }
-      const timer = setTimeout(() => {
+      const expire = (): void => {
         queue.splice(queue.indexOf(waiting), 1)
         refuse()
-      }, withinMs)
-      const waiting = { start: resolve, timer }
+      }
+      const timer = withinMs === Infinity ? undefined : setTimeout(expire, withinMs)
+      const waiting = { start: resolve, refuse, timer, deadline: performance.now() + withinMs }
       queue.push(waiting)
       this.#startNext()
     })
   }
 
   #startNext(): void {
-    if (this.#running < atOnce && this.#first.length > 0) this.#start(this.#first.shift()!)
-    else if (this.#running < atOnce && this.#runningLater < atOnce - 1 && this.#later.length > 0) {
-      this.#runningLater += 1
-      this.#start(this.#later.shift()!)
+    if (this.#running >= atOnce) return
+    const isFirst = this.#first.length > 0
+    if (!isFirst && this.#runningLater >= atOnce - 1) return
+    const waiting = (isFirst ? this.#first : this.#later).shift()
+    if (!waiting) return
+    clearTimeout(waiting.timer)
+    if (performance.now() > waiting.deadline) {
+      // Its timer is late: the process had much else to do.
+      waiting.refuse()
+      this.#startNext()
+      return
     }
-  }
-
-  #start({ start, timer }: Waiting): void {
-    clearTimeout(timer)
     this.#running += 1
-    start()
+    if (!isFirst) this.#runningLater += 1
+    waiting.start()
   }
 }
 

@@ -38,15 +38,16 @@ export class KeyHasher {
    * Whether the key belongs to what is stored. It waits once, because a reader would not wait twice; rejects with
    * `unavailable` when that is too long.
    */
-  async check(key: string, stored: string, lane: Lane): Promise<Checked> {
-    return await this.#queue.run(lane, async () => {
+  async check(key: string, stored: string, lane: Lane, withinMs?: number): Promise<Checked> {
+    const work = async (): Promise<Checked> => {
       const matches = isHash(stored) ? await matchesHash(key, stored) : matchesPlain(key, stored)
       const isWeak = this.#options.hashKeys && logNOf(stored) < this.#options.scryptCost
       // A plain key is checked in no time, and another server's hash perhaps: that must not tell that there is a user.
       const isOurs = logNOf(stored) > 0
       const hash = isOurs && !(matches && isWeak) ? stored : await hashKey(key, this.#options.scryptCost)
       return { matches, stronger: matches && isWeak ? hash : undefined }
-    })
+    }
+    return await this.#queue.run(lane, work, withinMs)
   }
 
   /** Takes as long as `check`, for a user who is not there. */

@@ -94,3 +94,42 @@ t.test('work that fails gives its place free', async (t) => {
     )
   }
 })
+
+t.test('what would have to wait too long is refused at once, unless it waits as long as it takes', async (t) => {
+  const now = performance.now()
+  let passed = 0
+  t.intercept(performance, 'now', { value: () => now + passed })
+  const { add, started, end } = workshop(500)
+  const first = add('first', 'a second of work')
+  await new Promise((resolve) => setImmediate(resolve))
+  passed += 10_000
+  end('a second of work')
+  await first
+  const running = names.map((name) => add('first', name))
+  await t.rejects(add('first', 'too late'), { message: errorTable.unavailable.message })
+  const patient = workshop(Infinity)
+  const all = [...names, 'one more'].map((name) => patient.add('first', name))
+  await new Promise((resolve) => setImmediate(resolve))
+  for (const name of names) end(name)
+  for (const name of names) patient.end(name)
+  await new Promise((resolve) => setImmediate(resolve))
+  patient.end('one more')
+  await Promise.all([...running, ...all])
+  t.same(started, ['a second of work', ...names])
+})
+
+t.test('what nobody waits for any more is not begun, though its timer is late', async (t) => {
+  const now = performance.now()
+  let passed = 0
+  t.intercept(performance, 'now', { value: () => now + passed })
+  const { add, started, end } = workshop(60_000)
+  const running = names.map((name) => add('first', name))
+  const late = add('first', 'late')
+  await new Promise((resolve) => setImmediate(resolve))
+  passed += 60_001
+  end(names[0]!)
+  await t.rejects(late, { message: errorTable.unavailable.message })
+  for (const name of names.slice(1)) end(name)
+  await Promise.all(running)
+  t.same(started, names)
+})

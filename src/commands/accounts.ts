@@ -22,7 +22,7 @@ export async function findUser({ dir, store }: State, username: string): Promise
 /** What is stored of a password that a person types. @see PROTOCOL.md §1 */
 export async function hashPassword(password: string, config: Config): Promise<string> {
   const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
-  return await hasher.hash(keyOfPassword(password))
+  return await hasher.hash(keyOfPassword(password), Infinity)
 }
 
 /** Throws CommandError unless a reader can register the name, and log in with it. */

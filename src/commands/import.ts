@@ -155,7 +155,7 @@ async function importOne(
 
 /** A hash of another server is checked as it is at the first log-in, and replaced then. */
 async function toStored(key: string, hasher: KeyHasher): Promise<string> {
-  return isHash(key) ? key : await hasher.hash(key)
+  return isHash(key) ? key : await hasher.hash(key, Infinity)
 }
 
 function* chunks(documents: ImportedDocument[], show: (documents: number) => void): Generator<MergedDocument[]> {

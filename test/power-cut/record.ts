@@ -40,7 +40,7 @@ export async function copyStore(folder: string, mutant?: Mutant): Promise<string
   await mkdir(join(folder, 'dist'), { recursive: true })
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
   await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
-  for (const path of ['store', 'protocol.js']) {
+  for (const path of ['store', 'plain.js', 'protocol.js']) {
     await cp(join(project, 'dist', path), join(folder, 'dist', path), { recursive: true })
   }
   if (mutant) {

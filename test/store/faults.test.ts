@@ -144,7 +144,7 @@ for (const [call, what, path, code] of [
 
 for (const [call, path, code] of [
   ['mkdir', /\/\.tmp-[^/]+$/, 'ENOSPC'],
-  ['write', /\/\.tmp-[^/]+$/, 'ENOSPC'],
+  ['write', /\/auth\.json$/, 'ENOSPC'],
   ['sync', /\/\.tmp-[^/]+$/, 'EIO'],
   ['rename', /\/\.tmp-[^/]+$/, 'EROFS'],
 ] as const) {

@@ -142,7 +142,7 @@ t.test('a folder of Python kss works as it is', async (t) => {
   t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
   t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])
   await byName(store).deleteUser('Alice')
-  t.same((await readdir(dir)).toSorted(), ['.journal', 'Mallory', 'alice', 'bob'])
+  t.same((await readdir(dir)).toSorted(), ['.journal', '.registration.json', 'Mallory', 'alice', 'bob'])
 })
 
 t.test('the document auth never reads, and never touches, the credential', async (t) => {
@@ -168,7 +168,7 @@ for (const [what, damage] of [
   ['an empty record', ''],
   ['binary junk', '\0\x01\xff'],
   ['an array', '[1]'],
-  ['a number for progress', '{"document":"abc","percentage":1,"progress":5}'],
+  ['a list for progress', '{"document":"abc","percentage":1,"progress":[5]}'],
   ['an object for a percentage', '{"document":"abc","percentage":{},"progress":"5"}'],
   ['a percentage that is no number', '{"document":"abc","percentage":"half","progress":"5"}'],
   ['a record without a document', '{"percentage":1,"progress":"5"}'],
@@ -276,20 +276,19 @@ t.test('what can not be written is still served, and no more is taken until it c
   t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: '56' }, { progress: '58' }])
 })
 
-t.test('a disk that can not say whether there is a file is an error, never an absent user or record', async (t) => {
+t.test('a link in the place of a file is an error, never an absent user or record', async (t) => {
   const pass = runAhead(t)
   const { dir, store } = await openWithAnn(t)
-  // A link to itself: the system call fails, and not with ENOENT.
   await put(store, 'ann', pushed)
   await rm(join(dir, 'ann', 'abc.json'))
   await symlink('abc.json', join(dir, 'ann', 'abc.json'))
   pass(1000)
-  await t.rejects((async () => byName(store).getProgress('ann', 'abc'))(), { code: 'ELOOP' })
-  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'ELOOP' })
+  await t.rejects((async () => byName(store).getProgress('ann', 'abc'))(), { code: 'DAMAGED_FILE' })
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'DAMAGED_FILE' })
   await mkdir(join(dir, 'bob'))
   await symlink('auth.json', join(dir, 'bob', 'auth.json'))
-  await t.rejects((async () => store.getUser('bob'))(), { code: 'ELOOP' })
-  await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code: 'ELOOP' })
+  await t.rejects((async () => store.getUser('bob'))(), { code: 'DAMAGED_FILE' })
+  t.equal(await store.createUser({ username: 'bob', key: 'K' }), false, 'the name is taken')
 })
 
 t.test('a state directory that is gone is an error: nobody is created, nobody is unknown', async (t) => {
@@ -322,7 +321,7 @@ t.test('a link in place of the history is not followed', async (t) => {
   await mkdir(join(dir, 'ann', 'history'))
   await symlink(join(dir, 'ann', 'auth.json'), join(dir, 'ann', 'history', 'abc.jsonl'))
   await put(store, 'ann', pushed)
-  t.match(damage, [{ code: 'ELOOP' }])
+  t.match(damage, [{ code: 'DAMAGED_FILE' }])
   t.match(await readJson(dir, 'ann', 'auth.json'), { 'x-auth-key': 'K' })
 })
 
