@@ -141,3 +141,22 @@ t.test('a verified key is remembered too where the store has to look the user up
     t.equal((await new Reader(reader.app, 'ann', 'wrong').authorize()).statusCode, 401)
   }
 })
+
+t.test('an account that has no id yet gets one at the log-in, and keeps its key', async (t) => {
+  class Old extends MemoryStore {
+    readonly stored: string[] = []
+    override async getUser(username: string): Promise<User | undefined> {
+      const user = await super.getUser(username)
+      return user && { ...user, unsaved: true }
+    }
+    override async upgradeKey(...args: Parameters<MemoryStore['upgradeKey']>): Promise<void> {
+      this.stored.push(args[2])
+      await super.upgradeKey(...args)
+    }
+  }
+  const store = new Old()
+  const reader = new Reader(build(t, { store, auth: { ...options, hashKeys: false } }))
+  await store.createUser({ username: 'ann', key: reader.key })
+  t.equal((await reader.authorize()).statusCode, 200)
+  t.same(store.stored, [reader.key])
+})

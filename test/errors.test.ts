@@ -17,6 +17,8 @@ for (const [what, error, expected] of [
   ['too many open files', systemError('EMFILE'), 'unavailable'],
   ['a damaged file', Object.assign(new Error('x'), { code: 'DAMAGED_FILE' }), 'unavailable'],
   ['another folder', Object.assign(new Error('x'), { code: 'FOLDER_REPLACED' }), 'unavailable'],
+  ['an account that changed', Object.assign(new Error('x'), { code: 'STALE_ACCOUNT' }), 'unauthorized'],
+  ['an account that is full', Object.assign(new Error('x'), { code: 'QUOTA_REACHED' }), 'quotaReached'],
   ['a bug', new TypeError('x is not a function'), 'unknown'],
   ['something thrown that is no error', 'oops', 'unknown'],
   ['what Fastify refuses', Object.assign(new Error('x'), { statusCode: 400 }), 'badRequest'],
@@ -34,3 +36,15 @@ t.test('a client that is gone is not answered', async (t) => {
   createAnswerRaw({})(socket, 'badRequest')
   t.equal(socket.writableLength, 0)
 })
+
+for (const [seconds, time] of [
+  [1, '1 second'],
+  [59, '59 seconds'],
+  [60, '1 minute'],
+  [61, '2 minutes'],
+  [3600, '60 minutes'],
+] as const) {
+  t.test(`an attempt too many says to wait for ${time}`, async (t) => {
+    t.equal(new ProtocolError('tooManyAttempts', seconds).message, `Too many attempts. Try again in ${time}.`)
+  })
+}

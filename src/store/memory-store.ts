@@ -12,7 +12,7 @@ interface Kept {
 export class MemoryStore implements Store {
   readonly #accounts = new Map<string, Kept>()
   #created = 0
-  #registration: Registration = { invited: [] }
+  #registration: Required<Pick<Registration, 'invited' | 'removed'>> & Registration = { invited: [], removed: [] }
 
   getUser(username: string): Now<User | undefined> {
     return this.#accounts.get(username)?.user
@@ -24,7 +24,7 @@ export class MemoryStore implements Store {
     this.#created += 1
     const account = Object.freeze({ username, folder: username, id: `${this.#created}`, generation: 1 })
     this.#accounts.set(username, { user: { ...created, account }, records: new Map(), history: [] })
-    const { invited, removed = [] } = this.#registration
+    const { invited, removed } = this.#registration
     this.#registration.invited = invited.filter((name) => name !== username)
     this.#registration.removed = removed.filter((name) => name !== username)
     return true
@@ -50,7 +50,7 @@ export class MemoryStore implements Store {
   async deleteUser(account: Account): Promise<void> {
     this.#kept(account)
     this.#accounts.delete(account.username)
-    this.#registration.removed = [...(this.#registration.removed ?? []), account.username]
+    this.#registration.removed.push(account.username)
   }
 
   async listUsers(): Promise<string[]> {
@@ -62,7 +62,7 @@ export class MemoryStore implements Store {
   }
 
   async setRegistration(registration: Registration): Promise<void> {
-    this.#registration = registration
+    this.#registration = { removed: [], ...registration }
   }
 
   getProgress(account: Account, document: string): Now<Progress | undefined> {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import * as fsPromises from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { lockStateFolder, type openStateFolder } from '../../src/commands/state-folder.ts'
+import { lockStateFolder, warnOfWriters, type openStateFolder } from '../../src/commands/state-folder.ts'
 
 /** openStateFolder on a disk that refuses with the code, as seen by user 1000. */
 async function open(t: Test, code: string, dir: string, noFolders = false): Promise<unknown> {
@@ -57,4 +57,19 @@ t.test('a process whose folder another one took writes nothing more: it ends wit
   })
   t.same([status, stdout], [3, 'exit\n'])
   t.equal(stderr, 'Another kss has the folder /srv/kss by now, as this one did not run for 30 seconds.\n')
+})
+
+t.test('a folder that others may write to is named', async (t) => {
+  const dir = t.testdir({})
+  for (const [mode, lines] of [
+    [0o700, 0],
+    [0o755, 0],
+    [0o770, 1],
+    [0o702, 1],
+  ] as const) {
+    await fsPromises.chmod(dir, mode)
+    const warnings = await warnOfWriters(dir)
+    t.equal(warnings.length, lines)
+    if (lines > 0) t.match(warnings, [`chmod 700 ${dir}`])
+  }
 })

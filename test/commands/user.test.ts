@@ -292,3 +292,17 @@ t.test('a name that another one gets while the password is typed stays the other
     stderr: 'The name bob is taken. kss user passwd gives it another password.\n',
   })
 })
+
+t.test('with an upstream, who removes an account is told that it stays away, and how it may return', async (t) => {
+  const dir = await stateFolder(t)
+  const envFile = join(dir, '.env')
+  await writeFile(envFile, 'KSS_UPSTREAM=http://old.example')
+  const settings = ['--env-file', envFile]
+  const removed = await run(dir, 'user', 'rm', 'alice', '--yes', ...settings)
+  t.match(removed.stdout, 'http://old.example does not bring it back, unless you say: kss user allow-return alice\n')
+  const allowed = await run(dir, 'user', 'allow-return', 'alice', ...settings)
+  t.match(allowed, { code: 0, stdout: /The upstream may bring back alice at the next log-in\.\n$/ })
+  const store = await openStore(dir)
+  t.same(await store.getRegistration(), { invited: [] })
+  await store.close()
+})

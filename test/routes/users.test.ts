@@ -188,3 +188,17 @@ t.test('an account that goes while its deletion is under way is not found', asyn
   const reply = await reader.app.inject({ method: 'DELETE', url: '/users/me', headers: reader.headers })
   t.equal(reply.statusCode, 404)
 })
+
+for (const [code, status] of [
+  ['EIO', 503],
+  ['DAMAGED_FILE', 402],
+] as const) {
+  t.test(`a name whose account ends in ${code} when it is looked up answers ${status}`, async (t) => {
+    class Unreadable extends MemoryStore {
+      override getUser(): never {
+        throw Object.assign(new Error(code), { code, ...(code === 'EIO' && { errno: -5 }) })
+      }
+    }
+    t.equal((await new Reader(build(t, { store: new Unreadable() })).register()).statusCode, status)
+  })
+}

@@ -143,6 +143,7 @@ for (const [call, what, path, code] of [
 }
 
 for (const [call, path, code] of [
+  ['open', /\/bob\/auth\.json$/, 'EIO'],
   ['mkdir', /\/\.tmp-[^/]+$/, 'ENOSPC'],
   ['write', /\/auth\.json$/, 'ENOSPC'],
   ['sync', /\/\.tmp-[^/]+$/, 'EIO'],
