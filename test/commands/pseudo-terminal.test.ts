@@ -141,7 +141,8 @@ for (const [what, env, hasColours] of [
     const dir = await stateFolder(t)
     await writeFile(join(dir, '.registration.json'), '{')
     const args = ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir]
-    const terminal = { TERM: 'xterm-256color', NO_COLOR: undefined, FORCE_COLOR: undefined, ...env }
+    // With CI set Node takes a terminal for one without colours.
+    const terminal = { TERM: 'xterm-256color', CI: undefined, NO_COLOR: undefined, FORCE_COLOR: undefined, ...env }
     const { code, shown } = await type(t, args, [['Registration:', '\u0003']], terminal)
     t.equal(code, 0)
     t.match(shown, /damaged file[^]*registration\.json: is not JSON\n +at /)

@@ -73,8 +73,8 @@ t.test('a directory that another one takes the place of, as when a disk is taken
       await mkdir(state)
     }
   }
-  const reason = `${state}: is another folder than at the start`
-  await t.rejects(writeArchive(files(), join(dir, 'target', 'kss.tar.gz')), { message: reason })
+  const archived = writeArchive(files(), join(dir, 'target', 'kss.tar.gz'))
+  await t.rejects(archived, { code: 'FOLDER_REPLACED' })
   t.same(await readdir(join(dir, 'target')), [])
 })
 
