@@ -118,13 +118,15 @@ async function openStore(
     } catch (error) {
       if (!(error instanceof FolderInUse)) throw error
       const { holder, socket } = error
-      if (!holder) throw new CommandError(`The kss that has the folder ${dir} does not answer.`)
-      if (holder['command'] === undefined) {
+      // One that is just ending takes the connection and says nothing.
+      if (!holder && Date.now() > deadline)
+        throw new CommandError(`The kss that has the folder ${dir} does not answer.`)
+      if (holder && holder['command'] === undefined) {
         if (socket === undefined) throw outOfReach(dir, holder)
         const there = await openThere(holder, socket)
         if (there) return there
       }
-      if (Date.now() > deadline) throw commandRuns(dir, holder, 'try again')
+      if (holder && Date.now() > deadline) throw commandRuns(dir, holder, 'try again')
     }
     await sleep(50)
   }
