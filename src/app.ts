@@ -7,35 +7,29 @@ import fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify'
-import { createAddHeaders, sendExactJson, setHeaders, type AddHeaders } from './answer-headers.ts'
-import { answerInTime, patience } from './answer-in-time.ts'
-import { Auth, type AuthOptions } from './auth.ts'
-import { acceptJsonOfAnyType } from './body-parser.ts'
-import {
-  answerForNode,
-  clientErrorName,
-  createAnswerRaw,
-  ProtocolError,
-  replyWithError,
-  type AnswerRaw,
-} from './errors.ts'
+import { createAddHeaders, sendExactJson, setHeaders, type AddHeaders } from './kosync/answer-headers.ts'
+import { answerInTime, patience } from './kosync/answer-in-time.ts'
+import { Auth, type AuthOptions } from './kosync/auth.ts'
+import { acceptJsonOfAnyType } from './kosync/body.ts'
+import { answerForNode, clientErrorName, createAnswerRaw, replyWithError, type AnswerRaw } from './kosync/errors.ts'
+import { ProtocolError } from './kosync/protocol-error.ts'
 import { addressList } from './client-address.ts'
-import { limitConnections } from './connection-limit.ts'
-import { answerPreflight, createCors, isPreflight } from './cors.ts'
-import { stopGracefully } from './graceful-stop.ts'
-import { defaultLogN } from './key-hash.ts'
+import { limitConnections } from './http/connection-limit.ts'
+import { answerPreflight, createCors, isPreflight } from './kosync/cors.ts'
+import { stopGracefully } from './http/graceful-stop.ts'
+import { defaultLogN } from './accounts/key-hash.ts'
 import type { LogRequest } from './log.ts'
-import { limitPendingBodies } from './pending-bodies.ts'
-import { logEach, reasonOfNotFound } from './request-log.ts'
-import { normalizeUrl } from './request-url.ts'
-import { frontPage } from './routes/front-page.ts'
-import { healthcheck } from './routes/healthcheck.ts'
-import { addOtherMethods } from './routes/other-methods.ts'
-import { syncs } from './routes/syncs.ts'
-import { users } from './routes/users.ts'
+import { limitPendingBodies } from './kosync/pending-bodies.ts'
+import { logEach, reasonOfNotFound } from './http/request-log.ts'
+import { normalizeUrl } from './kosync/request-url.ts'
+import { frontPage } from './http/front-page.ts'
+import { healthcheck } from './kosync/healthcheck.ts'
+import { addOtherMethods } from './kosync/other-methods.ts'
+import { syncs } from './kosync/syncs.ts'
+import { users } from './kosync/users.ts'
 import type { Store } from './store/store.ts'
 import type { Upstream } from './upstream.ts'
-import { logWrongProtocols } from './wrong-protocol.ts'
+import { logWrongProtocols } from './http/wrong-protocol.ts'
 
 export interface AppOptions {
   store: Store

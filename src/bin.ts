@@ -31,7 +31,7 @@ serveSettings(program.command('serve').description('run the server'))
   .action(async (flags: Flags) => {
     const { serve } = await import('./commands/serve.ts')
     const { readConfig } = await import('./commands/read-config.ts')
-    const { commandLine } = await import('./commands/command-line.ts')
+    const { commandLine } = await import('./command-line.ts')
     const loaded = readConfig(flags)
     const { envFile } = flags
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.

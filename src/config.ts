@@ -5,7 +5,7 @@ import envSchema from 'env-schema'
 import { closest } from 'fastest-levenshtein'
 import type { FromSchema } from 'json-schema-to-ts'
 import { defaultDir } from './default-dir.ts'
-import { defaultLogN, maxLogN } from './key-hash.ts'
+import { defaultLogN, maxLogN } from './accounts/key-hash.ts'
 import { listSettings, readLists, type ListConfig } from './list-settings.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 

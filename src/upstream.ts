@@ -1,5 +1,5 @@
-import type { Credentials } from './credentials.ts'
-import type { Progress } from './protocol.ts'
+import type { Credentials } from './kosync/credentials.ts'
+import type { Progress } from './kosync/protocol.ts'
 import type { Account } from './store/store.ts'
 
 /** Another server, which is asked for whom and what this one does not know; `spentMs` is how long the reader has waited. */

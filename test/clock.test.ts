@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { FileStore } from '../src/store/file-store.ts'
+import { FileStore } from '../src/store/file-store/file-store.ts'
 import { buildReader, position, Reader } from './helper.ts'
 import { removeFoldersLast } from './folders-last.ts'
 import { byName } from './store/by-name.ts'

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { test } from 'tap'
 import { exitCodes } from '../src/command-error.ts'
 import { settings } from '../src/config.ts'
-import { errorTable } from '../src/protocol.ts'
+import { errorTable } from '../src/kosync/protocol.ts'
 import { brokenLinks } from './links.ts'
 
 const root = new URL('../', import.meta.url)

@@ -2,7 +2,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createApp, type AppOptions } from '../src/app.ts'
-import { keyOfPassword } from '../src/credentials.ts'
+import { keyOfPassword } from '../src/kosync/credentials.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
 
 /** An app on a MemoryStore unless the options say otherwise; closed with the test. */

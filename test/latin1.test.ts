@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { keyOfPassword } from '../src/credentials.ts'
+import { keyOfPassword } from '../src/kosync/credentials.ts'
 import { position } from './helper.ts'
 import { exchange, listen, request } from './raw-socket.ts'
 

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { errorTable } from '../src/protocol.ts'
+import { errorTable } from '../src/kosync/protocol.ts'
 import { generateOpenApi } from './openapi.ts'
 
 const path = new URL('../openapi.json', import.meta.url)

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import type { OpenAPIV3_1 as OpenAPI } from 'openapi-types'
 import { pino } from 'pino'
 import { createApp } from '../src/app.ts'
-import { errorReply, errorTable, type ErrorName } from '../src/protocol.ts'
+import { errorReply, errorTable, type ErrorName } from '../src/kosync/protocol.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
 import { readVersion } from '../src/version.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { FileStore } from '../src/store/file-store.ts'
+import { FileStore } from '../src/store/file-store/file-store.ts'
 import { buildReader } from './helper.ts'
 import { removeFoldersLast } from './folders-last.ts'
 import { byName } from './store/by-name.ts'

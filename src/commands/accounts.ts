@@ -1,14 +1,14 @@
 import { CommandError, exitCodes } from '../command-error.ts'
 import type { Config } from '../config.ts'
-import { keyOfPassword, trimBlanks } from '../credentials.ts'
-import { KeyHasher } from '../key-hasher.ts'
-import { username as nameSchema } from '../protocol.ts'
-import { readRecords, type StoredRecord } from '../store/folder-reader.ts'
-import type { StoredUser } from '../store/auth-file.ts'
-import { listStoredUsers } from '../store/list-users.ts'
-import { UserFiles } from '../store/user-files.ts'
+import { keyOfPassword, trimBlanks } from '../kosync/credentials.ts'
+import { KeyHasher } from '../accounts/key-hasher.ts'
+import { username as nameSchema } from '../kosync/protocol.ts'
+import { readRecords, type StoredRecord } from '../store/file-store/files/folder-reader.ts'
+import type { StoredUser } from '../store/file-store/files/auth-file.ts'
+import { listStoredUsers } from '../store/file-store/files/list-users.ts'
+import { UserFiles } from '../store/file-store/user-files.ts'
 import { plain } from '../plain.ts'
-import type { State } from './state.ts'
+import type { State } from '../control/state.ts'
 
 /** The user and the folder; throws CommandError when there is none. */
 export async function findUser({ dir, store }: State, username: string): Promise<StoredUser> {

@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import ipaddr from 'ipaddr.js'
 import type { Config } from '../config.ts'
 import { readVersion } from '../version.ts'
-import type { CommandLine } from './command-line.ts'
+import type { CommandLine } from '../command-line.ts'
 
 /** What a start found. */
 export interface Announced {

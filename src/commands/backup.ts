@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
-import { backupFolder, listBackups } from '../store/backup-files.ts'
+import { backupFolder, listBackups } from '../backup/backup-files.ts'
 import { createBackup } from './backup-create.ts'
 import { restoreBackup } from './backup-restore.ts'
 import { examples, jsonCommand } from './define.ts'
-import { loadSettings, type StateFlags } from './state.ts'
+import { loadSettings, type StateFlags } from '../control/state.ts'
 import { formatBytes, formatTime, print, table } from './terminal.ts'
 
 /** `kss backup create|restore|list`. */

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
-import type { Progress } from '../protocol.ts'
-import { readRows } from '../store/folder-reader.ts'
+import type { Progress } from '../kosync/protocol.ts'
+import { readRows } from '../store/file-store/files/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findByName, listNames } from './find-by-name.ts'
 import { describeMismatches, findMismatches } from './matching.ts'
-import { withState, type StateFlags } from './state.ts'
+import { withState, type StateFlags } from '../control/state.ts'
 import { formatTime, print, table } from './terminal.ts'
 
 /** What is known of a reader. */

@@ -1,9 +1,9 @@
 import { CommandError } from '../command-error.ts'
-import type { Progress } from '../protocol.ts'
-import type { StoredRecord } from '../store/folder-reader.ts'
+import type { Progress } from '../kosync/protocol.ts'
+import type { StoredRecord } from '../store/file-store/files/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import { findByName, listNames } from './find-by-name.ts'
-import type { State } from './state.ts'
+import type { State } from '../control/state.ts'
 
 /** What a document is called: by the operator, or by its reader; empty when nobody said. */
 export function titleOf({ title, metadata }: Progress): string {

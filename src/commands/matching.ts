@@ -1,5 +1,5 @@
 import { filenameMd5 } from '../document-id.ts'
-import type { Progress } from '../protocol.ts'
+import type { Progress } from '../kosync/protocol.ts'
 import { plain } from '../plain.ts'
 import { titleOf } from './documents.ts'
 

@@ -1,7 +1,7 @@
 import { CommandError } from '../command-error.ts'
-import type { Merged, MergedDocument } from '../store/merge-documents.ts'
+import type { Merged, MergedDocument } from '../store/file-store/merge-documents.ts'
 import type { NewUser } from '../store/store.ts'
-import type { StateStore } from './state-store.ts'
+import type { StateStore } from '../control/state-store.ts'
 
 /** What came of a user. */
 export interface MergedUser extends Merged {

@@ -3,7 +3,7 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
 import { findUser } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
-import { changeState, withState, type State, type StateFlags } from './state.ts'
+import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { count, formatBytes, print } from './terminal.ts'
 import { summarize, type UserSummary } from './user-summaries.ts'
 

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
 import { plain } from '../plain.ts'
-import { isRegistrationOpen } from '../registration.ts'
+import { isRegistrationOpen } from '../accounts/registration.ts'
 import type { Registration } from '../store/store.ts'
 import { checkName } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
-import { changeState, withState, type State, type StateFlags } from './state.ts'
+import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { formatTime, print } from './terminal.ts'
 import { parseDuration } from './time.ts'
 

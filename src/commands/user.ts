@@ -5,7 +5,7 @@ import { checkName, findUser, hashPassword } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
 import { defineQuota } from './quota.ts'
-import { changeState, withState, type StateFlags } from './state.ts'
+import { changeState, withState, type StateFlags } from '../control/state.ts'
 import { confirm, print } from './terminal.ts'
 import { listAccounts, orders, removeInactive, sizeLine, summarize } from './user-summaries.ts'
 

@@ -1,4 +1,4 @@
-import { keyOfPassword } from '../credentials.ts'
+import { keyOfPassword } from '../kosync/credentials.ts'
 import { SourceError, type Problem, type Source } from './source.ts'
 import { readTime } from '../foreign-time.ts'
 import { toUser, type Row } from './to-user.ts'

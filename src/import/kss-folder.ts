@@ -1,8 +1,8 @@
 import { readFileSync, realpathSync, statSync, type Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { DamagedFile } from '../store/damaged-file.ts'
-import { hasCode, unlessAbsent } from '../store/error-code.ts'
+import { DamagedFile } from '../damaged-file.ts'
+import { hasCode, unlessAbsent } from '../error-code.ts'
 
 /** What kss was writing when it crashed begins so. */
 const tempPrefix = '.tmp-'

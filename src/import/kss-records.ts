@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs'
 import { join } from 'node:path'
-import { DamagedFile, parseObject } from '../store/damaged-file.ts'
+import { DamagedFile, parseObject } from '../damaged-file.ts'
 import { toProblem, type ImportedRows } from './imported-rows.ts'
 import { listFolder, readEntry, resolveEntry, type Folder, type KssFile } from './kss-folder.ts'
 import { canHold } from './kss-names.ts'

@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
-import { parseObject } from '../store/damaged-file.ts'
-import { hasCode } from '../store/error-code.ts'
+import { parseObject } from '../damaged-file.ts'
+import { hasCode } from '../error-code.ts'
 import { SourceError } from './source.ts'
 
 export interface SourceFile {

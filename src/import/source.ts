@@ -1,4 +1,4 @@
-import type { Progress } from '../protocol.ts'
+import type { Progress } from '../kosync/protocol.ts'
 
 /** What another server knew of a document. */
 export interface ImportedDocument {

@@ -1,7 +1,7 @@
 import { chmod, constants, copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hasCode, unlessAbsent } from '../store/error-code.ts'
+import { hasCode, unlessAbsent } from '../error-code.ts'
 import { importOptional } from './optional-package.ts'
 import { SourceError } from './source.ts'
 

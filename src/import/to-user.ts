@@ -1,5 +1,5 @@
-import type { Progress } from '../protocol.ts'
-import { toProgress } from '../store/progress-file.ts'
+import type { Progress } from '../kosync/protocol.ts'
+import { toProgress } from '../store/file-store/files/progress-file.ts'
 import { quoteAny } from './one-line.ts'
 import type { ImportedDocument, ImportedUser, Problem } from './source.ts'
 import { isDocument, isKey, isText, isTooLarge, isUsername } from './wire-rules.ts'

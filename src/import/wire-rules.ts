@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv'
-import { trimBlanks } from '../credentials.ts'
-import { push, registration, type Progress } from '../protocol.ts'
+import { trimBlanks } from '../kosync/credentials.ts'
+import { push, registration, type Progress } from '../kosync/protocol.ts'
 
 const ajv = new Ajv()
 const fitsUsername = ajv.compile<string>(registration.properties.username)

@@ -1,4 +1,4 @@
-import { isRepeat, nextProgress, type Progress } from '../protocol.ts'
+import { isRepeat, nextProgress, type Progress } from '../kosync/protocol.ts'
 import { current, raise } from './account.ts'
 import type { Account, NewUser, Now, Registration, Store, User } from './store.ts'
 

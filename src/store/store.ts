@@ -1,4 +1,4 @@
-import type { Progress } from '../protocol.ts'
+import type { Progress } from '../kosync/protocol.ts'
 
 /**
  * Whom a request acts for: the account that its credentials were verified for. A name alone may be another account's

@@ -1,8 +1,8 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import pLimit from 'p-limit'
-import type { Credentials } from '../credentials.ts'
-import { vendorMediaType } from '../protocol.ts'
+import type { Credentials } from '../kosync/credentials.ts'
+import { vendorMediaType } from '../kosync/protocol.ts'
 
 /** More wait, so that strangers cannot make kss a flood for the upstream. */
 const atOnce = 8

@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv'
 import { readTime } from '../foreign-time.ts'
-import { push, type Progress, type Push } from '../protocol.ts'
+import { push, type Progress, type Push } from '../kosync/protocol.ts'
 
 const isPush = new Ajv().compile<Push>(push)
 

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Credentials } from '../credentials.ts'
-import { ProtocolError } from '../errors.ts'
+import type { Credentials } from '../kosync/credentials.ts'
+import { ProtocolError } from '../kosync/protocol-error.ts'
 import { Asker, type Answer } from './ask.ts'
 
 export interface QuestionsOptions {

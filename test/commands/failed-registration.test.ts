@@ -1,8 +1,8 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { keyOfPassword } from '../../src/credentials.ts'
-import { faultyDisk } from '../store/faulty-disk.ts'
+import { keyOfPassword } from '../../src/kosync/credentials.ts'
+import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { folder, headersOf, serveHere } from './state-fixture.ts'
 
 t.test('a registration whose flush fails leaves nothing, and works when it is tried again', async (t) => {

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { chooseRow } from '../../src/commands/history.ts'
-import type { Progress } from '../../src/protocol.ts'
+import type { Progress } from '../../src/kosync/protocol.ts'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, day, dune, headersOf, now, places, serveHere, stateFolder } from './state-fixture.ts'

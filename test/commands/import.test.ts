@@ -1,8 +1,8 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { keyOfPassword } from '../../src/credentials.ts'
-import type { Progress } from '../../src/protocol.ts'
+import { keyOfPassword } from '../../src/kosync/credentials.ts'
+import type { Progress } from '../../src/kosync/protocol.ts'
 import { exists, importFrom, logIn, pull, storedKey, wentWell, type Imported } from './import-from.ts'
 import { kss } from './kss.ts'
 import {

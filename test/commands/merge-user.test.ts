@@ -1,6 +1,6 @@
 import t from 'tap'
 import { mergeUser } from '../../src/commands/merge-user.ts'
-import { localStore } from '../../src/commands/state-store.ts'
+import { localStore } from '../../src/control/state-store.ts'
 import { pushed } from '../store/contract.ts'
 import { folder, openStore } from './state-fixture.ts'
 import { byName } from '../store/by-name.ts'

@@ -10,8 +10,8 @@ import { createClient } from '@redis/client'
 import { hashSync } from 'bcryptjs'
 import sqlite from 'node-sqlite3-wasm'
 import type { Test } from 'tap'
-import { keyOfPassword } from '../../src/credentials.ts'
-import type { Progress } from '../../src/protocol.ts'
+import { keyOfPassword } from '../../src/kosync/credentials.ts'
+import type { Progress } from '../../src/kosync/protocol.ts'
 import { folder } from './state-fixture.ts'
 
 /** The password of everybody there, as readers send it. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { journalLine } from '../../src/store/read-journal.ts'
+import { journalLine } from '../../src/store/file-store/wal/read-journal.ts'
 import { kss, serve } from './kss.ts'
 
 const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')

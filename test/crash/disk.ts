@@ -90,7 +90,7 @@ function parse(text: string | undefined, path: string, report: Report): Record<s
   }
 }
 
-/** Enough of it for the documents of this test. @see src/store/file-name.ts */
+/** Enough of it for the documents of this test. @see src/store/file-store/files/file-name.ts */
 function fileNameOf(document: string): string {
   return document.replaceAll(/[^a-z0-9-]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
 }

@@ -22,7 +22,7 @@ export interface Mutant {
 /** Each breaks one promise of STORAGE.md; the waits widen the moments that the kill has to hit. */
 export const mutants: Record<string, Mutant> = {
   'acknowledges before the journal is written': {
-    file: 'store/journal.js',
+    file: 'store/file-store/wal/journal.js',
     text: 'await this.#write(Buffer.from(lines()));',
     bug: `const bytes = Buffer.from(lines());
       setTimeout(() => void this.#turns.take(() => this.#write(bytes)), 150);`,
@@ -31,7 +31,7 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'writes records in place': {
-    file: 'store/atomic-file.js',
+    file: 'durable.js',
     text: 'const { temp, stats } = await writeTemp(path, data);',
     bug: `if (path.endsWith('.json')) {
         const file = await open(path, 'w', 0o600);
@@ -46,7 +46,7 @@ export const mutants: Record<string, Mutant> = {
     symptom: /\.json is not whole: /,
   },
   'forgets the journal at the start': {
-    file: 'store/file-store.js',
+    file: 'store/file-store/file-store.js',
     text: 'await store.#replay(dir, entries);',
     bug: '',
     loads: [[150, 300]],
@@ -54,7 +54,7 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'replays lines that are in the history': {
-    file: 'store/history-file.js',
+    file: 'store/file-store/files/history-file.js',
     text: 'await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known));',
     bug: 'await this.#append(recordPath, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
     loads: [[620, 800]],
@@ -62,7 +62,7 @@ export const mutants: Record<string, Mutant> = {
     symptom: /^history .* is there twice$/,
   },
   'drops the journal before the files are written': {
-    file: 'store/write-behind.js',
+    file: 'store/file-store/write-behind.js',
     text: 'const next = taken.values();',
     bug: `await this.#journal.dropBefore(before);
       await new Promise((resolve) => setTimeout(resolve, 400));
@@ -72,10 +72,10 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'keeps pushes anew after it made those before void': {
-    file: 'store/write-behind.js',
+    file: 'store/file-store/write-behind.js',
     text: "await this.#journal.append(() => failed.map(keepAnew).join(''));",
     bug: `{
-        const { journalLine } = await import('./read-journal.js');
+        const { journalLine } = await import('./wal/read-journal.js');
         const entries = failed.map((each) => JSON.parse(keepAnew(each).slice(9)));
         const voids = entries.map(({ folder, file }) => journalLine(JSON.stringify({ folder, file }))).join('');
         await this.#journal.append(() => voids);
@@ -88,7 +88,7 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'gives a new user what was pushed for a deleted one': {
-    file: 'store/file-store.js',
+    file: 'store/file-store/file-store.js',
     text: 'await this.#journal.append(() => voidLine(folder));',
     bug: '',
     loads: [[300, 480]],
@@ -96,7 +96,7 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was never pushed$/,
   },
   'acknowledges a new key before it is written': {
-    file: 'store/user-files.js',
+    file: 'store/file-store/user-files.js',
     text: "await this.#write(folder, { ...rest, 'x-auth-key': key }, raise(account));",
     bug: `const next = formatAuth({ ...rest, 'x-auth-key': key }, raise(account));
       this.#set(folder, next, statSync(join(folder, authFile)));

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { toProblem } from '../../src/import/imported-rows.ts'
-import { DamagedFile } from '../../src/store/damaged-file.ts'
+import { DamagedFile } from '../../src/damaged-file.ts'
 
 t.test('tells of damaged data and of the disk, in one line', async (t) => {
   t.strictSame(toProblem(new DamagedFile('a', 'is not JSON'), 'b'), { problem: 'a: is not JSON' })

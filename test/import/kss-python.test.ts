@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readKssPython } from '../../src/import/kss-python.ts'
 import { SourceError } from '../../src/import/source.ts'
-import { FileStore } from '../../src/store/file-store.ts'
+import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { collect } from './collect.ts'
 import { byName } from '../store/by-name.ts'
 

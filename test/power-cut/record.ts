@@ -29,6 +29,7 @@ export function whyNoTrace(): string | undefined {
 /** A change of the compiled store. */
 export interface Mutant {
   name: string
+  /** In dist/. */
   file: string
   /** Stands in the file exactly once. */
   text: string
@@ -37,14 +38,12 @@ export interface Mutant {
 
 /** A copy of the compiled store, in a new folder; resolves to the path of its module. */
 export async function copyStore(folder: string, mutant?: Mutant): Promise<string> {
-  await mkdir(join(folder, 'dist'), { recursive: true })
+  await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
   await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
-  for (const path of ['store', 'plain.js', 'protocol.js']) {
-    await cp(join(project, 'dist', path), join(folder, 'dist', path), { recursive: true })
-  }
+  await cp(join(project, 'dist'), join(folder, 'dist'), { recursive: true })
   if (mutant) {
-    const path = join(folder, 'dist', 'store', mutant.file)
+    const path = join(folder, 'dist', mutant.file)
     const parts = (await readFile(path, 'utf8')).split(mutant.text)
     if (parts.length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has this ${parts.length - 1} times`)
     await writeFile(path, parts.join(mutant.by))
@@ -52,7 +51,7 @@ export async function copyStore(folder: string, mutant?: Mutant): Promise<string
   const workload = await transpile(join(import.meta.dirname, 'workload.ts'))
   await writeFile(join(folder, 'workload.js'), workload.replace('../store/by-name.ts', './by-name.js'))
   await writeFile(join(folder, 'by-name.js'), await transpile(join(import.meta.dirname, '..', 'store', 'by-name.ts')))
-  return join(folder, 'dist', 'store', 'file-store.js')
+  return join(folder, 'dist', 'store', 'file-store', 'file-store.js')
 }
 
 async function transpile(path: string): Promise<string> {
@@ -114,7 +113,7 @@ async function traceWorkload(
   injected?: string,
 ): Promise<string> {
   const log = join(folder, 'trace')
-  const program = join(module, '..', '..', '..', 'workload.js')
+  const program = join(module, '..', '..', '..', '..', 'workload.js')
   const inject = injected === undefined ? [] : ['-e', `inject=${injected}`]
   const args = [...options, ...inject, '-o', log, process.execPath, program]
   const running = run('strace', [...args, module, join(folder, 'marks'), part, ...dirs], { env: environment(injected) })

@@ -3,7 +3,7 @@ import { openSync, writeSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FileStore as Store } from '../../src/store/file-store.ts'
+import type { FileStore as Store } from '../../src/store/file-store/file-store.ts'
 import type { Act, Mark } from './marks.ts'
 import { byName } from '../store/by-name.ts'
 

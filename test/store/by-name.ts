@@ -1,4 +1,4 @@
-import type { Progress } from '../../src/protocol.ts'
+import type { Progress } from '../../src/kosync/protocol.ts'
 import type { Account, Store } from '../../src/store/store.ts'
 
 /** The account that has the name now; one that is nobody's where nobody has it. */

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { Progress } from '../../src/protocol.ts'
+import type { Progress } from '../../src/kosync/protocol.ts'
 import type { Account, Store } from '../../src/store/store.ts'
 import { accountOf, byName } from './by-name.ts'
 

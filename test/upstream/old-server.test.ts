@@ -1,5 +1,5 @@
 import t from 'tap'
-import { matchesHash } from '../../src/key-hash.ts'
+import { matchesHash } from '../../src/accounts/key-hash.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import type { Account } from '../../src/store/store.ts'
 import { Reader, position } from '../helper.ts'

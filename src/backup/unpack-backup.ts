@@ -1,0 +1,117 @@
+import { mkdir, statfs, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { addAbortSignal, Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { TransformStream, type ReadableStream } from 'node:stream/web'
+import { createTarDecoder } from 'modern-tar'
+import { archiveLimits, createSizeCheck, type ArchiveLimits } from './archive-limits.ts'
+import { manifestName, type Manifest } from './backup.ts'
+import { DamagedFile } from '../damaged-file.ts'
+import { hasCode } from '../error-code.ts'
+import { format } from '../store/file-store/files/format.ts'
+
+/** What is no archive that this kss can restore; the message says why. */
+export class BadBackup extends Error {}
+
+export interface UnpackOptions {
+  signal: AbortSignal
+  /** Told of each file that is left out. */
+  onDamage: (error: unknown) => void
+  limits?: ArchiveLimits
+}
+
+/** Bytes that the smallest file takes of most disks. */
+const blockSize = 4096
+
+type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>
+
+/** A file of a user, who may register, or the journal, which an archive of tar has; nothing outside of the folder. */
+const wanted = /^([^/\\.][^/\\\0]*\/(history\/)?[^/\\.][^/\\\0]*|\.journal\/\d+\.log|\.registration\.json)$/
+
+/**
+ * Unpacks an archive of `kss backup create`, or of tar, into an empty folder: only plain files, within the limits. Rejects
+ * with BadBackup, as the file system does, or when the signal aborts it; then what is in the folder is of no use.
+ */
+export async function unpackBackup(
+  archive: Readable,
+  folder: string,
+  { signal, onDamage, limits = archiveLimits }: UnpackOptions,
+): Promise<void> {
+  const free = await freeFor(folder)
+  const entries = (Readable.toWeb(addAbortSignal(signal, archive)) as Bytes)
+    .pipeThrough(new DecompressionStream('gzip'))
+    .pipeThrough(atMost(Math.min(limits.bytes, free)))
+    .pipeThrough(createTarDecoder({ strict: true }))
+  const mostEntries = Math.min(limits.entries, Math.floor(free / blockSize))
+  const isTooLarge = createSizeCheck(limits)
+  let count = 0
+  let files = 0
+  try {
+    for await (const { header, body } of entries) {
+      count += 1
+      if (count > mostEntries) throw new BadBackup(`it has over ${mostEntries.toLocaleString('en')} files`)
+      const name = header.name.replace(/^(\.\/)+/, '')
+      if (name === manifestName) {
+        if (header.size > limits.manifest) throw new BadBackup(`its ${manifestName} is too large`)
+        checkManifest(await text(body))
+      } else if (header.type !== 'file' || !wanted.test(name)) await body.cancel()
+      else {
+        const problem = isTooLarge(name, header.size) ? 'is too large' : await unpackFile(join(folder, name), body)
+        if (problem === undefined) files += Number(!name.startsWith('.'))
+        else {
+          onDamage(new DamagedFile(name, problem))
+          await body.cancel()
+        }
+      }
+    }
+  } catch (error) {
+    if (signal.aborted || error instanceof BadBackup || hasSyscall(error)) throw error
+    const { message, cause } = error as Error
+    /* c8 ignore next -- Node 24 says it in the cause alone, Node 20 has none */
+    const reason = message || (cause as Error).message
+    throw new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
+  }
+  if (files === 0) throw new BadBackup('there are no accounts in it')
+}
+
+/** Half of what is free there, as what is unpacked is copied then. */
+async function freeFor(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  /* c8 ignore next -- some file systems of networks say 0 */
+  return (bavail * bsize) / 2 || Number.POSITIVE_INFINITY
+}
+
+/** Fails when more bytes than that come through. */
+function atMost(limit: number): TransformStream<Uint8Array, Uint8Array> {
+  let size = 0
+  return new TransformStream({
+    transform(chunk: Uint8Array, controller): void {
+      size += chunk.length
+      if (size > limit)
+        throw new BadBackup(`it needs more than ${Math.floor(limit).toLocaleString('en')} bytes of the disk`)
+      controller.enqueue(chunk)
+    },
+  })
+}
+
+/** Resolves to why there can be no such file; undefined when it is there. */
+async function unpackFile(path: string, body: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await writeFile(path, body, { mode: 0o600 })
+    return undefined
+  } catch (error) {
+    // A name that is too long, or one that is a file and a folder.
+    if (!hasCode(error, 'ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EISDIR')) throw error
+    return `cannot be a file here (${(error as NodeJS.ErrnoException).code})`
+  }
+}
+
+function hasSyscall(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall !== undefined
+}
+
+function checkManifest(json: string): void {
+  const manifest = JSON.parse(json) as Manifest
+  if (manifest.format > format) throw new BadBackup('a newer kss made it: install that one')
+}

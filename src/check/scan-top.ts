@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { onWindows, replaceFile, setAside } from '../durable.ts'
+import { parseObject, type DamagedFile } from '../damaged-file.ts'
+import { hasCode, unlessAbsent } from '../error-code.ts'
+import { foreignFolders, mayBeUsers } from '../store/file-store/files/folder-names.ts'
+import { connectTo } from '../store/file-store/local-socket.ts'
+import { parseRegistration } from '../store/file-store/files/registration-file.ts'
+import {
+  checkAccess,
+  checkKind,
+  checkStray,
+  listEntries,
+  lookAt,
+  readText,
+  remove,
+  setMode,
+  type Entry,
+  type Scan,
+} from './scan-entries.ts'
+import { checkJournalFiles } from './scan-journal.ts'
+
+/** Whether it may be a user's folder, whatever is in it. */
+export function isUserFolder({ name, stats }: Entry): boolean {
+  return stats.isDirectory() && mayBeUsers(name)
+}
+
+/** Finds what is wrong at the top of the state directory. Resolves to the files of the journal. */
+export async function checkTop(scan: Scan): Promise<Entry[]> {
+  await checkOwnMode(scan)
+  let journal: Entry[] = []
+  for (const entry of await listEntries(scan, '')) {
+    const { name, stats } = entry
+    if (name === '.journal') journal = await checkJournalFiles(scan, entry)
+    else if (name === '.backups') await checkBackups(scan, entry)
+    else if (name === '.registration.json') await checkText(scan, entry, checkRegistration)
+    else if (name === '.format') await checkText(scan, entry, checkFormat)
+    else if (name.startsWith('.lock-') && stats.isSocket()) await checkLock(scan, entry)
+    else if (name === '.lock' && stats.isDirectory()) continue // the lock of the server, or of this check
+    else if (!isUserFolder(entry) && !foreignFolders.has(name)) checkOther(scan, entry)
+  }
+  return journal
+}
+
+/** Who may write here may put in another auth.json. Whether others may look is for the operator to say. */
+async function checkOwnMode(scan: Scan): Promise<void> {
+  const self = await lookAt(scan, '')
+  if (onWindows || !self?.stats.isDirectory() || (self.stats.mode & 0o002) === 0) return
+  const mode = self.stats.mode & 0o777 & ~0o022
+  scan.found.push({
+    path: '.',
+    problem: 'is a folder that every user of this machine may write to',
+    repair: 'can be written to by its owner alone',
+    damage: true,
+    mend: () => setMode(self.path, mode),
+  })
+}
+
+function checkOther(scan: Scan, entry: Entry): void {
+  if (entry.stats.isSymbolicLink()) checkKind(scan, entry, 'folder')
+  else checkStray(scan, entry)
+}
+
+async function checkText(
+  scan: Scan,
+  entry: Entry,
+  check: (scan: Scan, entry: Entry, text: string) => void,
+): Promise<void> {
+  if (!checkKind(scan, entry, 'file')) return
+  checkAccess(scan, entry)
+  const text = await readText(scan, entry)
+  if (text !== undefined) check(scan, entry, text)
+}
+
+function checkRegistration({ found }: Scan, { at, path }: Entry, text: string): void {
+  try {
+    parseRegistration(text, undefined, path)
+  } catch (error) {
+    found.push({
+      path: at,
+      problem: (error as DamagedFile).reason,
+      repair: 'is set aside; registration is closed',
+      advice: 'say who may register: kss registration open',
+      damage: true,
+      mend: async () => {
+        await unlessAbsent(setAside(path))
+        await replaceFile(path, '{"open":false,"invited":[]}\n')
+      },
+    })
+  }
+}
+
+function checkFormat({ found }: Scan, { at, path }: Entry, text: string): void {
+  try {
+    if (Number.isInteger(parseObject(text, path)['format'])) return
+  } catch {
+    // Told below.
+  }
+  const advice = 'write {"format":1} into it, unless a newer kss used this directory'
+  found.push({ path: at, problem: 'does not say what format the directory has', advice, damage: true })
+}
+
+async function checkBackups(scan: Scan, folder: Entry): Promise<void> {
+  if (!checkKind(scan, folder, 'folder')) return
+  checkAccess(scan, folder, true)
+  for (const entry of await listEntries(scan, folder.at)) {
+    if (!entry.name.endsWith('.tar.gz') || entry.name.startsWith('.')) checkStray(scan, entry)
+    else if (checkKind(scan, entry, 'file')) checkAccess(scan, entry, true)
+  }
+}
+
+async function checkLock({ found }: Scan, { at, path }: Entry): Promise<void> {
+  if (!(await isAbandoned(path))) return
+  const problem = 'is the lock of a kss that is gone'
+  found.push({ path: at, problem, repair: 'is removed', damage: false, mend: () => remove(path) })
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  const socket = connectTo(path)
+  const abandoned = await once(socket, 'connect').then(
+    () => false,
+    (error: unknown) => hasCode(error, 'ECONNREFUSED'),
+  )
+  socket.destroy()
+  return abandoned
+}

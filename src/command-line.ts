@@ -1,0 +1,29 @@
+import { basename, dirname, resolve } from 'node:path'
+import type { Loaded } from './config.ts'
+
+/** What a person types to run a command of this kss on the folder of this process. */
+export type CommandLine = (command: string) => string
+
+/** The command lines for the folder and the env file that these settings name, in whatever folder they are typed. */
+export function commandLine(
+  { config, sources }: Pick<Loaded, 'config' | 'sources'>,
+  envFile?: string,
+  script = process.argv[1]!,
+): CommandLine {
+  const flags: string[] = []
+  if (sources['KSS_DIR'] !== undefined) flags.push('--dir', config.KSS_DIR)
+  if (envFile !== undefined) flags.push('--env-file', resolve(envFile))
+  return (command) => [program(script), command, ...flags.map(shellWord)].join(' ')
+}
+
+/** How kss was started, told from the path of its script: npm puts links to it into `.bin`, or into a folder of PATH. */
+function program(script: string): string {
+  const name = basename(script)
+  if (basename(dirname(script)) === '.bin') return `npx ${name}`
+  return name.endsWith('.cjs') ? `node ${shellWord(script)}` : name
+}
+
+/** The word as a POSIX shell takes it for one. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

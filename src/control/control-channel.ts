@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { connectTo } from '../store/file-store/local-socket.ts'
+import { Turns } from '../turns.ts'
+
+/** Does what another process asks for; JSON carries the arguments and the result. */
+export type Call = (method: string, args: unknown[]) => Promise<unknown>
+
+interface Request {
+  method: string
+  args: unknown[]
+}
+
+interface Reply {
+  result?: unknown
+  /** Its message. */
+  error?: string
+}
+
+/** Answers each line that comes, one after the other. */
+export function serveCalls(socket: Socket, call: Call): void {
+  const turns = new Turns()
+  // On an error who asked has gone: there is nobody to tell.
+  const lines = createInterface(socket.on('error', () => undefined)).on('error', () => undefined)
+  lines.on('line', (line) => {
+    void turns.take(async () => socket.write(toLine(await answer(line, call))))
+  })
+}
+
+/** One line: Node 24 ends lines at U+2028 and U+2029 too, which JSON leaves as they are. */
+function toLine(value: Request | Reply): string {
+  const json = JSON.stringify(value).replace(/[\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16)}`
+  })
+  return `${json}\n`
+}
+
+async function answer(line: string, call: Call): Promise<Reply> {
+  try {
+    const { method, args } = JSON.parse(line) as Request
+    return { result: await call(method, args) }
+  } catch (error) {
+    return { error: (error as Error).message }
+  }
+}
+
+/** What the other side could not do, and why: for a person. */
+export class RemoteError extends Error {}
+
+/** Asks the process that listens on a socket. */
+export class ControlChannel {
+  readonly #socket: Socket
+  readonly #lines: AsyncIterator<string>
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    const lines = createInterface(socket)
+    // It sees the end of a connection, but not that it broke.
+    socket.on('close', () => lines.close())
+    this.#lines = lines[Symbol.asyncIterator]()
+  }
+
+  static async open(path: string): Promise<ControlChannel> {
+    const socket = connectTo(path)
+    await once(socket, 'connect')
+    socket.on('error', () => undefined)
+    const channel = new ControlChannel(socket)
+    // Its greeting: who it is.
+    await channel.#lines.next()
+    return channel
+  }
+
+  /** Calls are answered in their order. Rejects with RemoteError, also when the other side ends. */
+  async call(method: string, args: unknown[]): Promise<unknown> {
+    this.#socket.write(toLine({ method, args } satisfies Request))
+    const { value, done } = await this.#lines.next().catch(() => ({ value: '', done: true }))
+    if (done) throw new RemoteError('The kss that serves the folder has ended.')
+    const { result, error } = JSON.parse(value) as Reply
+    if (error !== undefined) throw new RemoteError(error)
+    return result
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}

@@ -1,0 +1,200 @@
+import { stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CommandError, exitCodes } from '../command-error.ts'
+import { loadConfig, type Config, type Values } from '../config.ts'
+import { plain } from '../plain.ts'
+import { ControlChannel, RemoteError } from './control-channel.ts'
+import { unlessAbsent } from '../error-code.ts'
+import { FileStore } from '../store/file-store/file-store.ts'
+import { FolderInUse, type Holder } from '../store/file-store/folder-in-use.ts'
+import { lockFolder, type FolderLock } from '../store/file-store/folder-lock.ts'
+import { shellWord } from '../command-line.ts'
+import { commandRuns, endAtOnce, lockError, openStateFolder, whoAmI } from './state-folder.ts'
+import { prepareFormat } from './state-format.ts'
+import { localStore, remoteStore, type StateStore } from './state-store.ts'
+
+/** Flags of every command that works on a state directory. */
+export interface StateFlags {
+  dir?: string
+  envFile?: string
+  json?: boolean
+  /** Its full name, which commander does not set but we do: `kss backup create`. */
+  command?: string
+}
+
+/** A state directory that a command works on. */
+export interface State {
+  dir: string
+  config: Config
+  store: StateStore
+  /** The server that has the directory, and does what the command asks for; undefined when there is none. */
+  server: Holder | undefined
+  /** Tells the log of that server what the operator typed. */
+  log: (command: string) => Promise<unknown>
+}
+
+export interface StateOptions {
+  /** Make the directory when it is not there. */
+  create?: boolean
+  /** Throws CommandError, before anything is made in the directory, when the command cannot work on it. */
+  check?: (dir: string) => Promise<void>
+  /** Done before the directory is opened; not where a server has it. */
+  beforeOpen?: (dir: string) => Promise<void>
+}
+
+/** Milliseconds that another command may take. */
+const patience = 10_000
+
+/** The settings as `kss serve` with the same flags and variables would have them; tells of what is wrong with them. */
+export function loadSettings({ dir, envFile }: StateFlags): Config {
+  const values: Values = dir === undefined ? {} : { KSS_DIR: dir }
+  const { config, warnings } = loadConfig(values, envFile)
+  for (const warning of warnings) console.error(plain(warning))
+  return config
+}
+
+/** Does the work on the state directory, beside a running server or without one. Throws CommandError. */
+export async function withState<T>(
+  flags: StateFlags,
+  work: (state: State) => Promise<T>,
+  { create = false, check = checkFolder, beforeOpen = async () => undefined }: StateOptions = {},
+): Promise<T> {
+  const config = loadSettings(flags)
+  const { KSS_DIR: dir } = config
+  if (!create) {
+    await check(dir).catch((error: unknown) => {
+      throw asCommandError(error)
+    })
+  }
+  const { close, ...opened } = await openStore(config, flags.command, beforeOpen)
+  try {
+    return await work({ dir, config, ...opened }).catch((error: unknown) => {
+      throw asCommandError(error)
+    })
+  } finally {
+    await close()
+  }
+}
+
+/**
+ * The same for a command that changes something. The log of the server gets its words, which must hold no secret. The
+ * folder is printed: who forgot --dir sees that it is another one.
+ */
+export async function changeState<T>(
+  flags: StateFlags,
+  words: string[],
+  work: (state: State) => Promise<T>,
+  options: StateOptions = {},
+): Promise<T> {
+  const workAndTell = async (state: State): Promise<T> => {
+    const { dir, server, log } = state
+    await log(`kss ${words.map(shellWord).join(' ')}`)
+    const result = await work(state)
+    const line = `Data folder: ${plain(dir)}${server ? '' : ' (no kss server is running on it)'}\n`
+    if (!flags.json) process.stdout.write(line)
+    return result
+  }
+  return await withState(flags, workAndTell, options)
+}
+
+/** Throws CommandError when there is no such folder. */
+export async function checkFolder(dir: string): Promise<void> {
+  if (await unlessAbsent(stat(dir))) return
+  throw new CommandError(`There is no folder ${dir}. Say which one kss uses with --dir.`)
+}
+
+type OpenStore = Pick<State, 'store' | 'server' | 'log'> & { close: () => Promise<void> }
+
+async function openStore(
+  config: Config,
+  command: string | undefined,
+  beforeOpen: (dir: string) => Promise<void>,
+): Promise<OpenStore> {
+  const { KSS_DIR: dir } = config
+  const deadline = Date.now() + patience
+  for (;;) {
+    try {
+      return await openHere(config, command, beforeOpen)
+    } catch (error) {
+      if (!(error instanceof FolderInUse)) throw error
+      const { holder, socket } = error
+      // One that is just ending takes the connection and says nothing.
+      if (!holder && Date.now() > deadline)
+        throw new CommandError(`The kss that has the folder ${dir} does not answer.`)
+      if (holder && holder['command'] === undefined) {
+        if (socket === undefined) throw outOfReach(dir, holder)
+        const there = await openThere(holder, socket)
+        if (there) return there
+      }
+      if (holder && Date.now() > deadline) throw commandRuns(dir, holder, 'try again')
+    }
+    await sleep(50)
+  }
+}
+
+function outOfReach(dir: string, { pid, since }: Holder): CommandError {
+  return new CommandError(
+    `The folder ${dir} is in use by a kss (process ${pid}, since ${since}) that commands cannot reach, because the file ` +
+      'system has no sockets. Stop that one, then try again.',
+    exitCodes.inUse,
+  )
+}
+
+async function openHere(
+  config: Config,
+  command: string | undefined,
+  beforeOpen: (dir: string) => Promise<void>,
+): Promise<OpenStore> {
+  const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
+  const { release } = await lock(dir, command)
+  try {
+    // Not before: what a server does for it, a command may ask for that could not do it itself.
+    await openStateFolder(dir)
+    await prepareFormat(dir, tell)
+    await beforeOpen(dir)
+    const store = await FileStore.open({ dir, history, historyLimit, onDamage: tell })
+    const close = async (): Promise<void> => {
+      await store.close()
+      await release()
+    }
+    return { store: localStore(store), server: undefined, log: async () => undefined, close }
+  } catch (error) {
+    await release()
+    throw asCommandError(error)
+  }
+}
+
+/** Makes this command the one that has the folder. Throws FolderInUse, or CommandError. */
+export async function lock(dir: string, command = 'another command'): Promise<FolderLock> {
+  const holder = { ...whoAmI(), command }
+  try {
+    return await lockFolder(dir, holder, { onLost: endAtOnce })
+  } catch (error) {
+    if (error instanceof FolderInUse) throw error
+    // It is not there, or this user cannot work in it: then this tells why.
+    await openStateFolder(dir)
+    return await lockFolder(dir, holder, { onLost: endAtOnce }).catch((again: unknown) => {
+      throw again instanceof FolderInUse ? again : lockError(dir, again)
+    })
+  }
+}
+
+/** Undefined when the server, which answered a moment ago, does so no more: then the folder is free, or will be. */
+async function openThere(server: Holder, socket: string): Promise<OpenStore | undefined> {
+  const channel = await ControlChannel.open(socket).catch(() => undefined)
+  if (!channel) return undefined
+  // A server of an earlier version refuses the call, and can do the rest.
+  const log = (command: string): Promise<unknown> => channel.call('logCommand', [command]).catch(() => undefined)
+  return { store: remoteStore(channel), server, log, close: async () => channel.close() }
+}
+
+function tell(error: unknown): void {
+  console.error(plain((error as Error).message))
+}
+
+/** What the file system, or the server, says is for a person; anything else is a bug. */
+function asCommandError(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (error instanceof CommandError || (code === undefined && !(error instanceof RemoteError))) return error
+  return new CommandError(`It failed: ${message}`)
+}

@@ -1,0 +1,47 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { clientOf } from '../client-address.ts'
+import { ProtocolError } from './protocol-error.ts'
+import type { ErrorName } from './protocol.ts'
+import { isV1 } from './users.ts'
+
+/** Many times what a household registers at once. */
+const maxPending = 20
+
+/** Seconds: how long a body may take. */
+const retryAfter = 10
+
+/**
+ * Limits how many requests without a log-in, which are registrations, may wait for their body or for their answer after
+ * it came late, for one client. The next one is refused at once.
+ */
+export function limitPendingBodies(app: FastifyInstance): void {
+  const pending = new Map<string, number>()
+  // After the log-in, and before the body.
+  app.addHook('preParsing', (request, { raw: response }, _payload, done) => {
+    const { account, method, raw, ip } = request
+    const check = (): void => {
+      const client = clientOf(ip)
+      const count = pending.get(client) ?? 0
+      // A client that is gone waits for nothing.
+      if (raw.complete || response.closed) done()
+      else if (count >= maxPending) done(new ProtocolError(errorFor(request), retryAfter))
+      else {
+        pending.set(client, count + 1)
+        response.once('close', () => {
+          const left = pending.get(client)! - 1
+          if (left > 0) pending.set(client, left)
+          else pending.delete(client)
+        })
+        done()
+      }
+    }
+    if (account || method === 'GET' || method === 'HEAD') done()
+    // A body that came with the headers is whole only when Node has read on.
+    else setImmediate(check)
+  })
+}
+
+/** As for every registration that a limit refuses. @see PROTOCOL.md §2, code 2007 */
+function errorFor(request: FastifyRequest): ErrorName {
+  return isV1(request) ? 'tooManyRegistrationsV1' : 'tooManyAttempts'
+}

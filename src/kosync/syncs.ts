@@ -1,0 +1,106 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Auth } from './auth.ts'
+import { readCredentials } from './credentials.ts'
+import { ProtocolError } from './protocol-error.ts'
+import {
+  documentParams,
+  progressReply,
+  push,
+  pushReply,
+  type DocumentParams,
+  type Metadata,
+  type Progress,
+  type Push,
+} from './protocol.ts'
+import type { Now, Store } from '../store/store.ts'
+import type { Upstream } from '../upstream.ts'
+
+export interface SyncsOptions {
+  store: Store
+  auth: Auth
+  /** Asked for documents that the store has no record of. */
+  upstream?: Upstream | undefined
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
+/** Characters of a document's id that tell it from others in the log. */
+const shortId = 8
+
+/** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
+export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, upstream, now }) => {
+  app.put<{ Body: Push }>('/syncs/progress', {
+    schema: { body: push, response: { 200: pushReply } },
+    ...auth.authenticated<{ Body: Push }>(async (account, request) => {
+      const pushed = progressOf(request.body, Math.floor(now() / 1000))
+      request.note = { document: pushed.document.slice(0, shortId), device: pushed.device }
+      const { document, timestamp } = await store.putProgress(account, pushed)
+      return { document, timestamp }
+    }),
+  })
+
+  app.get<{ Params: DocumentParams }>('/syncs/progress/*', {
+    schema: { params: documentParams, response: { 200: progressReply } },
+    ...auth.authenticated<{ Params: DocumentParams }>((account, request, reply) => {
+      const document = request.params['*']
+      const record = store.getProgress(account, document)
+      if (!record || record instanceof Promise) {
+        const ask = (): Missing =>
+          upstream?.fetchProgress(account, readCredentials(request.headers)!.key, document, reply.elapsedTime)
+        return textOrElse(record, ask)
+      }
+      // Not returned: Fastify would listen for the end of a reply that it was given back.
+      reply.send(wireText(record))
+      return undefined
+    }),
+  })
+}
+
+type Missing = Promise<Progress | undefined> | undefined
+
+async function textOrElse(record: Now<Progress | undefined>, ask: () => Missing): Promise<string> {
+  return wireText((await record) ?? (await ask()))
+}
+
+const wireTexts = new WeakMap<Progress, string>()
+
+/** What a reader sees of a record: never its metadata, nor what somebody added to the file. @see PROTOCOL.md §3 */
+function wireText(record: Progress | undefined): string {
+  if (!record) return '{}'
+  let text = wireTexts.get(record)
+  if (text === undefined) {
+    const { document, percentage, progress, device, device_id, timestamp } = record
+    // JSON leaves out what is undefined.
+    text = JSON.stringify({ document, percentage, progress, device, device_id, timestamp })
+    wireTexts.set(record, text)
+  }
+  return text
+}
+
+/** The fields kss knows; the client's own timestamp is ignored, and so is an optional field of the wrong type. */
+function progressOf(body: Push, timestamp: number): Progress {
+  const { document, progress, device, device_id } = body
+  const percentage = Number(body.percentage)
+  if (!Number.isFinite(percentage)) throw new ProtocolError('invalidRequest')
+  const metadata = metadataOf(body.metadata)
+  return {
+    document,
+    percentage,
+    progress,
+    device,
+    ...(isText(device_id) && { device_id }),
+    timestamp,
+    ...(metadata && { metadata }),
+  }
+}
+
+function metadataOf(value: unknown): Metadata | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { filename, title, authors } = value as Record<string, unknown>
+  const known = Object.entries({ filename, title, authors }).filter(([, text]) => isText(text))
+  return known.length > 0 ? Object.fromEntries(known) : undefined
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed()
+}

@@ -1,0 +1,257 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Progress } from '../../kosync/protocol.ts'
+import { current, isCurrent, StaleAccount } from '../account.ts'
+import { syncFolder } from '../../durable.ts'
+import type { StoredUser } from './files/auth-file.ts'
+import { unlessAbsent } from '../../error-code.ts'
+import { collectPushes, isEntry, voidLine, type JournalEntry } from './wal/journal-entry.ts'
+import { Journal } from './wal/journal.ts'
+import { OpenedFolder } from './opened-folder.ts'
+import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
+import { Operations } from './operations.ts'
+import { readJournal, syncJournal } from './wal/read-journal.ts'
+import { oncePerMinute } from './retry.ts'
+import { RegistrationFile } from './files/registration-file.ts'
+import type { Account, NewUser, Now, Quota, Registration, Store, User } from '../store.ts'
+import { Turns } from '../../turns.ts'
+import { Usage } from './usage.ts'
+import { UserFiles } from './user-files.ts'
+
+export interface FileStoreOptions extends ProgressFilesOptions {
+  /** The state directory. No other server may use it. @see folder-lock.ts */
+  dir: string
+  /** What an account may keep by pushes, unless an operator gave it other limits; none if left out. */
+  quota?: Quota
+}
+
+const noQuota: Quota = { documents: 0, bytes: 0 }
+
+/** Flat JSON files: the layout of STORAGE.md §1, the names of §2, the durability of §3. */
+export class FileStore implements Store {
+  readonly #journal: Journal
+  readonly #users: UserFiles
+  readonly #progress: ProgressFiles
+  readonly #registration: RegistrationFile
+  readonly #usage = new Usage()
+  readonly #quota: Quota
+  readonly #onDamage: (error: unknown) => void
+  /** Users are made, changed and deleted one at a time. */
+  readonly #changes = new Turns()
+  /** Folders that somebody has for himself; pushes wait. */
+  readonly #taken = new Map<string, Promise<void>>()
+  /** How often a folder was taken since the start. */
+  #takings = 0
+  /** What only operators do. */
+  readonly operations: Operations
+
+  private constructor(dir: string, journal: Journal, { quota = noQuota, ...options }: Omit<FileStoreOptions, 'dir'>) {
+    this.#journal = journal
+    this.#users = new UserFiles(dir)
+    this.#progress = new ProgressFiles(journal, options)
+    this.#registration = new RegistrationFile(dir)
+    this.#quota = quota
+    this.#onDamage = options.onDamage
+    this.operations = new Operations({
+      dir,
+      users: this.#users,
+      progress: this.#progress,
+      registration: this.#registration,
+      change: (work) => this.#change(work),
+      takeFolder: (folder, work) => this.#takeFolder(folder, work),
+      giveName: (folder) => this.#giveName(folder),
+      rememberRemoved: (username) => this.#rememberRemoved(username),
+    })
+  }
+
+  /** Serves what a crash left in the journal, and brings it into the files meanwhile. */
+  static async open({ dir, ...options }: FileStoreOptions): Promise<FileStore> {
+    const folder = join(dir, '.journal')
+    const { entries, newest } = await readJournal(folder, isEntry, options.onDamage)
+    const { onDamage, now = () => performance.now() } = options
+    const journal = new Journal(folder, newest, new OpenedFolder(dir, oncePerMinute(onDamage, now)))
+    const store = new FileStore(dir, journal, options)
+    try {
+      await syncJournal(folder)
+      // A user, or the journal, that is there but for a power cut: what is pushed now must not go with it.
+      await syncFolder(dir)
+    } catch (error) {
+      options.onDamage(error)
+    }
+    await store.#replay(dir, entries)
+    try {
+      // Now, so that the first push does not wait for it.
+      const { before } = await journal.rotate(() => undefined)
+      if (store.#progress.isWritten) await journal.dropBefore(before)
+    } catch (error) {
+      // A full disk, say: there is nothing to push, but everything to read.
+      options.onDamage(error)
+    }
+    store.#progress.begin()
+    return store
+  }
+
+  async #replay(dir: string, entries: JournalEntry[]): Promise<void> {
+    for (const { folder, file, ...kept } of collectPushes(entries)) {
+      // Also for an account that is gone: its name may be given again.
+      this.#progress.notePushes(join(dir, folder))
+      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), kept)
+    }
+  }
+
+  getUser(username: string): Now<User | undefined> {
+    return this.#users.find(username)
+  }
+
+  async createUser(user: NewUser): Promise<boolean> {
+    const isNew = await this.#change(async () => {
+      if (await this.#users.isTaken(user.username)) return false
+      const folder = this.#users.folderOf(user.username)
+      return await this.#users.create(user, () => this.#giveName(folder))
+    })
+    // The next change waits for it, who registers does not: on a slow disk a reader would give up.
+    if (isNew) void this.#changes.take(() => this.#useInvitation(user.username))
+    return isNew
+  }
+
+  /** What was pushed for an earlier account of the folder's name must not become the next one's. */
+  async #giveName(folder: string): Promise<void> {
+    if (!this.#progress.hasPushes(folder)) {
+      this.#progress.clearCache(folder)
+      return
+    }
+    await this.#progress.forget(folder)
+    await this.#journal.append(() => voidLine(folder))
+  }
+
+  /** Takes back that the name is invited, or was removed. The account is there: a failure is for the operator to know. */
+  async #useInvitation(username: string): Promise<void> {
+    try {
+      const { invited, removed = [], ...rest } = await this.#registration.get()
+      const without = (names: string[]): string[] => names.filter((name) => name !== username)
+      if (![...invited, ...removed].includes(username)) return
+      await this.#registration.set({ ...rest, invited: without(invited), removed: without(removed) })
+    } catch (error) {
+      this.#onDamage(error)
+    }
+  }
+
+  /** An account can go all the same when that cannot be stored. */
+  async #rememberRemoved(username: string): Promise<void> {
+    try {
+      await this.#registration.setRemoved(username, true)
+    } catch (error) {
+      this.#onDamage(error)
+    }
+  }
+
+  /** Does the work while nobody pushes into the folder, and all that was pushed before is in its files. */
+  #takeFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    this.#takings += 1
+    const done = this.#progress.settle(folder).then(work)
+    this.#taken.set(
+      folder,
+      done.then(
+        () => undefined,
+        () => undefined,
+      ),
+    )
+    return done.finally(() => {
+      this.#taken.delete(folder)
+      this.#usage.forget(folder)
+    })
+  }
+
+  /** Does the work while no user is made, changed or deleted, and not in a folder that took the place of this one. */
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    return this.#changes.take(async () => {
+      this.#journal.folder.check()
+      return await work()
+    })
+  }
+
+  setKey(account: Account, key: string): Promise<void> {
+    return this.#change(async () => {
+      await this.#users.setKey(await this.#current(account), key)
+    })
+  }
+
+  upgradeKey(account: Account, before: string, key: string): Promise<void> {
+    return this.#change(async () => {
+      const user = await this.#current(account)
+      if (user.key === before) await this.#users.upgradeKey(user, key)
+    })
+  }
+
+  deleteUser(account: Account): Promise<void> {
+    return this.#change(async () => {
+      const user = await this.#current(account)
+      await this.#rememberRemoved(user.username)
+      if (!(await this.#users.delete(user))) throw new StaleAccount(account, true)
+    })
+  }
+
+  /** Throws StaleAccount. */
+  async #current(account: Account): Promise<StoredUser> {
+    return current(await this.#users.find(account.username), account)
+  }
+
+  listUsers(): Promise<string[]> {
+    return this.#users.list()
+  }
+
+  getRegistration(): Now<Registration> {
+    return this.#registration.get()
+  }
+
+  getProgress(account: Account, document: string): Now<Progress | undefined> {
+    const user = this.#users.find(account.username)
+    if (user instanceof Promise) {
+      return user.then((found) => this.#progress.get(current(found, account).folder, document))
+    }
+    return this.#progress.get(current(user, account).folder, document)
+  }
+
+  putProgress(account: Account, pushed: Progress): Promise<Progress> {
+    return this.#put(account, pushed, false)
+  }
+
+  addProgress(account: Account, record: Progress): Promise<Progress> {
+    return this.#put(account, record, true)
+  }
+
+  async #put(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
+    for (;;) {
+      const takings = this.#takings
+      const { folder, quota, username } = await this.#current(account)
+      const most = quota ? { ...this.#quota, ...quota } : this.#quota
+      const taken = this.#taken.get(folder)
+      const located = taken ? await taken : await this.#progress.locateForPush(folder, pushed.document)
+      if (located && !located.record && !onlyIfNone) await this.#usage.addDocument(folder, most, username)
+      // Otherwise the account changed, or an operator works in its folder, while the record was looked up.
+      if (located && takings === this.#takings && isCurrent(this.#users.peek(account.username), account))
+        return await this.#progress.put({
+          ...located,
+          pushed,
+          onlyIfNone,
+          keepsRow: !this.#usage.addPush(folder, pushed, most),
+        })
+    }
+  }
+
+  async listHistory(account: Account, document: string): Promise<Progress[]> {
+    const { folder } = await this.#current(account)
+    return await this.#progress.listHistory(folder, document)
+  }
+
+  /** Brings all that the journal holds into the files. False when something could not be written: it stays there. */
+  flush(): Promise<boolean> {
+    return this.#progress.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#changes.take(async () => {
+      await this.#journal.close(await this.#progress.close())
+    })
+  }
+}

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import { basename, dirname } from 'node:path'
+import { DamagedFile, parseObject } from '../../../damaged-file.ts'
+import { toFileName } from './file-name.ts'
+import type { Account, Quota, User } from '../../store.ts'
+
+export const authFile = 'auth.json'
+
+/** In auth.json while the user gets this name: it counts as soon as the folder is the name's. */
+export const nextName = 'x-auth-user-next'
+
+/** A user and the folder that holds what is theirs. */
+export interface StoredUser extends User {
+  folder: string
+  /** All of auth.json; fields that kss does not know outlive a change of the key. */
+  fields: Record<string, unknown>
+}
+
+/** The user that the text of an auth.json tells of; its account has an empty id where the file has none. Throws DamagedFile. */
+export function parseUser(text: string, _stats: unknown, path: string): StoredUser {
+  return userOf(parseObject(text, path), path)
+}
+
+/** The user that the fields of the auth.json at the path tell of; throws DamagedFile. */
+export function userOf(all: Record<string, unknown>, path: string): StoredUser {
+  const folder = dirname(path)
+  const { [nextName]: next, ...fields } = all
+  if (typeof next === 'string' && toFileName(next) === basename(folder)) fields['x-auth-user'] = next
+  const { 'x-auth-user': username, 'x-auth-key': key, disabled, adopted, id, generation } = fields
+  if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
+  if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
+  const account = Object.freeze({
+    username,
+    folder: basename(folder),
+    id: typeof id === 'string' ? id : '',
+    generation: Number.isSafeInteger(generation) ? (generation as number) : 0,
+  })
+  const quota = quotaOf(fields)
+  const user = { username, key, account, folder, fields, ...(quota && { quota }) }
+  return { ...user, ...(disabled === true && { disabled }), ...(adopted === true && { adopted }) }
+}
+
+/** Undefined when the settings alone say what the account may keep. */
+function quotaOf({ quota_documents, quota_bytes }: Record<string, unknown>): Partial<Quota> | undefined {
+  const quota = {
+    ...(isCount(quota_documents) && { documents: quota_documents }),
+    ...(isCount(quota_bytes) && { bytes: quota_bytes }),
+  }
+  return Object.keys(quota).length > 0 ? quota : undefined
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** The text of an auth.json with the fields, for the account. */
+export function formatAuth(
+  fields: Record<string, unknown>,
+  { id, generation }: Pick<Account, 'id' | 'generation'>,
+): string {
+  const key_sha256 = sumOf(String(fields['x-auth-key']))
+  return `${JSON.stringify({ ...fields, id, generation, key_sha256 })}\n`
+}
+
+/** Tells whether somebody else wrote the stored key: what it is kept beside is `x-auth-key`, so it reveals no more. */
+export function sumOf(storedKey: string): string {
+  return createHash('sha256').update(storedKey).digest('hex')
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import { replaceFile } from '../../../durable.ts'
+import { DamagedFile, parseObject } from '../../../damaged-file.ts'
+import { FileCache } from '../file-cache.ts'
+import type { Now, Registration } from '../../store.ts'
+
+export const registrationName = '.registration.json'
+
+/** It bounds the file: who makes and removes accounts in a loop must not fill the disk. */
+const mostRemoved = 10_000
+
+const nobody: Registration = { invited: [] }
+
+/** <dir>/.registration.json: what an operator said of who may sign up. Without it nothing was said. */
+export class RegistrationFile {
+  readonly #path: string
+  readonly #files = new FileCache(parseRegistration)
+
+  constructor(dir: string) {
+    this.#path = join(dir, registrationName)
+  }
+
+  /** Rejects with DamagedFile: nobody knows then whether it was closed. */
+  get(): Now<Registration> {
+    return this.#files.peek(this.#path) ?? this.#files.get(this.#path, this.#path).then((found) => found ?? nobody)
+  }
+
+  /** Remembers that the name was removed or renamed, or that it may come back; the oldest ones of too many are forgotten. */
+  async setRemoved(username: string, isRemoved: boolean): Promise<void> {
+    const said = await this.get()
+    const others = (said.removed ?? []).filter((name) => name !== username)
+    await this.set({ ...said, removed: isRemoved ? [...others, username].slice(-mostRemoved) : others })
+  }
+
+  async set({ removed = [], ...said }: Registration): Promise<void> {
+    const registration = { ...said, ...(removed.length > 0 && { removed }) }
+    const stats = await replaceFile(this.#path, `${JSON.stringify(registration)}\n`)
+    this.#files.set(this.#path, this.#path, registration, stats)
+  }
+}
+
+/** What the text of the file says; throws DamagedFile. */
+export function parseRegistration(text: string, _stats: unknown, path: string): Registration {
+  const { open, until, invited = [], removed = [] } = parseObject(text, path)
+  const isValid =
+    ['boolean', 'undefined'].includes(typeof open) &&
+    ['number', 'undefined'].includes(typeof until) &&
+    areNames(invited) &&
+    areNames(removed)
+  if (!isValid) throw new DamagedFile(path, 'does not say who may register')
+  return {
+    ...(typeof open === 'boolean' && { open }),
+    ...(typeof until === 'number' && { until }),
+    invited,
+    ...(removed.length > 0 && { removed }),
+  }
+}
+
+function areNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string')
+}

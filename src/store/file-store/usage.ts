@@ -1,0 +1,99 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
+import type { Progress } from '../../kosync/protocol.ts'
+import { authFile } from './files/auth-file.ts'
+import { unlessAbsent } from '../../error-code.ts'
+import type { Quota } from '../store.ts'
+
+/** A new document would be more than its account may keep. `code` is `QUOTA_REACHED`. */
+export class QuotaReached extends Error {
+  readonly code = 'QUOTA_REACHED'
+
+  constructor(username: string) {
+    super(`The account ${username} keeps as much as it may.`)
+  }
+}
+
+/** Milliseconds after which an account is counted anew: a history may have been pruned, files may have been edited. */
+const countedMs = 10 * 60_000
+
+/** Bytes that an account may push before it is counted: most accounts that push to known documents never are. */
+const uncountedBytes = 2 ** 20
+
+const mostAccounts = 10_000
+
+/** How many documents and bytes each account keeps: counted when somebody needs to know, then kept up to date. */
+export class Usage {
+  readonly #counts = new LRUCache<string, Quota>({ max: mostAccounts, ttl: countedMs })
+  readonly #counting = new Map<string, Promise<Quota>>()
+  /** Bytes that were pushed by accounts that are not counted. */
+  readonly #pushed = new LRUCache<string, number>({ max: mostAccounts })
+
+  /** Makes room for one more document in the folder. Throws QuotaReached. */
+  async addDocument(folder: string, { documents, bytes }: Quota, username: string): Promise<void> {
+    if (documents === 0 && bytes === 0) return
+    const count = this.#counts.get(folder) ?? (await this.#count(folder))
+    const isFull = (documents > 0 && count.documents >= documents) || (bytes > 0 && count.bytes >= bytes)
+    if (isFull) throw new QuotaReached(username)
+    count.documents += 1
+  }
+
+  /**
+   * Notes a push into the folder. Whether its account keeps as many bytes as it may: then the position is stored, but
+   * is no row of the history.
+   */
+  addPush(folder: string, progress: Progress, { bytes }: Quota): boolean {
+    if (bytes === 0) return false
+    const pushed = rowBytes(progress)
+    const count = this.#counts.get(folder)
+    if (count) {
+      count.bytes += pushed
+      return count.bytes > bytes
+    }
+    const sum = (this.#pushed.get(folder) ?? 0) + pushed
+    this.#pushed.set(folder, sum)
+    // A folder that cannot be read now is counted with a later push.
+    if (sum > uncountedBytes) this.#count(folder).catch(() => undefined)
+    return false
+  }
+
+  /** Counts the folder anew when it is next asked for: somebody else changed its files. */
+  forget(folder: string): void {
+    this.#counts.delete(folder)
+  }
+
+  #count(folder: string): Promise<Quota> {
+    let counting = this.#counting.get(folder)
+    if (!counting) {
+      counting = countFiles(folder).finally(() => this.#counting.delete(folder))
+      this.#counting.set(folder, counting)
+    }
+    return counting.then((count) => {
+      this.#counts.set(folder, count)
+      this.#pushed.delete(folder)
+      return count
+    })
+  }
+}
+
+/** About as many as the row of the push takes in a history, without making its JSON. */
+function rowBytes({ document, progress, device, device_id = '', metadata = {} }: Progress): number {
+  const texts = [document, progress, device, device_id, ...Object.values(metadata)]
+  return texts.reduce((sum, text) => sum + String(text).length, 120)
+}
+
+/** One file at a time: it is seldom, and the disk is for pushes. */
+async function countFiles(folder: string): Promise<Quota> {
+  const count = { documents: 0, bytes: 0 }
+  for (const part of [folder, join(folder, 'history')]) {
+    const names = (await unlessAbsent(readdir(part))) ?? []
+    for (const name of names) {
+      const stats = await unlessAbsent(stat(join(part, name)))
+      if (!stats?.isFile()) continue
+      count.bytes += stats.size
+      if (part === folder && name.endsWith('.json') && name !== authFile) count.documents += 1
+    }
+  }
+  return count
+}

@@ -1,0 +1,302 @@
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { Progress } from '../../../src/kosync/protocol.ts'
+import { FileStore } from '../../../src/store/file-store/file-store.ts'
+import { removeTemps } from '../../../src/control/remove-temps.ts'
+import { pushed } from '../contract.ts'
+import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
+import { removeFoldersLast } from '../../folders-last.ts'
+import { byName } from '../by-name.ts'
+import { runAhead } from '../../run-ahead.ts'
+import { until } from '../../until.ts'
+
+removeFoldersLast(t)
+
+interface Opened {
+  dir: string
+  disk: FaultyDisk
+  store: FileStore
+  damage: unknown[]
+}
+
+async function open(t: Test): Promise<Opened> {
+  const dir = join(t.testdir({ state: {} }), 'state')
+  const disk = faultyDisk(t)
+  const damage: unknown[] = []
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.teardown(async () => {
+    disk.mend()
+    await store.close()
+  })
+  await store.createUser({ username: 'ann', key: 'K' })
+  await byName(store).putProgress('ann', { ...pushed, progress: 'old' })
+  await store.flush()
+  return { dir, disk, store, damage }
+}
+
+const readRecord = async (dir: string): Promise<Progress> =>
+  JSON.parse(await readFile(join(dir, 'ann', 'abc.json'), 'utf8')) as Progress
+
+for (const [call, code] of [
+  ['write', 'ENOSPC'],
+  ['write', 'EDQUOT'],
+  ['write', 'EIO'],
+  ['sync', 'EIO'],
+] as const) {
+  t.test(`${code} at a ${call} of the journal: not acknowledged, not stored, and over when the fault is`, async (t) => {
+    const { dir, disk, store } = await open(t)
+    disk.fail(call, /\.journal\/\d+\.log$/, code)
+    for (const progress of ['a', 'b']) {
+      await t.rejects(byName(store).putProgress('ann', { ...pushed, progress }), { code })
+      t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'old' })
+    }
+    t.ok((await readdir(join(dir, '.journal'))).length <= 2, 'no file for each push')
+    disk.mend()
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    await store.flush()
+    t.match(await readRecord(dir), { progress: 'new' })
+    t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+  })
+}
+
+t.test('a flush of the journal that failed is not tried again on the same file', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await byName(store).putProgress('ann', pushed)
+  const current = (await readdir(join(dir, '.journal'))).at(-1)
+  const path = new RegExp(`${current}$`)
+  disk.fail('sync', path, 'EIO')
+  // The lines that failed are taken off; that may fail too.
+  disk.fail('truncate', path, 'EIO')
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'EIO' })
+  const flushes = disk.count('sync', path)
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
+  t.equal(disk.count('sync', path), flushes)
+})
+
+for (const [call, path, code] of [
+  ['open', /\.log$/, 'EMFILE'],
+  ['open', /\.log$/, 'EROFS'],
+  ['sync', /\.journal$/, 'EIO'],
+] as const) {
+  t.test(`${code} at ${call} of a new journal file: the pushes wait in the old one`, async (t) => {
+    const { dir, disk, store, damage } = await open(t)
+    disk.fail(call, path, code)
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.equal(await store.flush(), false)
+    t.equal(await store.flush(), false)
+    t.match(damage, [{ code }], 'told once')
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+    await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
+    t.match(await readRecord(dir), { progress: 'old' })
+    disk.mend()
+    // It is tried again by itself.
+    await until(async () => (await readRecord(dir)).progress === 'new')
+    await store.flush()
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
+  })
+}
+
+for (const [call, what, path, code] of [
+  ['open', 'the new file', /\/\.tmp-[^/]+$/, 'EACCES'],
+  ['open', 'the new file', /\/\.tmp-[^/]+$/, 'EMFILE'],
+  ['write', 'the new file', /\/\.tmp-[^/]+$/, 'ENOSPC'],
+  ['sync', 'the new file', /\/\.tmp-[^/]+$/, 'EIO'],
+  ['rename', 'the new file', /\/\.tmp-[^/]+$/, 'EROFS'],
+  ['sync', 'the folder', /ann$/, 'EIO'],
+  ['open', 'the history', /\/abc\.jsonl$/, 'EACCES'],
+  ['write', 'the history', /\/abc\.jsonl$/, 'ENOSPC'],
+  ['sync', 'the history', /\/abc\.jsonl$/, 'EIO'],
+] as const) {
+  t.test(`${code} at ${call} of ${what}: the file stays whole, no temp is left, no push is lost`, async (t) => {
+    const { dir, disk, store, damage } = await open(t)
+    disk.fail(call, path, code)
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+    t.equal(await store.flush(), false)
+    t.match(damage, [{ code }])
+    // The entry of the folder may not be durable, but what it says is whole.
+    t.match(await readRecord(dir), { progress: what === 'the folder' ? 'new' : 'old' })
+    t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+    await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
+    // Tried again, the history is made anew.
+    disk.fail(call, /\/\.tmp-[^/]+$/, code)
+    t.equal(await store.flush(), false)
+    t.equal(damage.length, 1, 'told once')
+    await cp(dir, `${dir}-crashed`, { recursive: true })
+    t.equal((await readdir(join(dir, '.journal'))).length, 1, 'the journal does not grow')
+    disk.mend()
+    t.equal(await store.flush(), true)
+    t.match(await readRecord(dir), { progress: 'new' })
+    t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }], 'once each')
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
+
+    const next = await FileStore.open({
+      dir: `${dir}-crashed`,
+      history: true,
+      onDamage: (error) => t.fail(String(error)),
+    })
+    t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' }, 'nor by a crash')
+    t.match(await byName(next).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+    await next.close()
+  })
+}
+
+for (const [call, path, code] of [
+  ['open', /\/bob\/auth\.json$/, 'EIO'],
+  ['mkdir', /\/\.tmp-[^/]+$/, 'ENOSPC'],
+  ['write', /\/auth\.json$/, 'ENOSPC'],
+  ['sync', /\/\.tmp-[^/]+$/, 'EIO'],
+  ['rename', /\/\.tmp-[^/]+$/, 'EROFS'],
+] as const) {
+  t.test(
+    `${code} at ${call} of a new user: nobody is created, nothing is left, and it works when mended`,
+    async (t) => {
+      const { dir, disk, store } = await open(t)
+      disk.fail(call, path, code)
+      await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
+      t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+      disk.mend()
+      t.equal(await store.createUser({ username: 'bob', key: 'K' }), true)
+    },
+  )
+}
+
+t.test('a registration waits for the disk twice, and not four times', async (t) => {
+  const { disk, store } = await open(t)
+  const before = disk.count('sync', /./)
+  const release = disk.hold('sync', /auth\.json$/)
+  const created = store.createUser({ username: 'bob', key: 'K' })
+  // The folder is flushed while the file still is.
+  await until(async () => disk.count('sync', /\.tmp-[^/]+$/) > 0)
+  t.equal(disk.count('sync', /auth\.json$/), 1)
+  release()
+  t.equal(await created, true)
+  t.equal(disk.count('sync', /./) - before, 3, 'then that it is in its place')
+})
+
+t.test('a start that can not go on leaves the journal as it is', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.createUser({ username: 'bob', key: 'K' })
+  await Promise.all(['ann', 'bob'].map((user) => byName(store).putProgress(user, { ...pushed, progress: 'new' })))
+  const crashed = `${dir}-crashed`
+  await cp(dir, crashed, { recursive: true })
+  await store.flush()
+  const timers = (): number => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
+  const before = timers()
+  disk.fail('stat', /crashed\/bob$/, 'EIO')
+  const onDamage = (error: unknown): void => void t.fail(String(error))
+  await t.rejects(FileStore.open({ dir: crashed, history: true, onDamage }), { code: 'EIO' })
+  t.equal(timers(), before, 'nothing is going to be written')
+  disk.mend()
+  const next = await FileStore.open({ dir: crashed, history: true, onDamage })
+  for (const user of ['ann', 'bob']) t.match(await byName(next).getProgress(user, 'abc'), { progress: 'new' })
+  await next.close()
+})
+
+t.test('more documents than the disk can take wait, and are refused when it fails', async (t) => {
+  const { disk, store } = await open(t)
+  const pushAll = (progress: string) =>
+    Promise.allSettled(
+      Array.from({ length: 2500 }, (_, number) =>
+        byName(store).putProgress('ann', { ...pushed, document: `${progress}-${number}`, progress }),
+      ),
+    )
+  t.ok((await pushAll('a')).every(({ status }) => status === 'fulfilled'))
+  t.equal(await store.flush(), true)
+  disk.fail('rename', /\/\.tmp-[^/]+$/, 'EIO')
+  await pushAll('b')
+  await store.flush()
+  const refused = await pushAll('c')
+  t.match(
+    refused.find(({ status }) => status === 'rejected'),
+    { reason: { code: 'EIO' } },
+  )
+  disk.mend()
+  t.equal(await store.flush(), true)
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
+})
+
+t.test('temps and folders that go while temps are removed do no harm', async (t) => {
+  const { dir, disk } = await open(t)
+  await writeFile(join(dir, 'ann', '.tmp-live'), '')
+  await writeFile(join(dir, '.tmp-old'), '')
+  disk.fail('stat', /\.tmp-live$/, 'ENOENT')
+  disk.fail('readdir', /history$/, 'ENOENT')
+  await removeTemps(dir, Date.now() + 60_000)
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['.tmp-live', 'abc.json', 'auth.json', 'history'])
+  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+})
+
+t.test('pushes are kept when the disk can not even say whether their folder is there', async (t) => {
+  const { disk, store } = await open(t)
+  for (const [call, path] of [
+    ['rename', /\/\.tmp-[^/]+$/],
+    ['stat', /\/ann$/],
+  ] as const)
+    disk.fail(call, path, 'EIO')
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
+  t.equal(await store.flush(), false)
+  disk.mend()
+  t.equal(await store.flush(), true)
+  t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
+})
+
+t.test('a key that can not be replaced stays', async (t) => {
+  const { disk, store } = await open(t)
+  disk.fail('sync', /\/\.tmp-[^/]+$/, 'EIO')
+  await t.rejects(byName(store).setKey('ann', 'L'), { code: 'EIO' })
+  t.match(await store.getUser('ann'), { key: 'K' })
+})
+
+t.test('a journal that can not be begun at the start: positions are read, pushes wait for a journal', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.close()
+  const damage: unknown[] = []
+  disk.fail('open', /\.log$/, 'ENOSPC')
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'ENOSPC' }])
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'old' })
+  await t.rejects(byName(next).putProgress('ann', pushed), { code: 'ENOSPC' })
+  disk.mend()
+  t.match(await byName(next).putProgress('ann', pushed), pushed)
+  await next.close()
+})
+
+t.test('a journal that can not be flushed at the start is told, and served', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
+  const damage: unknown[] = []
+  disk.fail('sync', /\.log$/, 'EIO')
+  // The first one is left to itself, as after a crash.
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'EIO' }])
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
+  await next.close()
+})
+
+t.test('a record that can not be read at the start is served from the journal', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
+  const damage: unknown[] = []
+  disk.fail('open', /abc\.json$/, 'EIO')
+  // The first one is left to itself, as after a crash.
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'EIO' }])
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
+  await next.close()
+})
+
+for (const code of ['EIO', 'EACCES', 'EMFILE']) {
+  t.test(`${code} at a read is an error, never an absent user or record`, async (t) => {
+    const pass = runAhead(t)
+    const { disk, store } = await open(t)
+    pass(1000)
+    disk.fail('open', /\.json$/, code)
+    await t.rejects((async () => byName(store).getProgress('ann', 'other'))(), { code })
+    await t.rejects((async () => store.getUser('bob'))(), { code })
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'old' }, 'what is known is served')
+    disk.mend()
+    t.equal(await byName(store).getProgress('ann', 'other'), undefined)
+  })
+}
