@@ -12,6 +12,9 @@ const headerOf = (reply: string, name: string): string | undefined =>
     .map((line) => line.split(': ', 2))
     .find(([of]) => of?.toLowerCase() === name)?.[1]
 
+// Those that wait for a time limit wait together.
+t.jobs = 2
+
 t.test('every answer is exactly application/json, is not stored or sniffed, and any page may read it', async (t) => {
   const app = await listen(t)
   const auth = [Buffer.concat([Buffer.from('X-Auth-User: '), user]), `X-Auth-Key: ${key}`]
@@ -129,7 +132,7 @@ t.test('a request on an open connection while the server stops answers 503, and 
   t.match(reply, /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 503 [^]*retry-after: 10\r\n[^]*"code":503/)
 })
 
-t.test('a request that never ends is answered 408 and closed', async (t) => {
+t.test('a request that never ends is answered 408 and closed', { buffered: true }, async (t) => {
   const app = await listen(t)
   const { requestTimeout, headersTimeout } = app.server
   t.same({ requestTimeout, headersTimeout }, { requestTimeout: 10_000, headersTimeout: 10_000 })
@@ -137,7 +140,7 @@ t.test('a request that never ends is answered 408 and closed', async (t) => {
   t.match(await started, /^HTTP\/1\.1 408 [^]*\r\ncontent-type: application\/json\r\n/)
 })
 
-t.test('a connection without requests is closed, as its last answer said', async (t) => {
+t.test('a connection without requests is closed, as its last answer said', { buffered: true }, async (t) => {
   const app = await listen(t)
   const { port } = app.server.address() as AddressInfo
   const socket = connect(port, '127.0.0.1')
