@@ -1,10 +1,10 @@
-/** KOsync 2026.05 and newer count 1/10,000 s: from 2001 to 5138. As milliseconds the first would be in the year 2286. */
+/** Range of times in 1/10,000 s, as in KOsync 2026.05 and newer: from the year 2001 to 5138. */
 const tenths = { first: 1e13, end: 1e15 }
 
 /**
- * A time of another server as `toProgress` reads it. Text as SQLite, JavaScript or .NET writes it becomes seconds since
- * 1970, in UTC when it names no zone; what is before 1970 is .NET's way to say none. Seconds and milliseconds stay as
- * they are.
+ * Converts a time of another server to a value that `toProgress` accepts. Text of SQLite, JavaScript or .NET becomes
+ * seconds since 1970, in UTC when it has no zone; a time before 1970 means none (.NET). Numbers in seconds or
+ * milliseconds are returned unchanged.
  */
 export function readTime(value: unknown): unknown {
   if (typeof value === 'number' && value >= tenths.first && value < tenths.end) return value / 10_000

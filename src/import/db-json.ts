@@ -6,8 +6,8 @@ import { plainKey } from './wire-rules.ts'
 const wanted = 'the db.json of the other server'
 
 /**
- * Reads what b1n4ryj4n's server keeps: tables of TinyDB, which are objects of records by a number. The table of users
- * has the x-auth-key as password.
+ * Reads the db.json of b1n4ryj4n's server: TinyDB tables, which are objects of records by number. The password field
+ * of a user holds the x-auth-key.
  * @see https://github.com/b1n4ryj4n/koreader-sync
  */
 export async function* readDbJson(path: string): Source {
@@ -20,7 +20,7 @@ export async function* readDbJson(path: string): Source {
   }
 }
 
-/** The records of a table; what is none has no field. */
+/** The records of a table. A value that is no record becomes an empty one. */
 function recordsOf(table: unknown): Record<string, unknown>[] {
   return Object.values(isObject(table) ? table : {}).map((record) => (isObject(record) ? record : {}))
 }

@@ -6,7 +6,7 @@ import { quote } from './one-line.ts'
 import type { ImportedDocument, Problem } from './source.ts'
 import { isDocument, isText, isTooLarge } from './wire-rules.ts'
 
-/** What another server knew of one user's documents; a record that cannot come is a problem, the others come. */
+/** Collects the documents of one user of another server. Records that cannot be imported become problems. */
 export class ImportedRows {
   readonly problems: Problem[] = []
   readonly #documents = new Map<string, ImportedDocument>()
@@ -15,7 +15,7 @@ export class ImportedRows {
     return [...this.#documents.values()]
   }
 
-  /** `where` names the record in a problem; `fileTime`, in seconds, is for one without a time of its own. */
+  /** `where` names the record in a problem. A record without a time gets `fileTime`, in seconds since 1970. */
   add(record: Record<string, unknown>, where: string, fileTime: number, title?: unknown): void {
     try {
       this.#put(toRow(record, where, fileTime), title)
@@ -33,7 +33,7 @@ export class ImportedRows {
   }
 }
 
-/** Why a record or a file cannot come. Throws what is not of the data or the disk. */
+/** Why a record or a file cannot be imported. Rethrows errors that neither the data nor the disk caused. */
 export function toProblem(error: unknown, where: string): Problem {
   if (error instanceof DamagedFile) return { problem: error.message }
   if (error instanceof Error && 'code' in error) {
@@ -48,7 +48,7 @@ function toRow(record: Record<string, unknown>, where: string, fileTime: number)
   const row = toProgress(
     {
       ...fields,
-      // Empty is how Go says that there is none.
+      // Go writes an empty string for a missing value.
       ...(typeof device_id === 'string' && device_id !== '' && isText(device_id) && { device_id }),
       percentage: toScalar(record['percentage']),
       timestamp: toScalar(record['timestamp']),
@@ -63,7 +63,7 @@ function toRow(record: Record<string, unknown>, where: string, fileTime: number)
   return row
 }
 
-/** An object is no number, and converting it to one may throw. */
+/** An object becomes NaN, since converting it to a number may throw. */
 function toScalar(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? Number.NaN : value
 }

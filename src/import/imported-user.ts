@@ -3,7 +3,7 @@ import { quote } from './one-line.ts'
 import type { ImportedUser, Problem } from './source.ts'
 import { isUsername } from './wire-rules.ts'
 
-/** The user, after the problems with what is theirs; without a key that `canKeep` refuses. */
+/** Yields the problems of a user's records, then the user, without the key if `canKeep` refuses it. */
 export function* toImportedUser(
   username: string,
   key: unknown,

@@ -10,8 +10,8 @@ type Client = Awaited<ReturnType<typeof connect>>
 const fields = ['percentage', 'progress', 'device', 'device_id', 'timestamp']
 
 /**
- * Reads the Redis of the official server, or of one that keeps the same keys: `redis://host:port/database`, the
- * database being 1 when none is named. Holds the names of all documents in memory, but the records of one user only.
+ * Reads the Redis of the official server, or of a server with the same keys: `redis://host:port/database`; the default
+ * database is 1. All document names are held in memory, but the records of one user only.
  * @see https://github.com/koreader/koreader-sync-server
  */
 export async function* readKoreaderSyncServer(
@@ -34,7 +34,7 @@ export async function* readKoreaderSyncServer(
   }
 }
 
-/** It may hold a password, so no message quotes it. */
+/** The address may contain a password, so no message quotes it. */
 function parseAddress(url: string): URL {
   const address = URL.canParse(url) ? new URL(url) : undefined
   if (!address || !['redis:', 'rediss:'].includes(address.protocol) || !/^(\/\d*)?$/.test(address.pathname)) {
@@ -47,21 +47,21 @@ function parseAddress(url: string): URL {
 async function connect({ createClient, RESP_TYPES }: typeof Redis, { href }: URL, timeoutMs: number) {
   const client = createClient({
     url: href,
-    // What every Redis speaks.
+    // Every Redis speaks RESP 2.
     RESP: 2,
     disableClientInfo: true,
     disableOfflineQueue: true,
-    // Else a pause of who reads the users would look like one of Redis.
+    // A caller that pauses between two users must not look like a Redis that does not answer.
     pingInterval: timeoutMs / 2,
     socket: { connectTimeout: timeoutMs, socketTimeout: timeoutMs, reconnectStrategy: false },
     commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
   })
-  // The command that waits rejects with it.
+  // The pending command rejects with the same error.
   client.on('error', () => {})
   return await client.connect()
 }
 
-/** `maxPages` of some thousand keys each: an answer to SCAN may always name a next page. */
+/** At most `maxPages` pages of some thousand keys: a faulty server could answer SCAN with a next page for ever. */
 async function* readUsers(client: Client, where: string, maxPages: number): AsyncGenerator<ImportedUser | Problem> {
   const names = new Map<string, Set<string>>()
   let pages = 0
@@ -80,13 +80,13 @@ async function* readUsers(client: Client, where: string, maxPages: number): Asyn
     const key = await unlessWrongType(client.get(`user:${username}:key`))
     const rows = (await Promise.all([...documents].map((document) => readRow(client, username, document)))).flat()
     if (key === null && rows.length === 0) continue
-    // A user whose key is gone keeps what was read: that is how operators of that server reset a password.
+    // A user without a key keeps the documents: operators of that server reset a password by deleting the key.
     const account = { username, key: key === null ? undefined : (decode(key) ?? null), keyPattern: plainKey }
     yield* toUser(account, rows, 0)
   }
 }
 
-/** SCAN may name a key more than once. */
+/** SCAN may return a key more than once. */
 function addKey(names: Map<string, Set<string>>, key: string): void {
   const [, username, document] = /^user:([^:]+):(?:key|document:([^:]+))$/.exec(key) ?? []
   if (username === undefined) return
@@ -95,7 +95,7 @@ function addKey(names: Map<string, Set<string>>, key: string): void {
   names.set(username, documents)
 }
 
-/** None when the record went away meanwhile. */
+/** Undefined when the record was deleted meanwhile. */
 async function readRow(client: Client, username: string, document: string): Promise<Row[]> {
   const values = await unlessWrongType(client.hmGet(`user:${username}:document:${document}`, fields))
   if (values?.every((value) => value === null)) return []
@@ -103,10 +103,10 @@ async function readRow(client: Client, username: string, document: string): Prom
   return [{ fields: { document, ...Object.fromEntries(named) } }]
 }
 
-/** How Lua writes the null of a reader's JSON, which the official server stores as text. */
+/** The text that Lua makes of a JSON null; the official server stores it as the value. */
 const nullOfLua = 'userdata: NULL'
 
-/** What is not UTF-8 becomes a lone surrogate, which nothing accepts. */
+/** Invalid UTF-8 becomes a lone surrogate, which every check refuses. */
 function decode(value: unknown): string | undefined {
   if (!(value instanceof Buffer)) return undefined
   if (!isUtf8(value)) return '\ud800'
@@ -114,7 +114,7 @@ function decode(value: unknown): string | undefined {
   return text === nullOfLua ? undefined : text
 }
 
-/** Undefined when the key holds something else than it should. */
+/** Undefined when the key holds a value of another type. */
 async function unlessWrongType<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply

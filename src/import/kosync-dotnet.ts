@@ -3,19 +3,19 @@ import { SourceError, type Problem, type Source } from './source.ts'
 import { readTime } from '../foreign-time.ts'
 import { toUser, type Row } from './to-user.ts'
 
-/** Of the account that may see all others: `admin` unless its operator changed that. */
+/** The administrator's account; its name is `admin` by default. */
 export interface Admin {
   username: string
   password: string
 }
 
-/** Bytes of an answer: some 300,000 documents. */
+/** Limit of an answer, in bytes: about 300,000 documents. */
 const answerLimit = 64 * 1024 * 1024
 
 type Fetch = (path: string) => Promise<Record<string, unknown>[]>
 
 /**
- * Reads a running kosync-dotnet by its management API, which gives no keys.
+ * Reads a running kosync-dotnet through its management API, which returns no keys.
  * @see https://github.com/jberlyn/kosync-dotnet#management-api
  */
 export async function* readKosyncDotnet(url: string, admin: Admin, timeoutMs: number = 10_000): Source {
@@ -28,7 +28,7 @@ export async function* readKosyncDotnet(url: string, admin: Admin, timeoutMs: nu
   }
 }
 
-/** The others come all the same when one user's documents do not. */
+/** If the documents of one user cannot be read, the other users are imported all the same. */
 async function readRows(fetchList: Fetch, username: string): Promise<Row[] | Problem> {
   try {
     const records = await fetchList(`manage/users/documents?username=${encodeURIComponent(username)}`)
@@ -58,7 +58,7 @@ function toFields({
 }
 
 function createFetch(url: string, { username, password }: Admin, timeoutMs: number): Fetch {
-  // The bytes of a header are what fetch takes for latin1.
+  // fetch encodes header values as latin1: pass the UTF-8 bytes as latin1 characters.
   const headers = { 'x-auth-user': Buffer.from(username).toString('latin1'), 'x-auth-key': keyOfPassword(password) }
   const base = parseBase(url)
   return async (path) => {
@@ -76,7 +76,7 @@ function createFetch(url: string, { username, password }: Admin, timeoutMs: numb
   }
 }
 
-/** As `response.text()` does, but not without end. */
+/** Like `response.text()`, with a size limit. */
 async function readText({ body }: Response, { href }: URL): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
@@ -88,7 +88,7 @@ async function readText({ body }: Response, { href }: URL): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** Ends in a slash, so that a path is under it. */
+/** The URL ends in a slash, so that relative paths resolve below it. */
 function parseBase(url: string): URL {
   const base = URL.canParse(url) ? new URL(url) : undefined
   if (!base || !['http:', 'https:'].includes(base.protocol) || base.username || base.password) {
@@ -108,13 +108,13 @@ function refuse({ status, headers, ok }: Response, { href }: URL): void {
   throw new SourceError(`${href} redirects to ${JSON.stringify(target)}; give the address that needs no redirect`)
 }
 
-/** The objects, with their names in lower case and without underscores: releases and forks differ in that. */
+/** The objects, with field names in lower case and without underscores: releases and forks spell them differently. */
 function parseList(text: string, { href }: URL): Record<string, unknown>[] {
   let list: unknown
   try {
     list = JSON.parse(text)
   } catch {
-    // Checked with what is JSON but no list.
+    // JSON that is not a list is reported with the same message.
   }
   if (!Array.isArray(list)) throw new SourceError(`${href} does not answer with a list; is it a kosync-dotnet?`)
   return list.map((record: unknown) => {
@@ -127,7 +127,7 @@ function foldCase(name: string): string {
   return name.replaceAll('_', '').toLowerCase()
 }
 
-/** `fetch failed` has what happened as its cause. */
+/** The message of fetch is always `fetch failed`; the reason is in its cause. */
 function reason(error: unknown): string {
   const { message, cause } = error as Error & { cause?: { code?: string } }
   return (cause?.code ?? message).replaceAll('\n', ' ')

@@ -7,24 +7,24 @@ export const wanted = "KOsync's database.json, kosync.db or one of its .bak file
 const begin = '-----BEGIN KOSYNC BACKUP-----'
 const end = '-----END KOSYNC BACKUP-----'
 
-/** How a map key `__proto__` of MessagePack is written here: the decoder refuses it, and no name has a lone surrogate. */
+/** Stands for the MessagePack map key `__proto__`, which the decoder refuses. No name contains a lone surrogate. */
 const escapedProto = '\ud800__proto__'
 
 export interface KosyncFile {
   database: unknown
-  /** When it was written: seconds since 1970. */
+  /** Modification time, in seconds since 1970. */
   fileTime: number
 }
 
-/** Whether it is a kosync.db, or a backup of one. @see https://sqlite.org/fileformat.html#magic_header_string */
+/** Whether the bytes are an SQLite database. @see https://sqlite.org/fileformat.html#magic_header_string */
 export function isSqlite({ bytes }: SourceFile): boolean {
   return bytes.toString('latin1', 0, 16) === 'SQLite format 3\0'
 }
 
-/** Decodes a database.json, or a backup, which is PEM around the same as JSON or MessagePack. Throws SourceError. */
+/** Decodes a database.json, or a backup: the same data as JSON or MessagePack inside PEM. Throws SourceError. */
 export async function decodeKosyncFile({ bytes, fileTime }: SourceFile, path: string): Promise<KosyncFile> {
   const start = bytes.indexOf(begin)
-  // A name in a database.json could hold the line; JSON begins with a brace.
+  // A user name in a database.json could contain the PEM line; but JSON begins with a brace.
   if (start === -1 || /^\s*\{/.test(bytes.toString('latin1', 0, start))) {
     return { database: parseSource(bytes, path, wanted), fileTime }
   }
@@ -36,7 +36,7 @@ export async function decodeKosyncFile({ bytes, fileTime }: SourceFile, path: st
   return { database, fileTime: Number.isNaN(created) ? fileTime : Math.floor(created) }
 }
 
-/** The entries of a map that the file holds, whatever their names. */
+/** The entries of a map in the file, whatever their names. */
 export function entriesOf(map: Record<string, unknown>): [string, unknown][] {
   return Object.entries(map).map(([name, value]) => [name === escapedProto ? '__proto__' : name, value])
 }
@@ -53,7 +53,7 @@ function parsePem(text: string): { headers: Map<string, string>; body: string } 
 }
 
 async function decodeBody(body: Buffer, contentType: string | undefined, path: string): Promise<unknown> {
-  // The oldest backups do not say what they are; they are JSON.
+  // The oldest backups have no type header; they are JSON.
   if (contentType === undefined || contentType.includes('json')) return parseSource(body, path, wanted)
   if (contentType.includes('msgpack')) return await decodeMsgpack(body, path)
   throw new SourceError(`${path} holds ${quote(contentType)}, which kss cannot read. Give the path of ${wanted}.`)

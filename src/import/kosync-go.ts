@@ -10,8 +10,8 @@ import { readSqlite } from './sqlite.ts'
 import { isPlainKey } from './wire-rules.ts'
 
 /**
- * Reads what KOsync, the Go server, keeps: a database.json in any of its schemas, the kosync.db that it has since
- * 2026.05, or a .bak of either.
+ * Reads the data of KOsync, the Go server: a database.json of any schema, the kosync.db of 2026.05 and newer, or a .bak
+ * of either.
  */
 export async function* readKosyncGo(path: string): Source {
   const file = await readSourceFile(path, wanted)
@@ -29,7 +29,7 @@ export async function* readKosyncGo(path: string): Source {
   }
 }
 
-/** Undefined when the object is something else. Without a schema it may be the users themselves. */
+/** Undefined when the object is no KOsync database. In the oldest schema the object itself is the map of users. */
 function usersOf(database: unknown): [string, unknown][] | undefined {
   if (!isObject(database)) return undefined
   const users = field(database, 'users')
@@ -37,7 +37,7 @@ function usersOf(database: unknown): [string, unknown][] | undefined {
     if (users === undefined || users === null) return []
     return isObject(users) ? entriesOf(users) : undefined
   }
-  // An account here is that of somebody called users.
+  // Here `users` is an account with that name.
   if (isObject(users) && !hasPassword(users)) return entriesOf(users)
   const flat = entriesOf(database)
   return flat.length === 0 || flat.some(([, user]) => isAccount(user)) ? flat : undefined
@@ -54,7 +54,7 @@ function hasPassword(user: Record<string, unknown>): boolean {
 function rowsOf(username: string, user: Record<string, unknown>, fileTime: number): ImportedRows {
   const rows = new ImportedRows()
   const who = `user ${quote(username)}`
-  // Of two pushes in one second the history has the older one: of rows with one time the last is the newest.
+  // Of two pushes in the same second the older one is in the history: with equal times, the last row is the newest.
   for (const [id, history] of mapOf(user, 'history', who, rows)) addHistory(rows, id, history, who)
   for (const [id, record] of mapOf(user, 'documents', who, rows)) {
     const where = `${who}, document ${quote(id)}`
@@ -76,7 +76,7 @@ function mapOf(
   return []
 }
 
-/** A list, or an object around one; Go writes null for an empty one. */
+/** A list, or an object with a list in it; Go writes null for an empty list. */
 function addHistory(rows: ImportedRows, id: string, history: unknown, who: string): void {
   const where = `${who}, history of ${quote(id)}`
   const list = (isObject(history) ? field(history, 'document_history') : history) ?? []
@@ -87,7 +87,7 @@ function addHistory(rows: ImportedRows, id: string, history: unknown, who: strin
   for (const [at, record] of list.entries()) {
     const row = `${where}, row ${at + 1}`
     if (!isObject(record)) rows.problems.push({ problem: `${row}: is not a record` })
-    // An old row without a time must not look as new as the file.
+    // An old row without a time must not get the time of the file.
     else if (!isBlank(record)) rows.add(toFields(record, id), row, 0)
   }
 }

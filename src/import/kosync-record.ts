@@ -2,12 +2,12 @@ import { isObject } from './source-file.ts'
 
 const goNames = new Map<string, string>()
 
-/** A field by its name in JSON, `device_id`, or else in Go and so in MessagePack, `DeviceId`. */
+/** A field by its JSON name (`device_id`) or by its Go name, which MessagePack has (`DeviceId`). */
 export function field(record: Record<string, unknown>, name: string): unknown {
   return record[name] ?? record[goNameOf(name)]
 }
 
-/** What toProgress reads, of a record of any schema; its map's key is the document where it says none. */
+/** The fields that toProgress reads, from a record of any schema. The map key stands in for a missing document. */
 export function toFields(record: Record<string, unknown>, key: string): Record<string, unknown> {
   const embedded = field(record, 'progress_data')
   const data = isObject(embedded) ? embedded : record
@@ -21,7 +21,7 @@ export function toFields(record: Record<string, unknown>, key: string): Record<s
   }
 }
 
-/** The first history row of a document is the zero value of what was before: nothing. */
+/** The first history row of a document is Go's zero value: there was no record before the first push. */
 export function isBlank(record: Record<string, unknown>): boolean {
   const { progress, percentage, timestamp } = toFields(record, '')
   return [progress, percentage, timestamp].every((value) => [undefined, '', 0].some((zero) => zero === value))
@@ -35,7 +35,7 @@ function goNameOf(name: string): string {
   return goName
 }
 
-/** The shortest decimal that is the same float32, which is what the reader sent: 0.32, not 0.3199999928474426. */
+/** The shortest decimal with the same float32 value, as the reader sent it: 0.32, not 0.3199999928474426. */
 export function fromFloat32(value: unknown): unknown {
   if (typeof value !== 'number' || !Number.isFinite(value) || Math.fround(value) !== value) return value
   let digits = 1
@@ -43,7 +43,7 @@ export function fromFloat32(value: unknown): unknown {
   return Number(value.toPrecision(digits))
 }
 
-/** RFC 3339 text and MessagePack's own times become seconds; Go's zero time, in the year 1, becomes 0. */
+/** Converts RFC 3339 text and MessagePack timestamps to seconds since 1970; Go's zero time becomes 0. */
 function toTime(value: unknown): unknown {
   const isText = typeof value === 'string' && Number.isNaN(Number(value))
   if (!isText && !(value instanceof Date)) return value

@@ -4,31 +4,31 @@ import { join, sep } from 'node:path'
 import { DamagedFile } from '../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../error-code.ts'
 
-/** What kss was writing when it crashed begins so. */
+/** Prefix of temporary files, which a crash may leave. */
 const tempPrefix = '.tmp-'
 
-/** A user's folder, or the one of their histories. */
+/** A user's folder, or the folder of the user's histories. */
 export interface Folder {
   path: string
-  /** How problems call it. */
+  /** The name in problems. */
   name: string
 }
 
 export interface KssFile {
   text: string
-  /** When it was written: seconds since 1970. */
+  /** Modification time, in seconds since 1970. */
   fileTime: number
 }
 
-/** What is in the folder, by name. */
+/** The entries of the folder, sorted by name. */
 export async function listFolder(path: string): Promise<Dirent[]> {
   const entries = await readdir(path, { withFileTypes: true })
   const kept = entries.filter(({ name }) => !name.startsWith(tempPrefix))
-  // No two have the same name.
+  // Names in a folder are unique.
   return kept.toSorted((a, b) => Number(a.name > b.name) * 2 - 1)
 }
 
-/** The path of what is in the folder. A link is followed, but not out of there: throws DamagedFile. */
+/** The real path of an entry. Throws DamagedFile when a symbolic link leads out of the folder. */
 export function resolveEntry(folder: string, entry: Dirent, where: string): string {
   const path = join(folder, entry.name)
   if (!entry.isSymbolicLink()) return path
@@ -38,18 +38,18 @@ export function resolveEntry(folder: string, entry: Dirent, where: string): stri
 }
 
 /**
- * Throws DamagedFile when it is not a file of the folder. Nobody waits for an import, and with promises a hundred
- * thousand small files take five times as long.
+ * Throws DamagedFile when the path is not a file of the folder. Synchronous: no request waits for an import, and with
+ * promises 100,000 small files take five times as long.
  */
 export function readEntry(folder: string, entry: Dirent, where: string): KssFile {
   const path = resolveEntry(folder, entry, where)
   const stats = statSync(path)
-  // Reading a pipe might never end.
+  // Reading a named pipe could block for ever.
   if (!stats.isFile()) throw new DamagedFile(where, 'is not a file')
   return { text: readFileSync(path, 'utf8'), fileTime: Math.floor(stats.mtimeMs / 1000) }
 }
 
-/** Whether the folder is a user's, or may be: one that cannot be looked into is. */
+/** Whether the folder is a user's. A folder that cannot be read counts as one, so that it is reported. */
 export async function hasAuth(folder: string): Promise<boolean> {
   try {
     await stat(join(folder, 'auth.json'))
@@ -59,7 +59,7 @@ export async function hasAuth(folder: string): Promise<boolean> {
   }
 }
 
-/** Whether pushes are in the journal that may not be in the files yet. @see STORAGE.md §3, The journal */
+/** Whether the journal holds pushes that may not be in the files yet. @see STORAGE.md §3, The journal */
 export async function hasJournal(root: string): Promise<boolean> {
   const journal = join(root, '.journal')
   const names = (await unlessAbsent(readdir(journal))) ?? []

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 
-/** Names by which a push left its folder on Python kss, or replaced what is not a record. */
+/** Document names with which a push to Python kss left the user's folder, or replaced a file that is no record. */
 const unsafe = /[/\\\0]|^\.{0,2}$|^(auth|history)$/i
 
 /**
- * Whether a file of this name, without its extension, is where some kss keeps what is called so: under the name itself,
- * as Python kss does, or with escaped bytes, or under a hash of it. @see STORAGE.md §2
+ * Whether a file with this name, without its extension, is where a kss keeps the document or user: under the raw name,
+ * as Python kss does, with escaped bytes, or under a hash of the name. @see STORAGE.md §2
  */
 export function isFileNameOf(fileName: string, name: string): boolean {
-  // Some file systems normalise what they list.
+  // Some file systems normalise Unicode names.
   if (fileName.normalize() === name.normalize() || decode(fileName) === name) return true
   return fileName === `~${createHash('sha256').update(name).digest('hex')}`
 }
 
-/** Whether what a file says of its document can be believed; below a user's folder it must be where that one is kept. */
+/** Whether the document named in a file is plausible: the file must stand where that document is kept. */
 export function canHold(fileName: string, document: string): boolean {
   return isFileNameOf(fileName, document) || (!fileName.includes('/') && !unsafe.test(document))
 }

@@ -15,10 +15,10 @@ import { isKey } from './wire-rules.ts'
 
 const wanted = "kss's state folder, which has an auth.json in each user's folder"
 
-/** Folders that are looked into at once. */
+/** Number of folders that are read concurrently. */
 const atOnce = 16
 
-/** Reads a state folder of Python kss, or one of this kss, which has histories too. */
+/** Reads a state folder of Python kss, or of this kss, which also has histories. */
 export async function* readKssPython(dir: string): Source {
   const { root, folders, hasPushes } = await openRoot(dir)
   const taken = new Set<string>()
@@ -31,10 +31,10 @@ export async function* readKssPython(dir: string): Source {
 }
 
 interface Root {
-  /** Without links. */
+  /** The path without symbolic links. */
   root: string
   folders: Dirent[]
-  /** In the journal, and so maybe not in the files. */
+  /** Whether the journal holds pushes that may not be in the files. */
   hasPushes: boolean
 }
 
@@ -71,15 +71,15 @@ async function readUser(root: string, entry: Dirent, taken: Set<string>): Promis
   }
 }
 
-/** Throws DamagedFile when the folder is not that of the user who is named there. */
+/** Throws DamagedFile when the folder does not belong to the user that its auth.json names. */
 function readAuth(folder: Folder, authFile: Dirent, { problems }: ImportedRows): { username: string; key?: unknown } {
   const where = quote(`${folder.name}/${authFile.name}`)
   const { text } = readEntry(folder.path, authFile, where)
   const auth = parseObject(text, where)
-  // While kss renames a user, the new name is there already.
+  // During a rename auth.json holds the new name already.
   const names = [auth['x-auth-user-next'], auth['x-auth-user']].filter((name) => typeof name === 'string')
   const username = names.find((name) => isFileNameOf(folder.name, name))
-  // A push also made folders: `%61lice` must not pass for what this kss would have written of alice.
+  // A push to Python kss could make folders: `%61lice` must not be taken for the folder of alice.
   if (username === undefined || (isPushed(auth) && username !== folder.name)) {
     throw new DamagedFile(where, 'its x-auth-user is not whose folder it is in')
   }
@@ -89,13 +89,13 @@ function readAuth(folder: Folder, authFile: Dirent, { problems }: ImportedRows):
   return { username }
 }
 
-/** Why nobody should get in with the key. */
+/** Why the key must not be accepted for log-ins; undefined when it may. */
 function reasonAgainstKey(auth: Record<string, unknown>): string | undefined {
   if (isPushed(auth)) return "a push has replaced it, so its x-auth-key may be a stranger's"
   return auth['disabled'] === true ? 'the user is locked, so the x-auth-key must not let them in' : undefined
 }
 
-/** Python kss took a push of the document `../alice/auth`, with whatever user and key were in it. */
+/** Python kss accepted a push of the document `../alice/auth`, whose body could hold any user and key. */
 function isPushed(auth: Record<string, unknown>): boolean {
   return Object.hasOwn(auth, 'document')
 }

@@ -6,20 +6,20 @@ import { listFolder, readEntry, resolveEntry, type Folder, type KssFile } from '
 import { canHold } from './kss-names.ts'
 import { quote } from './one-line.ts'
 
-/** One record: a whole file, or a line of a history. */
+/** One record: a file, or a line of a history. */
 interface Text {
   text: string
   where: string
-  /** Of the file it is in, from the user's folder on and without the extension. */
+  /** Path of the record's file, relative to the user's folder and without the extension. */
   fileName: string
   fileTime: number
-  /** Then its title is that of the document. */
+  /** Whether the title of this record is the title of the document. */
   isNewest: boolean
 }
 
 /**
- * Adds what <document>.json hold, where `entries` are all in the user's folder, or below it, where `prefix` leads: Python
- * kss makes folders for a document with a slash.
+ * Adds the records of all <document>.json in `entries`: the entries of the user's folder, or of the folder `prefix`
+ * below it. Python kss makes folders for a document with a slash.
  */
 export async function addRecords(rows: ImportedRows, folder: Folder, entries: Dirent[], prefix = ''): Promise<void> {
   const records = entries.filter((entry) => entry.name !== 'auth.json' && !entry.isDirectory())
@@ -30,7 +30,7 @@ export async function addRecords(rows: ImportedRows, folder: Folder, entries: Di
     const inner = { path: join(folder.path, name), name: `${folder.name}/${name}` }
     try {
       const found = await listFolder(inner.path)
-      // A name with a slash could be registered too.
+      // On Python kss a user name could contain a slash, too.
       if (found.some((entry) => entry.name === 'auth.json'))
         throw new DamagedFile(quote(inner.name), 'is the folder of another user')
       await addRecords(rows, inner, found, `${prefix}${name}/`)
@@ -40,7 +40,7 @@ export async function addRecords(rows: ImportedRows, folder: Folder, entries: Di
   }
 }
 
-/** Adds what history/<document>.jsonl hold, where `entries` are all in the user's folder. */
+/** Adds the rows of all history/<document>.jsonl; `entries` are the entries of the user's folder. */
 export async function addHistories(rows: ImportedRows, folder: Folder, entries: Dirent[]): Promise<void> {
   const entry = entries.find(({ name }) => name === 'history')
   if (!entry) return
@@ -49,7 +49,7 @@ export async function addHistories(rows: ImportedRows, folder: Folder, entries: 
     const path = resolveEntry(folder.path, entry, quote(name))
     readEach(rows, { path, name }, await listFolder(path), '.jsonl', ({ text }, where, fileName) => {
       for (const [at, line] of text.split('\n').entries()) {
-        // A row without a time must not look as new as the file.
+        // A row without a time must not get the time of the file.
         if (line === '') continue
         addRow(rows, { text: line, where: `${where}, line ${at + 1}`, fileName, fileTime: 0, isNewest: false })
       }

@@ -4,8 +4,8 @@ import { SourceError } from './source.ts'
 const { resolve } = createRequire(import.meta.url)
 
 /**
- * Loads a package that only one importer needs, so kss comes without it. Throws SourceError when it is not there, and
- * asks for the version that package.json has as an optional peer.
+ * Loads a package that only one importer needs and that kss does not install. Throws a SourceError when it is missing,
+ * which names the version of the optional peer dependency in package.json.
  */
 export async function importOptional<T>(name: string, version: string): Promise<T> {
   try {

@@ -6,17 +6,17 @@ import { SourceError } from './source.ts'
 
 export interface SourceFile {
   bytes: Buffer
-  /** When it was written: seconds since 1970. */
+  /** Modification time, in seconds since 1970. */
   fileTime: number
 }
 
-/** Reads all of the file; `wanted` says in an error which one to give. Throws SourceError. */
+/** Reads the whole file. Throws SourceError; its message asks for `wanted`. */
 export async function readSourceFile(path: string, wanted: string): Promise<SourceFile> {
   try {
     const stats = await stat(path)
-    // Reading a pipe might never end.
+    // Reading a named pipe could block for ever.
     if (!stats.isFile()) throw new SourceError(`${path} is not a file. Give the path of ${wanted}.`)
-    // It would have to be one string.
+    // The file must fit into one string.
     if (stats.size > constants.MAX_STRING_LENGTH) throw new SourceError(`${path} is too large: over 512 MB`)
     return { bytes: await readFile(path), fileTime: Math.floor(stats.mtimeMs / 1000) }
   } catch (error) {
@@ -24,7 +24,7 @@ export async function readSourceFile(path: string, wanted: string): Promise<Sour
   }
 }
 
-/** What keeps the path from being read, and what to give in its place. Throws what is not of the disk. */
+/** Why the path cannot be read, and which file to pass instead. Rethrows errors that are not of the file system. */
 export function toSourceError(error: unknown, path: string, wanted: string): SourceError {
   if (error instanceof SourceError) return error
   if (!(error instanceof Error && 'code' in error)) throw error
@@ -32,7 +32,7 @@ export function toSourceError(error: unknown, path: string, wanted: string): Sou
   return new SourceError(`${path} ${reason}. Give the path of ${wanted}.`, { cause: error })
 }
 
-/** The JSON object in the bytes; throws SourceError. */
+/** Parses the bytes as a JSON object. Throws SourceError. */
 export function parseSource(bytes: Buffer, path: string, wanted: string): Record<string, unknown> {
   try {
     // Editors on Windows begin a file with a byte order mark.

@@ -1,10 +1,10 @@
 import type { Progress } from '../kosync/protocol.ts'
 
-/** What another server knew of a document. */
+/** A document of another server's user. */
 export interface ImportedDocument {
-  /** At least one, all of this document, in any order; times in seconds since 1970. */
+  /** The rows of this document, at least one, in any order; times in seconds since 1970. */
   rows: Progress[]
-  /** What its user called it. */
+  /** The title that its user gave it. */
   title?: string
 }
 
@@ -12,20 +12,20 @@ export interface ImportedDocument {
 export interface ImportedUser {
   username: string
   /**
-   * What auth.json is to keep: the x-auth-key itself, or a hash of it in a scheme that key-hash.ts can check. Undefined
-   * when the other server does not tell.
+   * The value for auth.json: the x-auth-key, or its hash in a scheme that key-hash.ts can check. Undefined when the
+   * other server does not give it.
    */
   key?: string
   documents: ImportedDocument[]
 }
 
-/** What could not come, and why: one line for a person. */
+/** A record, document or user that could not be imported, and why: one line for a person. */
 export interface Problem {
   problem: string
 }
 
-/** Reads another server's data, a user at a time. Rejects with a SourceError when there is nothing to read at all. */
+/** Reads another server's data, one user at a time. Rejects with a SourceError when nothing can be read. */
 export type Source = AsyncIterable<ImportedUser | Problem>
 
-/** The message says what to do. */
+/** A source that cannot be read. The message tells the operator what to do. */
 export class SourceError extends Error {}

@@ -9,23 +9,23 @@ export type Columns = Record<string, unknown>
 
 interface Statement {
   all: (...values: (number | string)[]) => Columns[]
-  /** Node's own refuses a row with a number over 2^53 otherwise. */
+  /** Without this, Node's SQLite throws at an integer over 2^53. */
   setReadBigInts?: (on: boolean) => void
 }
 
-/** What Node's own SQLite and the package have in common. */
+/** The interface that Node's SQLite and the package share. */
 interface Database {
   prepare: (sql: string) => Statement
   exec: (sql: string) => void
   close: () => void
 }
 
-/** What is left of it to who reads. */
+/** The database without the methods that only this module calls. */
 export type Reader = Pick<Database, 'prepare'>
 
 type Open = new (path: string) => Database
 
-/** SQLite of Node 22.13 and newer, without the warning that it is experimental; undefined on an older Node. */
+/** Node's SQLite (22.13 and newer), without its experimental warning; undefined on an older Node. */
 export function builtinSqlite(): Open | undefined {
   const emitWarning = process.emitWarning.bind(process)
   /* c8 ignore next -- called only where Node has SQLite, and only while it is an experiment */
@@ -39,9 +39,9 @@ export function builtinSqlite(): Open | undefined {
 }
 
 /**
- * Opens a copy of the file and of what belongs to it, since reading alone may write: SQLite repairs after a crash, and
- * makes files next to one with a write-ahead log. `time` is when the file was written, in seconds since 1970. Null
- * instead of Node's SQLite takes the package. Throws SourceError.
+ * Opens a copy of the database and its log, because reading may write: SQLite recovers after a crash, and creates files
+ * beside a database with a write-ahead log. `time` is the modification time in seconds since 1970. With null in place
+ * of Node's SQLite the package is used. Throws SourceError.
  */
 export async function openSqlite(file: string, builtin: Open | null | undefined = builtinSqlite()) {
   const Sqlite = builtin ?? (await importPackage()).default.Database
@@ -55,7 +55,7 @@ export async function openSqlite(file: string, builtin: Open | null | undefined 
   try {
     const time = await copyWhole(file, join(folder, 'copy'))
     database = new Sqlite(join(folder, 'copy'))
-    // The package can read a write-ahead log only when it is alone with it.
+    // The package reads a write-ahead log only in exclusive mode.
     database.exec('pragma locking_mode = exclusive')
     database.exec('select count(*) from sqlite_schema')
     return { database: withNumbers(database), time, close }
@@ -67,13 +67,13 @@ export async function openSqlite(file: string, builtin: Open | null | undefined 
   }
 }
 
-/** Removes the copies of imports that were killed: they hold the keys of a server. */
+/** Removes the copies of killed imports, because they contain keys. */
 async function removeLeftOver(): Promise<void> {
   const left = (await readdir(tmpdir())).filter((name) => {
     const [, pid] = /^kss-import-(\d+)-/.exec(name) ?? []
     return pid !== undefined && !isRunning(Number(pid))
   })
-  // Those of another user cannot be removed.
+  // Copies of another user cannot be removed.
   await Promise.allSettled(left.map((name) => rm(join(tmpdir(), name), { recursive: true })))
 }
 
@@ -85,7 +85,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** The same, with numbers where SQLite has integers of any size. */
+/** Converts the big integers of rows to numbers. */
 function withNumbers(database: Database): Reader {
   const prepare = (sql: string): Statement => {
     const statement = database.prepare(sql)
@@ -108,13 +108,13 @@ async function importPackage(): Promise<{ default: { Database: Open } }> {
   return await importOptional('node-sqlite3-wasm', '0.8')
 }
 
-/** Copies the database, its write-ahead log and its journal; throws SourceError when they change meanwhile. */
+/** Copies the database, its write-ahead log and its rollback journal. Throws SourceError when they change meanwhile. */
 async function copyWhole(file: string, copy: string): Promise<number> {
   const before = await timesOf(file)
   for (const suffix of suffixes) {
     try {
       await copyFile(file + suffix, copy + suffix, constants.COPYFILE_FICLONE)
-      // The mode is copied too, and may forbid what SQLite does with the copy.
+      // The copied mode could forbid SQLite to write to the copy.
       await chmod(copy + suffix, 0o600)
     } catch (error) {
       if (suffix === '' || !hasCode(error, 'ENOENT')) throw error
@@ -129,7 +129,7 @@ async function copyWhole(file: string, copy: string): Promise<number> {
 
 const suffixes = ['', '-wal', '-journal']
 
-/** Milliseconds; 0 for a file that is not there. */
+/** Modification time in milliseconds; 0 when the file does not exist. */
 async function timesOf(file: string): Promise<number[]> {
   return await Promise.all(suffixes.map(async (suffix) => (await unlessAbsent(stat(file + suffix)))?.mtimeMs ?? 0))
 }

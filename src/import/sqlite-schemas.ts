@@ -2,25 +2,25 @@ import type { Columns, Reader } from './sqlite-file.ts'
 import type { Row } from './to-user.ts'
 import { plainKey } from './wire-rules.ts'
 
-/** What differs between the servers that keep users and positions in SQLite. */
+/** The schema of one server that keeps users and positions in SQLite. */
 export interface Schema {
   name: string
-  /** Named to who took the wrong file. */
+  /** The tables' names, for the error when the file belongs to another server. */
   tables: string
-  /** Gives id, username and key; no key where kss cannot check what the server has of it. */
+  /** Selects id, username and key; without the key when kss cannot check that server's hashes. */
   users: string
-  /** Gives the records of the user with this id, the newest of a document last: all names are those of the wire. */
+  /** Selects the records of the user with this id, the newest of a document last, with the column names of the wire. */
   progress: string
-  /** The keys, or the hashes that foreign-hash.ts checks. */
+  /** Matches valid keys, or hashes that foreign-hash.ts can check. */
   keyPattern: RegExp
-  /** Makes what makes rows of the records of the user with this id, where they are not the rows. */
+  /** Returns a function that converts a user's records to rows; left out when each record is a row. */
   prepare?: (database: Reader) => (id: Id, records: Columns[]) => Row[]
 }
 
-/** What a server tells its users apart by. */
+/** The type of a server's user ids. */
 export type Id = number | string
 
-/** By the kind that `kss import` calls it. */
+/** Schemas by the kind of `kss import`. */
 export const schemas: Record<string, Schema> = {
   // bcrypt. https://github.com/GeorgeSG/KoInsight
   koinsight: {
@@ -74,7 +74,7 @@ export const kosync: Schema = {
   prepare: prepareKosync,
 }
 
-/** The history first: it has what the document was before. Nothing of a document that was deleted. */
+/** History rows first, then the current record. Deleted documents are left out. */
 function prepareKosync(database: Reader): (id: Id, records: Columns[]) => Row[] {
   const columns = database.prepare("select name from pragma_table_info('document_history')").all()
   const named = columns.some(({ name }) => name === 'document_id') ? 'document_id' : 'id'
@@ -90,7 +90,7 @@ function prepareKosync(database: Reader): (id: Id, records: Columns[]) => Row[] 
   }
 }
 
-/** One book may have two ids there: each of them finds the place here too. */
+/** A book may have two ids on that server: both get the position here, too. */
 function prepareCrosspoint(database: Reader): (id: Id, records: Columns[]) => Row[] {
   const documents = prepareByUser(database, 'documents')
   const aliases = prepareByUser(database, 'document_aliases')
@@ -105,14 +105,14 @@ function prepareCrosspoint(database: Reader): (id: Id, records: Columns[]) => Ro
   }
 }
 
-/** What is known of the document; a title that its user typed is more than what the book says. */
+/** The metadata of the document. A title that the user typed wins over the title in the book. */
 function describe(fields: Columns, { title, author, filename, meta_manual }: Columns = {}): Row {
   const said = Object.entries({ filename, title, authors: author }).filter(([, value]) => typeof value === 'string')
   const row = said.length > 0 ? { ...fields, metadata: Object.fromEntries(said) } : fields
   return { fields: row, ...(meta_manual === 1 && typeof title === 'string' && { title }) }
 }
 
-/** All columns, as older releases have fewer; no rows where the release has no such table. */
+/** Selects all columns, since older releases have fewer. Returns no rows when the table does not exist. */
 function prepareByUser(database: Reader, table: 'documents' | 'document_aliases'): (id: Id) => Columns[] {
   const found = database.prepare(`select name from sqlite_schema where name = '${table}'`).all()
   if (found.length === 0) return () => []

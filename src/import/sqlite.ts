@@ -5,7 +5,7 @@ import { openSqlite, type Reader } from './sqlite-file.ts'
 import type { Id, Schema } from './sqlite-schemas.ts'
 import { toUser, type Row } from './to-user.ts'
 
-/** Reads the database of a server. */
+/** Reads a server's SQLite database. */
 export async function* readSqlite(file: string, schema: Schema): Source {
   const { database, time, close } = await openSqlite(file)
   try {
@@ -28,7 +28,7 @@ function* readUsers(database: Reader, time: number, schema: Schema): Generator<I
   }
 }
 
-/** Servers in Go and Rust have a percentage as a float32. */
+/** Servers in Go and Rust store the percentage as a float32. */
 function readNumbers({ fields, ...rest }: Row): Row {
   const { timestamp, percentage } = fields
   return { ...rest, fields: { ...fields, timestamp: readTime(timestamp), percentage: fromFloat32(percentage) } }

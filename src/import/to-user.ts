@@ -4,22 +4,22 @@ import { quoteAny } from './one-line.ts'
 import type { ImportedDocument, ImportedUser, Problem } from './source.ts'
 import { isDocument, isKey, isText, isTooLarge, isUsername } from './wire-rules.ts'
 
-/** An account as another server names it; nothing of it is checked yet. */
+/** An account of another server, not validated yet. */
 export interface Account {
   username: unknown
-  /** Undefined when the other server does not tell. */
+  /** Undefined when the other server does not give it. */
   key?: unknown
-  /** What a key of that server looks like: anything else could let the wrong one in. */
+  /** The form of a key on that server. A key of another form is refused, since it could let a stranger in. */
   keyPattern?: RegExp
 }
 
-/** A record as another server has it, with the names of the wire, and what its user called the document. */
+/** A record of another server, with the field names of the wire and the title that its user gave the document. */
 export interface Row {
   fields: Record<string, unknown>
   title?: string | undefined
 }
 
-/** The user with its rows by document, after what of it could not come. `rowTime` is that of a row without one. */
+/** Yields the problems, then the user with the rows grouped by document. A row without a time gets `rowTime`. */
 export function* toUser(account: Account, rows: Iterable<Row>, rowTime: number): Generator<ImportedUser | Problem> {
   const { username } = account
   const where = `user ${quoteAny(username)}`
@@ -37,7 +37,7 @@ export function* toUser(account: Account, rows: Iterable<Row>, rowTime: number):
   yield { username, ...(key !== undefined && { key }), documents: [...documents.values()] }
 }
 
-/** Returns what is wrong with the row, and leaves it out. */
+/** Returns why the row is invalid and leaves it out; undefined when it was added. */
 function add(
   documents: Map<string, ImportedDocument>,
   { fields, title }: Row,

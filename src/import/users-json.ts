@@ -8,8 +8,8 @@ import { isPlainKey } from './wire-rules.ts'
 const wanted = 'the users.json of the other server'
 
 /**
- * Reads what myelsukov's server keeps: a JSON object, for each name the x-auth-key as `userkey` and the newest position
- * of each document.
+ * Reads the users.json of myelsukov's server: an object that holds for each user name the x-auth-key, as `userkey`, and
+ * the newest position of each document.
  */
 export async function* readUsersJson(path: string): Source {
   const { bytes, fileTime } = await readSourceFile(path, wanted)
