@@ -1,14 +1,7 @@
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import type { Mutant } from '../own-build.ts'
 
-const project = fileURLToPath(new URL('../../', import.meta.url))
-
-/** A deliberate bug, put into the build in place of a text that is there once. */
-export interface Mutant {
-  file: string
-  text: string
-  bug: string
+/** A deliberate bug, and what finds it. */
+export interface CrashMutant extends Mutant {
   /** @see CampaignOptions */
   loads: [number, number][]
   /** What is wrong with the history alone shows at a stop; for the rest a stop would be a lost kill. */
@@ -20,20 +13,20 @@ export interface Mutant {
 }
 
 /** Each breaks one promise of STORAGE.md; the waits widen the moments that the kill has to hit. */
-export const mutants: Record<string, Mutant> = {
+export const mutants: Record<string, CrashMutant> = {
   'acknowledges before the journal is written': {
-    file: 'store/file-store/wal/journal.js',
-    text: 'await this.#write(Buffer.from(lines()));',
-    bug: `const bytes = Buffer.from(lines());
+    file: 'store/file-store/wal/journal.ts',
+    text: 'await this.#write(Buffer.from(lines()))',
+    by: `const bytes = Buffer.from(lines());
       setTimeout(() => void this.#turns.take(() => this.#write(bytes)), 150);`,
     loads: [[150, 300]],
     stopEvery: Infinity,
     symptom: /was acknowledged/,
   },
   'writes records in place': {
-    file: 'durable.js',
-    text: 'const { temp, stats } = await writeTemp(path, data);',
-    bug: `if (path.endsWith('.json')) {
+    file: 'durable.ts',
+    text: 'const { temp, stats } = await writeTemp(path, data)',
+    by: `if (path.endsWith('.json')) {
         const file = await open(path, 'w', 0o600);
         await file.writeFile(data.slice(0, data.length / 2));
         await new Promise((resolve) => setTimeout(resolve, 150));
@@ -46,25 +39,25 @@ export const mutants: Record<string, Mutant> = {
     symptom: /\.json is not whole: /,
   },
   'forgets the journal at the start': {
-    file: 'store/file-store/file-store.js',
-    text: 'await store.#replay(dir, entries);',
-    bug: '',
+    file: 'store/file-store/file-store.ts',
+    text: 'await store.#replay(dir, entries)',
+    by: '',
     loads: [[150, 300]],
     stopEvery: Infinity,
     symptom: /was acknowledged/,
   },
   'replays lines that are in the history': {
-    file: 'store/file-store/files/history-file.js',
-    text: 'await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known));',
-    bug: 'await this.#append(recordPath, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
+    file: 'store/file-store/files/history-file.ts',
+    text: 'await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known))',
+    by: 'await this.#append(recordPath, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
     loads: [[620, 800]],
     stopEvery: 2,
     symptom: /^history .* is there twice$/,
   },
   'drops the journal before the files are written': {
-    file: 'store/file-store/write-behind.js',
-    text: 'const next = taken.values();',
-    bug: `await this.#journal.dropBefore(before);
+    file: 'store/file-store/write-behind.ts',
+    text: 'const next = taken.values()',
+    by: `await this.#journal.dropBefore(before);
       await new Promise((resolve) => setTimeout(resolve, 400));
       const next = taken.values();`,
     loads: [[620, 800]],
@@ -72,10 +65,10 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'keeps pushes anew after it made those before void': {
-    file: 'store/file-store/write-behind.js',
-    text: "await this.#journal.append(() => failed.map(keepAnew).join(''));",
-    bug: `{
-        const { journalLine } = await import('./wal/read-journal.js');
+    file: 'store/file-store/write-behind.ts',
+    text: "await this.#journal.append(() => failed.map(keepAnew).join(''))",
+    by: `{
+        const { journalLine } = await import('./wal/read-journal.ts');
         const entries = failed.map((each) => JSON.parse(keepAnew(each).slice(9)));
         const voids = entries.map(({ folder, file }) => journalLine(JSON.stringify({ folder, file }))).join('');
         await this.#journal.append(() => voids);
@@ -88,35 +81,21 @@ export const mutants: Record<string, Mutant> = {
     symptom: /was acknowledged/,
   },
   'gives a new user what was pushed for a deleted one': {
-    file: 'store/file-store/file-store.js',
-    text: 'await this.#journal.append(() => voidLine(folder));',
-    bug: '',
+    file: 'store/file-store/file-store.ts',
+    text: 'await this.#journal.append(() => voidLine(folder))',
+    by: '',
     loads: [[300, 480]],
     stopEvery: Infinity,
     symptom: /was never pushed$/,
   },
   'acknowledges a new key before it is written': {
-    file: 'store/file-store/user-files.js',
-    text: "await this.#write(folder, { ...rest, 'x-auth-key': key }, raise(account));",
-    bug: `const next = formatAuth({ ...rest, 'x-auth-key': key }, raise(account));
+    file: 'store/file-store/user-files.ts',
+    text: "await this.#write(folder, { ...rest, 'x-auth-key': key }, raise(account))",
+    by: `const next = formatAuth({ ...rest, 'x-auth-key': key }, raise(account));
       this.#set(folder, next, statSync(join(folder, authFile)));
       setTimeout(() => void replaceFile(join(folder, authFile), next).catch(() => undefined), 400);`,
     loads: [[250, 400]],
     stopEvery: Infinity,
     symptom: /^log-in of /,
   },
-}
-
-/** Makes a project in the folder whose build has the bug; resolves to its launcher. */
-export async function makeMutant(folder: string, { file, text, bug }: Mutant): Promise<string> {
-  await mkdir(folder)
-  for (const name of ['bin', 'dist', 'package.json']) {
-    await cp(join(project, name), join(folder, name), { recursive: true })
-  }
-  await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
-  const path = join(folder, 'dist', file)
-  const parts = (await readFile(path, 'utf8')).split(text)
-  if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, not once: ${text}`)
-  await writeFile(path, parts.join(bug))
-  return join(folder, 'bin', 'kss.cjs')
 }

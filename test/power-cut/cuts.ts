@@ -7,9 +7,10 @@ import { extremes, stateAfter } from './disk-states.ts'
 import { check, collectStates, pick, type State } from './explore.ts'
 import { collectAsked } from './marks.ts'
 import { Oracle } from './oracle.ts'
+import type { Mutant } from '../own-build.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Tree } from './recorded-disk.ts'
-import { copyStore, readTree, record, whyNoTrace, type Mutant, type Session } from './record.ts'
+import { buildWorkload, readTree, record, whyNoTrace, type Session } from './record.ts'
 
 /** `npm run test:power-cut`: every state, more samples, and other ones each time. */
 export const thorough = process.argv.includes('--thorough')
@@ -45,7 +46,8 @@ export function newRandom(t: Test): Random {
 
 export interface Recording {
   folder: string
-  module: string
+  /** The path of the workload. */
+  program: string
   oracle: Oracle
   random: Random
   states: State[]
@@ -61,13 +63,13 @@ export interface Plan {
 /** Records the sessions on a new state directory, and collects the states that cuts may leave. */
 export async function recordCuts(t: Test, { sessions, samples, mutant }: Plan): Promise<Recording> {
   const folder = await newFolder(t)
-  const module = await copyStore(join(folder, 'build'), mutant)
-  const disk = await record(folder, module, sessions)
+  const program = await buildWorkload(join(folder, 'build'), mutant)
+  const disk = await record(folder, program, sessions)
   const real = await readTree(join(folder, 'state'))
   t.same(listed(stateAfter(disk, Infinity, extremes['everything']!)), listed(real), 'the trace tells all')
   const random = newRandom(t)
   const states = collectStates(disk, thorough ? samples * 5 : samples, random)
-  return { folder, module, oracle: new Oracle(collectAsked(disk.marks)), random, states }
+  return { folder, program, oracle: new Oracle(collectAsked(disk.marks)), random, states }
 }
 
 /** What is wrong after a start on these states, at most `most` of them. */

@@ -8,10 +8,10 @@ t.test('whatever a power cut leaves, a start finds all that was acknowledged', t
   t.same(await checkCuts(t, recording, 500), [])
 
   t.test('also when the power is cut again during that start', async (t) => {
-    const { folder, module, oracle, random, states } = recording
+    const { folder, program, oracle, random, states } = recording
     const first = pick(states, thorough ? 100 : 12, random)
     const trees = first.map(({ tree }) => tree)
-    const disks = await recordRecoveries(folder, module, trees)
+    const disks = await recordRecoveries(folder, program, trees)
     let checked = 0
     for (const [number, disk] of disks.entries()) {
       const second = pick(collectStates(disk, 1, random), thorough ? Infinity : 15, random)

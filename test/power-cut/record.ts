@@ -1,13 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import ts from 'typescript'
+import { buildOwn, type Mutant } from '../own-build.ts'
 import { RecordedDisk, type Tree } from './recorded-disk.ts'
 import { parseTrace, type Call } from './trace.ts'
 
 const run = promisify(execFile)
-const project = join(import.meta.dirname, '..', '..')
 
 /** What changes files, and what the model would have to know if it were used. */
 const calls = [
@@ -26,37 +25,11 @@ export function whyNoTrace(): string | undefined {
   return status === 0 ? undefined : 'strace may not trace a process on this machine'
 }
 
-/** A change of the compiled store. */
-export interface Mutant {
-  name: string
-  /** In dist/. */
-  file: string
-  /** Stands in the file exactly once. */
-  text: string
-  by: string
-}
-
-/** A copy of the compiled store, in a new folder; resolves to the path of its module. */
-export async function copyStore(folder: string, mutant?: Mutant): Promise<string> {
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-  await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
-  await cp(join(project, 'dist'), join(folder, 'dist'), { recursive: true })
-  if (mutant) {
-    const path = join(folder, 'dist', mutant.file)
-    const parts = (await readFile(path, 'utf8')).split(mutant.text)
-    if (parts.length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has this ${parts.length - 1} times`)
-    await writeFile(path, parts.join(mutant.by))
-  }
-  const workload = await transpile(join(import.meta.dirname, 'workload.ts'))
-  await writeFile(join(folder, 'workload.js'), workload.replace('../store/by-name.ts', './by-name.js'))
-  await writeFile(join(folder, 'by-name.js'), await transpile(join(import.meta.dirname, '..', 'store', 'by-name.ts')))
-  return join(folder, 'dist', 'store', 'file-store', 'file-store.js')
-}
-
-async function transpile(path: string): Promise<string> {
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ESNext }
-  return ts.transpileModule(await readFile(path, 'utf8'), { compilerOptions }).outputText
+/** Builds the workload, with the store in it, into a new folder; resolves to the path of the program. */
+export async function buildWorkload(folder: string, mutant?: Mutant): Promise<string> {
+  const workload = 'test/power-cut/workload.ts'
+  const { modules } = await buildOwn(folder, [workload], mutant)
+  return modules[workload]!
 }
 
 /** A run of the workload: what it does, and what strace does to it. */
@@ -66,13 +39,13 @@ export interface Session {
 }
 
 /** Uses a new state directory, in one session after the other, and resolves to what happened to the disk. */
-export async function record(folder: string, module: string, sessions: Session[]): Promise<RecordedDisk> {
+export async function record(folder: string, program: string, sessions: Session[]): Promise<RecordedDisk> {
   const dir = join(folder, 'state')
   await mkdir(dir, { recursive: true })
   const disk = new RecordedDisk(dir, join(folder, 'marks'))
   let firstLine = 1
   for (const { part, injected } of sessions) {
-    const trace = await traceWorkload(folder, module, [part, dir], injected)
+    const trace = await traceWorkload(folder, program, [part, dir], injected)
     disk.play(parseTrace(trace, firstLine))
     firstLine += trace.split('\n').length
   }
@@ -80,10 +53,10 @@ export async function record(folder: string, module: string, sessions: Session[]
 }
 
 /** Recovers each state, one after the other, and resolves to what happened to each one's disk. */
-export async function recordRecoveries(folder: string, module: string, states: Tree[]): Promise<RecordedDisk[]> {
+export async function recordRecoveries(folder: string, program: string, states: Tree[]): Promise<RecordedDisk[]> {
   const dirs = states.map((_, number) => join(folder, `state-${number}`))
   for (const [number, state] of states.entries()) await writeTree(dirs[number]!, state)
-  const recorded: Call[] = parseTrace(await traceWorkload(folder, module, ['recover', ...dirs]), 1)
+  const recorded: Call[] = parseTrace(await traceWorkload(folder, program, ['recover', ...dirs]), 1)
   return states.map((state, number) => {
     const disk = new RecordedDisk(dirs[number]!, join(folder, 'marks'), state)
     disk.play(recorded)
@@ -108,15 +81,14 @@ export async function readTree(dir: string): Promise<Tree> {
 
 async function traceWorkload(
   folder: string,
-  module: string,
+  program: string,
   [part = '', ...dirs]: string[],
   injected?: string,
 ): Promise<string> {
   const log = join(folder, 'trace')
-  const program = join(module, '..', '..', '..', '..', 'workload.js')
   const inject = injected === undefined ? [] : ['-e', `inject=${injected}`]
   const args = [...options, ...inject, '-o', log, process.execPath, program]
-  const running = run('strace', [...args, module, join(folder, 'marks'), part, ...dirs], { env: environment(injected) })
+  const running = run('strace', [...args, join(folder, 'marks'), part, ...dirs], { env: environment(injected) })
   // One that is killed on purpose.
   await (injected !== undefined ? running.catch(() => undefined) : running)
   return await readFile(log, 'utf8')

@@ -1,17 +1,16 @@
-// Run by record.ts as a program of its own, on the compiled store.
+// Run by record.ts as a program of its own, with the store bundled in.
 import { openSync, writeSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FileStore as Store } from '../../src/store/file-store/file-store.ts'
+import { FileStore } from '../../src/store/file-store/file-store.ts'
 import type { Act, Mark } from './marks.ts'
 import { byName } from '../store/by-name.ts'
 
-const [module = '', marksPath = '', part = '', ...dirs] = process.argv.slice(2)
-const { FileStore } = (await import(module)) as { FileStore: typeof Store }
+const [marksPath = '', part = '', ...dirs] = process.argv.slice(2)
 const marks = openSync(marksPath, 'a')
 
-const open = (dir: string): Promise<Store> => FileStore.open({ dir, history: true, onDamage: () => undefined })
+const open = (dir: string): Promise<FileStore> => FileStore.open({ dir, history: true, onDamage: () => undefined })
 const mark = (line: Mark): unknown => writeSync(marks, `${JSON.stringify(line)}\n`)
 
 /** Says in the trace what is asked for, and what was answered. */
@@ -31,13 +30,13 @@ function isNotStale(error: unknown): false {
 
 /** What the devices of one account do. `life` tells accounts apart that had the name one after the other. */
 class Reader {
-  readonly #store: Store
+  readonly #store: FileStore
   readonly #username: string
   readonly #life: string
   #version = 0
   #pushes: number
 
-  constructor(store: Store, username: string, life = '1', pushes = 0) {
+  constructor(store: FileStore, username: string, life = '1', pushes = 0) {
     this.#pushes = pushes
     this.#store = store
     this.#username = username
@@ -105,7 +104,7 @@ async function live(dir: string): Promise<void> {
 }
 
 /** A user whose history cannot be written for a while: the journal keeps the pushes anew with each try. */
-async function pushBlocked(store: Store, dir: string): Promise<void> {
+async function pushBlocked(store: FileStore, dir: string): Promise<void> {
   const eve = new Reader(store, 'eve')
   await eve.create()
   const obstacle = join(dir, 'eve', 'history')
