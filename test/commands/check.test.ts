@@ -273,7 +273,8 @@ for (const { what, files = {}, make, found, left = [] } of [...damages.folders, 
 
 t.test('a check of a folder that no kss has changes nothing at all', async (t) => {
   const dir = await stateFolder(t)
-  await writeFile(join(dir, 'alice', 'abc.json'), '{', { mode: 0o644 })
+  await writeFile(join(dir, 'alice', 'abc.json'), '{')
+  await chmod(join(dir, 'alice', 'abc.json'), 0o644)
   await writeFile(join(dir, '.tmp-1'), 'x')
   await mkdir(join(dir, '.journal'), { recursive: true, mode: 0o700 })
   await writeFile(join(dir, '.journal', '0000000007.log'), `${push('p9', 'new', 'alice')}torn`, { mode: 0o600 })

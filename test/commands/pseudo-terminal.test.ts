@@ -23,7 +23,8 @@ async function type(
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number; shown: string }> {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
-  const command = [process.execPath, launcher, ...args].map((word) => `'${word}'`).join(' ')
+  // exec: a shell that waits for kss would be ended by Ctrl+C itself, with its own exit code.
+  const command = `exec ${[process.execPath, launcher, ...args].map((word) => `'${word}'`).join(' ')}`
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     env: { ...clean, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
