@@ -1,4 +1,5 @@
 import { lstatSync, type Stats } from 'node:fs'
+import { dirname } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { unlessAbsent } from '../../error-code.ts'
 import { openTrusted } from '../../trusted-file.ts'
@@ -27,9 +28,17 @@ export type Parse<T> = (text: string, stats: Stats, path: string) => T | undefin
  */
 export class FileCache<T extends object> {
   readonly #parse: Parse<T>
-  readonly #entries = new LRUCache<string, Entry<T>>({ maxSize: maxBytes })
+  readonly #entries = new LRUCache<string, Entry<T>>({
+    maxSize: maxBytes,
+    dispose: ({ path }, key) => this.#removeFromFolder(path, key),
+  })
   /** Keys without a file, apart: names that strangers make up must not push out what is there. */
-  readonly #absent = new LRUCache<string, Entry<T>>({ max: mostAbsent })
+  readonly #absent = new LRUCache<string, Entry<T>>({
+    max: mostAbsent,
+    dispose: ({ path }, key) => this.#removeFromFolder(path, key),
+  })
+  /** The keys of each folder's files: to forget a folder must not take longer the more accounts there are. */
+  readonly #folders = new Map<string, Set<string>>()
   readonly #reads = new Map<string, Promise<T | undefined>>()
   /** How often something was forgotten. */
   #deletions = 0
@@ -61,12 +70,14 @@ export class FileCache<T extends object> {
     this.#forget(key)
     if (value === undefined) this.#absent.set(key, entry)
     else this.#entries.set(key, entry, { size: 200 + key.length + path.length + (stats?.size ?? 0) })
+    this.#addToFolder(path, key)
   }
 
   /** Notes what is not in the file yet: until `set` tells that it is, nobody looks at the disk. */
   hold(key: string, path: string, value: T): void {
     this.#forget(key)
     this.#entries.set(key, { path, value, identity: '', checked: Infinity }, { size: 1000 })
+    this.#addToFolder(path, key)
   }
 
   delete(key: string): void {
@@ -74,12 +85,31 @@ export class FileCache<T extends object> {
     this.#forget(key)
   }
 
-  /** Forgets every key that begins so. */
-  deleteAll(prefix: string): void {
+  /** Forgets all files of a folder. */
+  deleteFolder(folder: string): void {
     this.#deletions += 1
-    for (const key of [...this.#entries.keys(), ...this.#absent.keys()]) {
-      if (key.startsWith(prefix)) this.#forget(key)
-    }
+    for (const key of this.#folders.get(folder) ?? []) this.#forget(key)
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#deletions += 1
+    this.#entries.clear()
+    this.#absent.clear()
+  }
+
+  #addToFolder(path: string, key: string): void {
+    const folder = dirname(path)
+    const keys = this.#folders.get(folder)
+    if (keys) keys.add(key)
+    else this.#folders.set(folder, new Set([key]))
+  }
+
+  #removeFromFolder(path: string, key: string): void {
+    const folder = dirname(path)
+    const keys = this.#folders.get(folder)
+    keys?.delete(key)
+    if (keys?.size === 0) this.#folders.delete(folder)
   }
 
   #forget(key: string): void {

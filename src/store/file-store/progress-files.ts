@@ -125,7 +125,7 @@ export class ProgressFiles {
 
   /** Reads the folder's files anew: they are another account's. */
   clearCache(folder: string): void {
-    this.#files.deleteAll(folder + sep)
+    this.#files.deleteFolder(folder)
     this.#history.forget(folder)
   }
 

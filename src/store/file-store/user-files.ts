@@ -137,7 +137,7 @@ export class UserFiles {
 
   /** Looks at the disk again: somebody else changed files. */
   forget(): void {
-    this.#files.deleteAll('')
+    this.#files.clear()
   }
 
   async #write(folder: string, fields: Record<string, unknown>, account: Account): Promise<void> {
