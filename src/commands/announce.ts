@@ -6,8 +6,12 @@ import type { Config } from '../config.ts'
 import { readVersion } from '../version.ts'
 import type { CommandLine } from '../command-line.ts'
 
+/** Users that a start counts: in a folder of more than that it would take long. */
+export const mostCounted = 10_000
+
 /** What a start found. */
 export interface Announced {
+  /** Over `mostCounted`: there are more than that. */
   users: number
   /** Whether anybody can sign up. */
   isOpen: boolean
@@ -21,7 +25,8 @@ export function announce(config: Config, { users, isOpen, kss }: Announced, logg
   const version = readVersion()
   if (!stdout.isTTY) {
     const registration = isOpen ? 'open' : 'closed'
-    logger.info({ version, pid: process.pid, addresses, dir, users, registration }, 'listening')
+    const counted = users > mostCounted ? `more than ${mostCounted}` : users
+    logger.info({ version, pid: process.pid, addresses, dir, users: counted, registration }, 'listening')
     return
   }
   const registration = isOpen
@@ -30,10 +35,15 @@ export function announce(config: Config, { users, isOpen, kss }: Announced, logg
   stdout.write(`kss ${version} is running. Stop it with Ctrl+C.
 
 ${isLoopback(config.KSS_HOST) ? unreachable(config) : whatToType(addresses)}
-Data folder:   ${dir} (${users === 1 ? '1 user' : `${users} users`})
+Data folder:   ${dir} (${countOf(users)})
 Registration:  ${registration}
 
 `)
+}
+
+function countOf(users: number): string {
+  if (users > mostCounted) return `more than ${mostCounted.toLocaleString('en')} users`
+  return users === 1 ? '1 user' : `${users} users`
 }
 
 function whatToType(addresses: string[]): string {

@@ -6,9 +6,10 @@ import type { Config } from '../config.ts'
 import { createLogger, type Log } from '../log.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
 import { FileStore } from '../store/file-store/file-store.ts'
+import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { removeTemps } from '../control/remove-temps.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
-import { announce } from './announce.ts'
+import { announce, mostCounted } from './announce.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
 import type { CommandLine } from '../command-line.ts'
 import { prepareFormat } from '../control/state-format.ts'
@@ -56,7 +57,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { port } = app.server.address() as AddressInfo
   // Warnings come before what it says on a terminal.
   await log.flush()
-  announce({ ...config, KSS_PORT: port }, { users: (await store.listUsers()).length, isOpen, kss }, logger)
+  announce({ ...config, KSS_PORT: port }, { users: await countUserFolders(dir, mostCounted), isOpen, kss }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   const stop = async (signal?: string): Promise<void> => {
     logger.info({ signal }, 'stopping')

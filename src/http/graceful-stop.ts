@@ -1,17 +1,21 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import { ProtocolError } from '../kosync/protocol-error.ts'
 
 /** Milliseconds that what is in flight gets; then its connections are cut. */
 const patience = 5000
 
+/** Seconds after which a client may ask again: a restart takes less. */
+const retryAfter = 10
+
 /**
  * Makes app.close() stop taking connections, finish what is in flight and cut all others: to Node a connection that
- * never said anything is not idle, and would hold up the stop. The returned function tells whether app.close() was called.
+ * never said anything is not idle, and would hold up the stop. A request that still comes in gets 503.
  */
-export function stopGracefully(app: FastifyInstance): () => boolean {
+export function stopGracefully(app: FastifyInstance): void {
   /** Each open connection's newest response; the older ones are finished before it. */
   const responses = new Map<Socket, ServerResponse | undefined>()
   let stopping = false
@@ -20,7 +24,12 @@ export function stopGracefully(app: FastifyInstance): () => boolean {
     responses.set(socket, undefined)
     socket.once('close', () => responses.delete(socket))
   })
-  app.server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => responses.set(socket, response))
+  app.addHook('onRequest', (request, reply, done) => {
+    const { socket } = request.raw
+    // Not one of app.inject.
+    if (responses.has(socket)) responses.set(socket, reply.raw)
+    done(stopping ? new ProtocolError('unavailable', retryAfter) : undefined)
+  })
   app.addHook('preClose', async () => {
     stopping = true
     app.server.close()
@@ -30,5 +39,4 @@ export function stopGracefully(app: FastifyInstance): () => boolean {
     }
     app.server.closeAllConnections()
   })
-  return () => stopping
 }

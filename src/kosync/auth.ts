@@ -1,24 +1,23 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest, RouteGenericInterface } from 'fastify'
-import { Authenticator, type Adopt } from '../accounts/authenticator.ts'
+import { Authenticator } from '../accounts/authenticator.ts'
 import { readCredentials } from './credentials.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { KeyHasher, type KeyHasherOptions } from '../accounts/key-hasher.ts'
 import { Limits, type LimitOptions } from '../accounts/limits.ts'
 import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
 import type { Account, Store } from '../store/store.ts'
+import type { Upstream } from '../upstream.ts'
 
-export interface AuthOptions extends KeyHasherOptions, LimitOptions {}
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The account that the credentials were verified for; null before that, and where no log-in is needed. */
+    account: Account | null
+  }
+}
 
-/** Told of each request whose credentials are right, before its body is read. */
-export type OnAuthorized = (request: FastifyRequest, reply: FastifyReply) => void
-
-/** What Auth is made of. */
-export interface AuthParts {
-  store: Store
-  logger: FastifyBaseLogger
-  auth: AuthOptions
-  adopt?: Adopt | undefined
-  onAuthorized?: OnAuthorized
+export interface AuthOptions extends KeyHasherOptions, LimitOptions {
+  /** Asked about whom the store does not know. */
+  upstream?: Upstream | undefined
 }
 
 type Done = (error?: Error) => void
@@ -42,15 +41,13 @@ export class Auth {
   readonly #hasher: KeyHasher
   readonly #limits: Limits
   readonly #authenticator: Authenticator
-  readonly #onAuthorized: OnAuthorized | undefined
 
-  constructor({ store, logger, auth, adopt, onAuthorized }: AuthParts) {
+  constructor(store: Store, logger: FastifyBaseLogger, { upstream, ...options }: AuthOptions) {
     this.#store = store
-    this.#hasher = new KeyHasher(auth)
-    this.#limits = new Limits(auth)
+    this.#hasher = new KeyHasher(options)
+    this.#limits = new Limits(options)
     const [hasher, limits] = [this.#hasher, this.#limits]
-    this.#authenticator = new Authenticator({ store, logger, hasher, limits, adopt })
-    this.#onAuthorized = onAuthorized
+    this.#authenticator = new Authenticator({ store, logger, hasher, limits, upstream })
   }
 
   /**
@@ -121,14 +118,12 @@ export class Auth {
     }
     const authorized = (account: Account): void => {
       request.account = account
-      this.#onAuthorized?.(request, reply)
       done()
     }
-    const attempt = { ...credentials, address: request.ip, whenUnknown }
+    const attempt = { ...credentials, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
     const verified = this.#authenticator.verify(attempt)
     if (verified instanceof Promise) {
       request.note = { user: credentials.username }
-      request.checkedSince = performance.now()
       verified.then(authorized, done)
     } else authorized(verified)
   }

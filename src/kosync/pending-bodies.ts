@@ -1,8 +1,8 @@
-import type { FastifyRequest, preParsingHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { clientOf } from '../client-address.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { ErrorName } from './protocol.ts'
-import { isV1 } from './errors.ts'
+import { isV1 } from './users.ts'
 
 /** Many times what a household registers at once. */
 const maxPending = 20
@@ -11,13 +11,14 @@ const maxPending = 20
 const retryAfter = 10
 
 /**
- * A preParsing hook for requests without a log-in, which are registrations. It limits how many of them may wait for their
- * body or for their answer after it came late, for one client. The next one is refused at once.
+ * Limits how many requests without a log-in, which are registrations, may wait for their body or for their answer after
+ * it came late, for one client. The next one is refused at once.
  */
-export function createPendingBodies(): preParsingHookHandler {
+export function limitPendingBodies(app: FastifyInstance): void {
   const pending = new Map<string, number>()
-  return (request, { raw: response }, _payload, done) => {
-    const { raw, ip } = request
+  // After the log-in, and before the body.
+  app.addHook('preParsing', (request, { raw: response }, _payload, done) => {
+    const { account, method, raw, ip } = request
     const check = (): void => {
       const client = clientOf(ip)
       const count = pending.get(client) ?? 0
@@ -34,9 +35,10 @@ export function createPendingBodies(): preParsingHookHandler {
         done()
       }
     }
+    if (account || method === 'GET' || method === 'HEAD') done()
     // A body that came with the headers is whole only when Node has read on.
-    setImmediate(check)
-  }
+    else setImmediate(check)
+  })
 }
 
 /** As for every registration that a limit refuses. @see PROTOCOL.md §2, code 2007 */

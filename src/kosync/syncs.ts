@@ -12,24 +12,14 @@ import {
   type Progress,
   type Push,
 } from './protocol.ts'
-import type { Account, Now, Store } from '../store/store.ts'
-
-/**
- * The record that somebody else has of a document of the account, whose key is known now; undefined when there is none.
- * `spentMs` is how long the reader has waited. Rejects with `unavailable` when that cannot be said.
- */
-export type FindMissing = (
-  account: Account,
-  key: string,
-  document: string,
-  spentMs: number,
-) => Promise<Progress | undefined>
+import type { Now, Store } from '../store/store.ts'
+import type { Upstream } from '../upstream.ts'
 
 export interface SyncsOptions {
   store: Store
   auth: Auth
   /** Asked for documents that the store has no record of. */
-  findMissing?: FindMissing | undefined
+  upstream?: Upstream | undefined
   /** Milliseconds since 1970. */
   now: () => number
 }
@@ -38,7 +28,7 @@ export interface SyncsOptions {
 const shortId = 8
 
 /** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
-export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, findMissing, now }) => {
+export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, upstream, now }) => {
   app.put<{ Body: Push }>('/syncs/progress', {
     schema: { body: push, response: { 200: pushReply } },
     ...auth.authenticated<{ Body: Push }>(async (account, request) => {
@@ -55,9 +45,8 @@ export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth
       const document = request.params['*']
       const record = store.getProgress(account, document)
       if (!record || record instanceof Promise) {
-        const since = request.checkedSince || performance.now()
         const ask = (): Missing =>
-          findMissing?.(account, readCredentials(request.headers)!.key, document, performance.now() - since)
+          upstream?.fetchProgress(account, readCredentials(request.headers)!.key, document, reply.elapsedTime)
         return textOrElse(record, ask)
       }
       // Not returned: Fastify would listen for the end of a reply that it was given back.

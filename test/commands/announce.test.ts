@@ -38,6 +38,7 @@ for (const [host, expected] of [
 
 for (const [users, isOpen, expected] of [
   [1, true, /\(1 user\)\nRegistration: +open; once all have signed up, close it: npx kss registration close\n/],
+  [10_001, true, /\(more than 10,000 users\)\n/],
   [2, false, /\(2 users\)\nRegistration: +closed; to let somebody in: npx kss invite NAME\n/],
 ] as const) {
   t.test(`a terminal shows what to type, the folder, ${users} and whether registration is open`, async (t) => {

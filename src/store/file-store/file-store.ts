@@ -12,6 +12,7 @@ import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
 import { readJournal, syncJournal } from './wal/read-journal.ts'
 import { oncePerMinute } from './retry.ts'
+import { removeTempsInside } from './files/left-over-temps.ts'
 import { RegistrationFile } from './files/registration-file.ts'
 import type { Account, NewUser, Now, Quota, Registration, Store, User } from '../store.ts'
 import { Turns } from '../../turns.ts'
@@ -79,6 +80,7 @@ export class FileStore implements Store {
       options.onDamage(error)
     }
     await store.#replay(dir, entries)
+    for (const name of new Set(entries.map((entry) => entry.folder))) await store.#removeTemps(join(dir, name))
     try {
       // Now, so that the first push does not wait for it.
       const { before } = await journal.rotate(() => undefined)
@@ -96,6 +98,15 @@ export class FileStore implements Store {
       // Also for an account that is gone: its name may be given again.
       this.#progress.notePushes(join(dir, folder))
       if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), kept)
+    }
+  }
+
+  /** A crash leaves temps in the folders that its log names: at a million accounts nobody looks into all of them. */
+  async #removeTemps(folder: string): Promise<void> {
+    try {
+      for (const each of [folder, join(folder, 'history')]) await removeTempsInside(each)
+    } catch (error) {
+      this.#onDamage(error)
     }
   }
 

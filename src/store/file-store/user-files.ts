@@ -11,19 +11,21 @@ import { FileCache } from './file-cache.ts'
 import { toFileName } from './files/file-name.ts'
 import { listStoredUsers } from './files/list-users.ts'
 import { FolderReplaced } from './opened-folder.ts'
-import { listsRawName } from './files/raw-names.ts'
+import { RawUserFolders } from './files/raw-names.ts'
 import type { Account, NewUser, Now, Quota } from '../store.ts'
 
 /** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
 export class UserFiles {
   readonly #dir: string
   readonly #identity: string
+  readonly #raw: RawUserFolders
   readonly #ids = new AccountIds()
   readonly #files = new FileCache<StoredUser>((text, stats, path) => this.#ids.identify(parseUser(text, stats, path)))
 
   constructor(dir: string) {
     this.#dir = dir
     this.#identity = identity(statSync(dir))
+    this.#raw = new RawUserFolders(dir)
   }
 
   /** Undefined when there is no such user; rejects with DamagedFile when auth.json holds no credential. */
@@ -154,9 +156,7 @@ export class UserFiles {
   async #read(username: string): Promise<StoredUser | undefined> {
     const user = await this.#files.get(username, this.#path(toFileName(username)))
     if (user?.username === username) return user
-    const raw = (await listsRawName(this.#dir, username))
-      ? await this.#files.get(username, this.#path(username))
-      : undefined
+    const raw = (await this.#raw.has(username)) ? await this.#files.get(username, this.#path(username)) : undefined
     if (raw?.username === username) return raw
     try {
       await this.checkFolder()

@@ -219,13 +219,25 @@ t.test('more documents than the disk can take wait, and are refused when it fail
 
 t.test('temps and folders that go while temps are removed do no harm', async (t) => {
   const { dir, disk } = await open(t)
-  await writeFile(join(dir, 'ann', '.tmp-live'), '')
+  await writeFile(join(dir, '.tmp-live'), '')
   await writeFile(join(dir, '.tmp-old'), '')
   disk.fail('stat', /\.tmp-live$/, 'ENOENT')
-  disk.fail('readdir', /history$/, 'ENOENT')
   await removeTemps(dir, Date.now() + 60_000)
-  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['.tmp-live', 'abc.json', 'auth.json', 'history'])
-  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+  t.same((await readdir(dir)).toSorted(), ['.journal', '.tmp-live', 'ann'])
+})
+
+t.test('a temp of a crash that cannot be removed is told, and keeps nothing from its start', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
+  const crashed = `${dir}-crashed`
+  await cp(dir, crashed, { recursive: true })
+  await writeFile(join(crashed, 'ann', '.tmp-old'), '')
+  disk.fail('rm', /\.tmp-old$/, 'EIO')
+  const damage: unknown[] = []
+  const next = await FileStore.open({ dir: crashed, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage, [{ code: 'EIO' }])
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
+  await next.close()
 })
 
 t.test('pushes are kept when the disk can not even say whether their folder is there', async (t) => {

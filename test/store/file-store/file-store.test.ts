@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../../src/store/file-store/file-store.ts'
@@ -417,13 +417,35 @@ t.test('temps of a crash are removed, those of now are not', async (t) => {
   const dir = t.testdir({
     '.tmp-old': { 'auth.json': '{}' },
     '.lock-x': '',
-    ann: { 'auth.json': '{}', '.tmp-old': '', '.tmp-new': '' },
+    '.tmp-new': '',
+    '.backups': { '.tmp-old': '' },
+    ann: { 'auth.json': '{}' },
   })
   const old = new Date(Date.now() - 60_000)
   await utimes(join(dir, '.tmp-old'), old, old)
-  await utimes(join(dir, 'ann', '.tmp-old'), old, old)
+  await utimes(join(dir, '.backups', '.tmp-old'), old, old)
   await removeTemps(dir, Date.now() - 30_000)
-  t.same((await readdir(dir, { recursive: true })).toSorted(), ['.lock-x', 'ann', 'ann/.tmp-new', 'ann/auth.json'])
+  t.same((await readdir(dir, { recursive: true })).toSorted(), [
+    '.backups',
+    '.lock-x',
+    '.tmp-new',
+    'ann',
+    'ann/auth.json',
+  ])
+})
+
+t.test('temps of a crash are removed from the folders that its log names', async (t) => {
+  const [dir, crashed] = ['live', 'crashed'].map((name) => join(t.testdirName, name)) as [string, string]
+  t.testdir({ live: {} })
+  const { store } = await open(t, dir)
+  await store.createUser({ username: 'ann', key: 'K' })
+  await byName(store).putProgress('ann', pushed)
+  await cp(dir, crashed, { recursive: true })
+  await mkdir(join(crashed, 'ann', 'history'), { recursive: true })
+  for (const temp of ['ann/.tmp-old', 'ann/history/.tmp-old']) await writeFile(join(crashed, temp), '')
+  const { store: next } = await open(t, crashed)
+  t.match(await byName(next).getProgress('ann', 'abc'), pushed)
+  t.notOk((await readdir(crashed, { recursive: true })).some((name) => name.includes('.tmp-')))
 })
 
 t.test('what was pushed before a flush is in its files after it, while pushes go on', async (t) => {

@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../../../durable.ts'
 import { parseObject } from '../../../damaged-file.ts'
 import { unlessAbsent } from '../../../error-code.ts'
-import { mayBeUsers } from './folder-names.ts'
+import { countUserFolders } from './folder-names.ts'
 import { readTrusted } from '../../../trusted-file.ts'
 
 /** The number of the layout of STORAGE.md §1; any change that an older kss would not understand counts it up. */
@@ -19,8 +18,7 @@ export async function readFormat(dir: string): Promise<number | undefined> {
   const path = join(dir, fileName)
   const text = await unlessAbsent(readTrusted(path))
   if (text !== undefined) return Number(parseObject(text, path)['format'])
-  const names = await readdir(dir)
-  return names.some(mayBeUsers) ? 0 : undefined
+  return (await countUserFolders(dir, 0)) > 0 ? 0 : undefined
 }
 
 /** Says that the state directory has the layout of this kss. */
