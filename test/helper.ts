@@ -5,9 +5,12 @@ import { createApp, type AppOptions } from '../src/app.ts'
 import { keyOfPassword } from '../src/kosync/credentials.ts'
 import { MemoryStore } from '../src/store/memory-store.ts'
 
+/** Cheap hashes: with the cost of a server, a busy machine would answer some of the requests of a test with 503. */
+const auth = { hashKeys: true, scryptCost: 8, loginFailuresPerMinute: 0, registrationsPerHour: 0 }
+
 /** An app on a MemoryStore unless the options say otherwise; closed with the test. */
 export function build(t: Test, options: Partial<AppOptions> = {}): FastifyInstance {
-  const app = createApp({ store: new MemoryStore(), logger: pino({ level: 'silent' }), ...options })
+  const app = createApp({ store: new MemoryStore(), logger: pino({ level: 'silent' }), auth, ...options })
   t.teardown(() => app.close())
   return app
 }
