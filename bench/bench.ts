@@ -1,4 +1,4 @@
-// npm run bench: kss beside a bare node:http server that returns the same bytes. Runs in the project's root.
+// npm run bench: kss beside a bare node:http server that looks the same records up. Runs in the project's root.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { open, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { measureRow, median, type Row, type Servers } from './measure.ts'
 import { help, readOptions, type Options } from './options.ts'
 import { killAll, memory, startGenerator, startServer, type Server } from './processes.ts'
 import { formatReport, type Report } from './report.ts'
-import { makeReaders, recordBodies, requestsOf, seed } from './seed.ts'
+import { makeReaders, recordAnswers, requestsOf, seed } from './seed.ts'
 
 type Readers = ReturnType<typeof makeReaders>
 type Start = Servers<() => Promise<Server>>
@@ -56,16 +56,16 @@ async function runAll(options: Options, folder: string): Promise<Report> {
   }
 }
 
-/** Seeds a data folder, and lets bare know what kss answers then. */
+/** Seeds a data folder, and gives bare the same accounts and records. */
 async function prepare(folder: string, readers: Readers): Promise<Start> {
   note('seeding')
   const data = join(folder, 'data')
-  const bodies = join(folder, 'bodies.json')
+  const records = join(folder, 'records.json')
   const kss = () => startServer((port) => ['bin/kss.cjs', 'serve', '--port', `${port}`, '--dir', data])
-  const bare = () => startServer((port) => [sibling('bare'), `${port}`, bodies])
+  const bare = () => startServer((port) => [sibling('bare'), `${port}`, records])
   const server = await kss()
   await seed(server.port, readers)
-  await writeFile(bodies, JSON.stringify(await recordBodies(server.port, readers)))
+  await writeFile(records, JSON.stringify(await recordAnswers(server.port, readers)))
   await server.stop()
   return { kss, bare }
 }

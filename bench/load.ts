@@ -9,7 +9,10 @@ export interface Load {
   /** Sent in turn, by whichever connection is free. */
   requests: string[]
   connections: number
+  /** After which no request is sent any more. */
   seconds: number
+  /** How many requests are sent at most. */
+  count?: number
 }
 
 export interface LoadResult {
@@ -31,14 +34,15 @@ process.on('message', (load: Load) => {
   )
 })
 
-async function run({ port, requests, connections, seconds }: Load): Promise<LoadResult> {
+async function run({ port, requests, connections, seconds, count = Infinity }: Load): Promise<LoadResult> {
   const links = await Promise.all(Array.from({ length: connections }, () => openLink(port)))
   const bytes = requests.map((request) => Buffer.from(request, 'latin1'))
   const latencies: number[] = []
   const start = performance.now()
   const deadline = start + seconds * 1000
   let at = 0
-  const next = (): Buffer | undefined => (performance.now() < deadline ? bytes[at++ % bytes.length] : undefined)
+  const next = (): Buffer | undefined =>
+    at < count && performance.now() < deadline ? bytes[at++ % bytes.length] : undefined
   const tooLong = setTimeout(() => links[0]?.fail(new Error('No answer')), (seconds + patience) * 1000)
   try {
     await Promise.all(links.map((link) => link.drive(next, latencies)))

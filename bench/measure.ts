@@ -1,7 +1,7 @@
 import { compareAnswers } from './answer.ts'
 import type { Load, LoadResult } from './load.ts'
 import type { Operation, Options } from './options.ts'
-import { cpuSeconds, type Server } from './processes.ts'
+import { mainThreadSeconds, type Server } from './processes.ts'
 
 export interface Servers<T = Server> {
   kss: T
@@ -14,9 +14,9 @@ export interface Figures {
   /** Milliseconds. */
   p50: number
   p99: number
-  /** Microseconds of all the server's threads; undefined where there is no /proc. */
+  /** CPU microseconds of the server's main thread; undefined where there is no /proc. */
   cpuPerRequest?: number | undefined
-  /** Of one core, the share that the server used. */
+  /** Of one core, the share that this thread used. */
   busy?: number | undefined
 }
 
@@ -26,7 +26,7 @@ export interface Row extends Servers<Figures> {
   /** kss to bare in requests/s: the median of the rounds, the least and the greatest. */
   ratio: number
   ratios: [number, number]
-  /** bare to kss in CPU time a request, so that 1 is as good as bare here too. */
+  /** kss to bare in CPU time per request: the median of the rounds. */
   cpuRatio?: number | undefined
 }
 
@@ -40,12 +40,11 @@ export async function measureRow(
   { servers: { kss, bare }, generate, options }: { servers: Servers; generate: Generate; options: Options },
 ): Promise<Row> {
   await compareAnswers([kss.port, bare.port], requests[0] ?? '')
-  const load = { requests, connections, seconds: options.warmUpSeconds }
-  for (const server of [kss, bare]) await generate({ ...load, port: server.port })
+  const load = { requests, connections }
+  for (const { port } of [kss, bare]) await generate({ ...load, port, seconds: options.warmUpSeconds })
   const rounds: Servers<Figures>[] = []
   for (let round = 0; round < options.rounds; round++) {
-    const run = (server: Server) =>
-      measureRound(server, { ...load, seconds: options.seconds, port: server.port }, generate)
+    const run = (server: Server) => measureRound(server, { ...load, ...lengthOf(options), port: server.port }, generate)
     rounds.push({ kss: await run(kss), bare: await run(bare) })
   }
   const ratios = rounds.map((round) => round.kss.requestsPerSecond / round.bare.requestsPerSecond)
@@ -56,7 +55,7 @@ export async function measureRow(
     bare: medians(rounds.map((round) => round.bare)),
     ratio: median(ratios),
     ratios: [Math.min(...ratios), Math.max(...ratios)],
-    cpuRatio: medianOf(rounds.map((round) => divide(round.bare.cpuPerRequest, round.kss.cpuPerRequest))),
+    cpuRatio: medianOf(rounds.map((round) => divide(round.kss.cpuPerRequest, round.bare.cpuPerRequest))),
   }
 }
 
@@ -66,10 +65,17 @@ export function median(values: number[]): number {
   return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle) - 1] ?? NaN)) / 2
 }
 
+/** Seconds after which a round of a fixed count ends too. */
+const longest = 60
+
+function lengthOf({ count, seconds }: Options): { seconds: number; count?: number } {
+  return count === undefined ? { seconds } : { seconds: longest, count }
+}
+
 async function measureRound({ pid }: Server, load: Load, generate: Generate): Promise<Figures> {
-  const before = cpuSeconds(pid)
+  const before = mainThreadSeconds(pid)
   const { requests, seconds, p50, p99 } = await generate(load)
-  const after = cpuSeconds(pid)
+  const after = mainThreadSeconds(pid)
   const cpu = before === undefined || after === undefined ? undefined : after - before
   return {
     requestsPerSecond: requests / seconds,

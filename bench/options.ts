@@ -7,6 +7,8 @@ export type Operation = (typeof operations)[number]
 export interface Options {
   /** Of one round. */
   seconds: number
+  /** Requests of one round, instead of seconds. */
+  count?: number
   /** Of each server, for each operation and number of connections. */
   rounds: number
   only: Operation[]
@@ -22,10 +24,12 @@ export interface Options {
 export const help = `npm run bench -- [options]
 
   --seconds <n>         length of a round (default 1)
+  --requests <n>        end a round after so many requests instead: for CPU time on a busy machine
   --rounds <n>          rounds of each server for each line of the table (default 9)
   --only <list>         of get,auth,put (default all)
   --connections <list>  (default 1,16,64)
   --json                print JSON
+  --cold-starts <n>     starts that are timed (default 7)
   --smoke               a few seconds, to see that it works; the numbers mean nothing
 `
 
@@ -38,6 +42,8 @@ export function readOptions(args: string[]): Options | undefined {
     args,
     options: {
       seconds: { type: 'string' },
+      requests: { type: 'string' },
+      'cold-starts': { type: 'string' },
       rounds: { type: 'string' },
       only: { type: 'string', default: operations.join() },
       connections: { type: 'string', default: '1,16,64' },
@@ -51,6 +57,8 @@ export function readOptions(args: string[]): Options | undefined {
   return {
     ...standard,
     seconds: positive('--seconds', values.seconds ?? `${standard.seconds}`, 60),
+    ...(values.requests !== undefined && { count: whole('--requests', values.requests, 10_000_000) }),
+    coldStarts: whole('--cold-starts', values['cold-starts'] ?? `${standard.coldStarts}`, 1000),
     rounds: whole('--rounds', values.rounds ?? `${standard.rounds}`, 1000),
     only: values.only.split(',').map(operation),
     connections: values.connections.split(',').map((text) => whole('--connections', text, 1000)),

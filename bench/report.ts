@@ -25,7 +25,7 @@ One append and flush in the data folder: ${flush.toFixed(2)} ms
 
 ${formatTable(rows)}
 
-cpu: time of all the server's threads, in microseconds a request; its ratio is bare / kss, so 1 is as good as bare.
+cpu: time of the server's main thread, in microseconds per request; its ratio is kss / bare.
 *: the bare server was idle for more than a tenth of the time, so the client, the wire or the disk shares in the
    ratio of requests/s: go by the ratio of cpu.
 

@@ -35,15 +35,20 @@ export function requestsOf(operation: Operation, readers: Reader[]): string[] {
   )
 }
 
-/** What the server answers on each path that the requests have: the bare server's memory. */
-export async function recordBodies(port: number, readers: Reader[]): Promise<Record<string, string>> {
-  const bodies: Record<string, string> = {}
-  const requests = [...requestsOf('get', readers), ...requestsOf('auth', readers.slice(0, 1)), healthRequest]
-  for (const request of requests) {
-    const [, path = ''] = request.split(' ', 2)
-    bodies[path] ??= bodyOf(await ask(port, request))
+/** What the bare server knows of each reader: the key, and the body of the answer to a GET of each document. */
+export type BareData = { username: string; key: string; records: Record<string, string> }[]
+
+/** Asks the server for all of it. */
+export async function recordAnswers(port: number, readers: Reader[]): Promise<BareData> {
+  const data: BareData = []
+  for (const reader of readers) {
+    const records: Record<string, string> = {}
+    for (const document of reader.documents) {
+      records[document] = bodyOf(await ask(port, requestOf('get', reader, document)))
+    }
+    data.push({ username: reader.username, key: reader.key, records })
   }
-  return bodies
+  return data
 }
 
 export const healthRequest = 'GET /healthcheck HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'

@@ -7,7 +7,6 @@ import type { KeyHasher } from './key-hasher.ts'
 import type { Limits } from './limits.ts'
 import type { ErrorName } from '../kosync/protocol.ts'
 import type { Account, Now, Store, User } from '../store/store.ts'
-import type { Upstream } from '../upstream.ts'
 import { VerifiedKeys } from './verified-keys.ts'
 
 /** Milliseconds for which a wrong key is known to be wrong. */
@@ -19,13 +18,23 @@ export interface Attempt extends Credentials {
   address: string
   /** The answer where there is no such account. */
   whenUnknown: ErrorName
-  /** Milliseconds since the request came. */
-  spentMs: number
 }
 
 interface Checkable extends Attempt {
   mac: string
+  /** performance.now() when the attempt came. */
+  since: number
 }
+
+/**
+ * Makes an account for somebody whom the store does not know: the user, and whether the credentials are that user's for
+ * sure; or that it made none. `spentMs` tells how long the reader has waited, `hash` gives what to store of the key.
+ */
+export type Adopt = (
+  credentials: Credentials,
+  spentMs: () => number,
+  hash: () => Promise<string>,
+) => Promise<{ user: User; isVerified: boolean } | 'refused' | 'notAsked'>
 
 export interface AuthenticatorOptions {
   store: Store
@@ -33,30 +42,30 @@ export interface AuthenticatorOptions {
   hasher: KeyHasher
   limits: Limits
   /** Asked about whom the store does not know. */
-  upstream: Upstream | undefined
+  adopt: Adopt | undefined
 }
 
 /**
  * Checks credentials against the store: a key that was verified before at once, any other one by its hash, within the
- * limits. Whom the store does not know, an upstream may know.
+ * limits. Whom the store does not know may be adopted.
  */
 export class Authenticator {
   readonly #store: Store
   readonly #logger: FastifyBaseLogger
   readonly #hasher: KeyHasher
   readonly #limits: Limits
-  readonly #upstream: Upstream | undefined
+  readonly #adopt: Adopt | undefined
   readonly #verified = new VerifiedKeys()
   readonly #checks = new Map<string, Promise<Account | undefined>>()
   /** Log-ins that failed, by a MAC of the address, the user, the key and what is stored of it. */
   readonly #wrong = new LRUCache<string, true>({ max: 20_000, ttl: wrongMs })
 
-  constructor({ store, logger, hasher, limits, upstream }: AuthenticatorOptions) {
+  constructor({ store, logger, hasher, limits, adopt }: AuthenticatorOptions) {
     this.#store = store
     this.#logger = logger
     this.#hasher = hasher
     this.#limits = limits
-    this.#upstream = upstream
+    this.#adopt = adopt
   }
 
   /**
@@ -68,7 +77,7 @@ export class Authenticator {
     const mac = this.#verified.mac(attempt.key)
     // The steady state needs no promise.
     if (user && !(user instanceof Promise) && !user.disabled && this.#verified.has(user, mac)) return user.account
-    return this.#verify(user, { ...attempt, mac })
+    return this.#verify(user, { ...attempt, mac, since: performance.now() })
   }
 
   async #verify(found: Now<User | undefined>, attempt: Checkable): Promise<Account> {
@@ -95,14 +104,14 @@ export class Authenticator {
     // A queue of pushes with an old password counts once, and costs nothing.
     if (this.#wrong.has(check)) return undefined
     const { isSuspect, end } = await this.#limits.countLogin(attempt.address, attempt.username)
-    // What the upstream left undecided counts: otherwise strangers could have it asked without end.
-    let failed = user === undefined && this.#upstream !== undefined
+    // What an adoption left undecided counts: otherwise strangers could have an upstream asked without end.
+    let failed = user === undefined && this.#adopt !== undefined
     try {
       const lane = user && !isSuspect ? 'first' : 'later'
-      const account = user ? await this.#check(user, attempt, lane) : await this.#adopt(attempt)
+      const account = user ? await this.#check(user, attempt, lane) : await this.#checkUnknown(attempt)
       failed = account === undefined
-      // An upstream may know the user by the next time.
-      if (failed && (user || !this.#upstream)) this.#wrong.set(check, true)
+      // The user may be adopted the next time.
+      if (failed && (user || !this.#adopt)) this.#wrong.set(check, true)
       return account
     } finally {
       end(failed)
@@ -110,45 +119,27 @@ export class Authenticator {
   }
 
   /** Undefined when the key is not the account's, or the account is disabled. */
-  async #check(user: User, { key, mac, spentMs }: Checkable, lane: Lane): Promise<Account | undefined> {
-    const { matches, stronger } = await this.#hasher.check(key, user.key, lane, patienceMs - spentMs)
+  async #check(user: User, { key, mac, since }: Checkable, lane: Lane): Promise<Account | undefined> {
+    const { matches, stronger } = await this.#hasher.check(key, user.key, lane, left(since))
     if (!matches || user.disabled) return undefined
     this.#verified.remember(user, mac)
     if (stronger !== undefined || user.unsaved) await this.#upgrade(user, stronger ?? user.key, mac)
     return user.account
   }
 
-  /** The account that a user of the upstream, whom the store does not know, has here now. */
-  async #adopt(attempt: Checkable): Promise<Account | undefined> {
-    const { username, key, mac, spentMs, whenUnknown } = attempt
-    const start = performance.now() - spentMs
-    const asked = whenUnknown === 'unauthorized' && (await this.#mayBeAdopted(username))
-    const known = asked ? this.#upstream?.knows({ username, key }, spentMs) : undefined
-    if (!known) {
-      await this.#hasher.checkNobody(key)
-      return undefined
-    }
-    // Not before: for a stranger that would be work for nothing.
-    if (!(await known)) return undefined
-    const left = patienceMs - (performance.now() - start)
+  /** The account of somebody who was adopted; undefined for all others. DELETE /users/me adopts nobody. */
+  async #checkUnknown(attempt: Checkable): Promise<Account | undefined> {
+    const { username, key, mac, since, whenUnknown } = attempt
     // A while in any case: what the upstream said need not be asked again.
-    const hash = await this.#hasher.hash(key, Math.max(left, 100))
-    const created = await this.#store.createUser({ username, key: hash, adopted: true })
-    const user = await this.#store.getUser(username)
-    // It is gone again.
-    if (!user) return undefined
-    // Somebody else may have the name since.
-    if (!created || user.key !== hash) return await this.#check(user, attempt, 'later')
-    this.#logger.info({ user: username }, 'an account came from the upstream')
-    this.#verified.remember(user, mac)
-    return user.account
-  }
-
-  /** Not who was removed or renamed here, nor a name that somebody is invited to. */
-  async #mayBeAdopted(username: string): Promise<boolean> {
-    if (!this.#upstream) return false
-    const { invited, removed = [] } = await this.#store.getRegistration()
-    return !invited.includes(username) && !removed.includes(username)
+    const hash = (): Promise<string> => this.#hasher.hash(key, Math.max(left(since), 100))
+    const spentMs = (): number => performance.now() - since
+    const adopted =
+      whenUnknown === 'unauthorized' && this.#adopt ? await this.#adopt({ username, key }, spentMs, hash) : 'notAsked'
+    if (adopted === 'notAsked') await this.#hasher.checkNobody(key)
+    if (typeof adopted === 'string') return undefined
+    if (!adopted.isVerified) return await this.#check(adopted.user, attempt, 'later')
+    this.#verified.remember(adopted.user, mac)
+    return adopted.user.account
   }
 
   /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */
@@ -161,6 +152,11 @@ export class Authenticator {
       this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')
     }
   }
+}
+
+/** Milliseconds that a check may wait. */
+function left(since: number): number {
+  return patienceMs - (performance.now() - since)
 }
 
 /** For the log only: a client must not be told which names there are. */

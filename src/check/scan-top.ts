@@ -79,7 +79,7 @@ function checkRegistration({ found }: Scan, { at, path }: Entry, text: string): 
       path: at,
       problem: (error as DamagedFile).reason,
       repair: 'is set aside; registration is closed',
-      advice: 'say who may register: kss registration open',
+      advice: 'decide who may register: kss registration open',
       damage: true,
       mend: async () => {
         await unlessAbsent(setAside(path))

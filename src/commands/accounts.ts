@@ -16,7 +16,7 @@ export async function findUser({ dir, store }: State, username: string): Promise
   // The account as the server knows it: its id may not be in the file yet.
   const known = user && (await store.getUser(username))
   if (known) return { ...user, account: known.account }
-  throw new CommandError(`There is no user ${username}. kss user list shows who there is.`)
+  throw new CommandError(`There is no user ${username}. See: kss user list`)
 }
 
 /** What is stored of a password that a person types. @see PROTOCOL.md §1 */

@@ -26,7 +26,10 @@ export async function createBackup(said: string | undefined, flags: StateFlags &
   const keep = flags.keep === undefined ? undefined : parseCount(flags.keep)
   if (said === '-') {
     if (stdout.isTTY) {
-      throw new CommandError('A backup is nothing for a screen: kss backup create - > kss.tar.gz', exitCodes.usage)
+      throw new CommandError(
+        'An archive cannot be written to a terminal. Try: kss backup create - > kss.tar.gz',
+        exitCodes.usage,
+      )
     }
     if (keep !== undefined) throw noFolder()
   }
@@ -51,7 +54,7 @@ async function checkAccounts(dir: string): Promise<void> {
     if (await unlessAbsent(stat(join(dir, name, authFile)))) return
   }
   throw new CommandError(
-    `There are no accounts in ${dir}: no backup was made. Is its disk mounted? Say which folder kss uses with --dir.`,
+    `There are no accounts in ${dir}: no backup was made. Is its disk mounted? Pass the state directory with --dir.`,
   )
 }
 
@@ -83,17 +86,20 @@ async function resolveTarget(dir: string, said: string | undefined): Promise<Tar
   if (!isFolder) return { path, isDated: false }
   const [first = ''] = relative(await realpath(dir), await realpath(path)).split(sep)
   if (first !== '..' && first !== backupsName) {
-    throw new CommandError(`The folder ${path} is for what kss serves. Say another one, or none.`, exitCodes.usage)
+    throw new CommandError(
+      `The folder ${path} is the state directory. Pass another folder for backups, or none.`,
+      exitCodes.usage,
+    )
   }
   return { path: join(path, backupName()), isDated: true }
 }
 
 async function removeOld(path: string, keep: number): Promise<string[]> {
   return await removeOldBackups(path, keep).catch((error: unknown) => {
-    throw new CommandError(`The backup is in ${path}. An older one cannot be removed: ${(error as Error).message}`)
+    throw new CommandError(`The backup is in ${path}. An older backup cannot be removed: ${(error as Error).message}`)
   })
 }
 
 function noFolder(): CommandError {
-  return new CommandError('--keep is for a folder of backups: say a folder, or none.', exitCodes.usage)
+  return new CommandError('--keep needs a folder of backups. Pass a folder, or none.', exitCodes.usage)
 }

@@ -40,14 +40,19 @@ async function checkReadable(file: string): Promise<void> {
       throw new CommandError(`Cannot read the backup ${file}: ${(error as Error).message}`)
     })
   } else if (stdin.isTTY) {
-    throw new CommandError('A backup cannot be typed: kss backup restore - < kss.tar.gz', exitCodes.usage)
+    throw new CommandError(
+      'An archive cannot be read from a terminal. Try: kss backup restore - < kss.tar.gz',
+      exitCodes.usage,
+    )
   }
 }
 
 async function restoreInto(state: State, file: string, merge: boolean, problems: string[]): Promise<MergedUser[]> {
   const { dir, store, server } = state
   if (!merge && (await store.listUsers()).length > 0) {
-    throw new CommandError(`The folder ${dir} has accounts. --merge adds to them; or name an empty one with --dir.`)
+    throw new CommandError(
+      `The folder ${dir} has accounts. Pass --merge to add to them, or an empty folder with --dir.`,
+    )
   }
   // Of a restore that was killed. Without a server nobody else works here.
   await removeTemps(dir, server ? Date.now() - tempAge : Date.now())

@@ -19,7 +19,7 @@ function config({ check, json, ...flags }: Flags): void {
   const { config: effective, warnings, sources } = readConfig(flags)
   for (const warning of warnings) console.error(plain(warning))
   if (check) {
-    if (warnings.length > 0) throw new CommandError('The settings are not as they should be.', exitCodes.usage)
+    if (warnings.length > 0) throw new CommandError('The settings are not valid.', exitCodes.usage)
     print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')
     return
   }

@@ -66,7 +66,9 @@ export function isByDevice(pushes: Progress[], asked: string): (push: Progress) 
     const names = found.map(({ names: [name], device_id }) =>
       device_id === null ? `${name}` : `${name} (${device_id})`,
     )
-    throw new CommandError(`${asked} may be one of ${found.length} readers: ${listNames(names)}. Say more of it.`)
+    throw new CommandError(
+      `${asked} matches ${found.length} readers: ${listNames(names)}. Pass a longer part of the name.`,
+    )
   }
   return ({ device, device_id = null }) =>
     found.some((each) => each.device_id === device_id && (device_id !== null || each.names.includes(device)))

@@ -28,7 +28,9 @@ export async function findDocument(state: State, username: string, asked: string
   if (only && found.length === 1) return only
   if (found.length > 1) {
     const names = listNames(found.map(({ record }) => nameOf(record)))
-    throw new CommandError(`${asked} may be one of ${found.length} documents: ${names}. Say more of the title or id.`)
+    throw new CommandError(
+      `${asked} matches ${found.length} documents: ${names}. Pass a longer part of the title or id.`,
+    )
   }
   if (records.length === 0) throw new CommandError(`${username} has no documents yet.`)
   const names = listNames(records.map(({ record }) => titleOf(record) || record.document))

@@ -38,10 +38,10 @@ export function defineExport(program: Command): void {
 async function exportUsers(username: string | undefined, { output: said, ...flags }: ExportFlags): Promise<void> {
   const output = said === '-' ? undefined : said
   if ((username === undefined) !== (flags.all ?? false)) {
-    throw new CommandError('Say one account, or --all.', exitCodes.usage)
+    throw new CommandError('Pass an account, or --all.', exitCodes.usage)
   }
   if (flags.format !== 'csv' && output === undefined && process.stdout.isTTY) {
-    throw new CommandError('An archive is nothing for a screen: say where to with -o FILE.', exitCodes.usage)
+    throw new CommandError('An archive cannot be written to a terminal. Pass a file with -o FILE.', exitCodes.usage)
   }
   await withState(flags, async (state) => {
     const users = username === undefined ? await listUsers(state) : [await findUser(state, username)]

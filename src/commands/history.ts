@@ -86,7 +86,7 @@ async function restore(
   print(flags.json, stored, () => {
     if (again) {
       const where = `${formatPercentage(row.percentage)} since ${formatTime(row.timestamp)}`
-      return `${plain(nameOf(stored))} is back already, at ${where}. Say a number, --at or --before to go elsewhere.\n`
+      return `${plain(nameOf(stored))} is back already, at ${where}. Pass a number, --at or --before for another position.\n`
     }
     const where = `${formatPercentage(row.percentage)}, where ${plain(row.device)} left it on ${formatTime(row.timestamp)}`
     return `${plain(nameOf(stored))} is back at ${where}.\nEach reader takes it at its next sync.\n`
@@ -114,7 +114,7 @@ export function chooseRow(
   { at, before }: RestoreFlags,
 ): Progress | undefined {
   if ([number, at, before].filter((said) => said !== undefined).length > 1) {
-    throw new CommandError('Say one of a number, --at and --before.', exitCodes.usage)
+    throw new CommandError('Pass only one of a number, --at and --before.', exitCodes.usage)
   }
   if (number !== undefined) return rows[parseCount(number) - 1]
   if (at !== undefined) {
@@ -141,7 +141,7 @@ function isSameDevice(one: Progress, other: Progress): boolean {
 
 async function prune(username: string | undefined, flags: PruneFlags): Promise<void> {
   if (flags.keep === undefined && flags.keepDays === undefined) {
-    throw new CommandError('Say what stays: --keep NUMBER, --keep-days DAYS, or both.', exitCodes.usage)
+    throw new CommandError('Pass --keep NUMBER, --keep-days DAYS, or both.', exitCodes.usage)
   }
   const keep = flags.keep === undefined ? Number.MAX_SAFE_INTEGER : parseCount(flags.keep)
   const since = flags.keepDays === undefined ? 0 : Date.now() / 1000 - parseCount(flags.keepDays) * 86_400

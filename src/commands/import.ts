@@ -95,7 +95,7 @@ async function openSource(kind: string, source: string, flags: ImportFlags): Pro
     default: {
       const { readKosyncDotnet } = await import('../import/kosync-dotnet.ts')
       if (flags.admin === undefined)
-        throw new CommandError('Say who may read all accounts: --admin NAME.', exitCodes.usage)
+        throw new CommandError('Pass the name of the administrator with --admin NAME.', exitCodes.usage)
       return readKosyncDotnet(source, { username: flags.admin, password: await readPassword(flags) })
     }
   }

@@ -31,7 +31,7 @@ export async function mergeUser(
   const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
   for await (const some of documents) {
     const result = await store.mergeProgress(username, some)
-    if (!result) throw new CommandError(`${username} was removed meanwhile. Nothing more came of theirs.`)
+    if (!result) throw new CommandError(`${username} was removed meanwhile. The rest of its records was not imported.`)
     merged.documents += result.documents
     merged.latest += result.latest
     merged.rows += result.rows

@@ -17,12 +17,12 @@ export async function readPassword(
   { passwordStdin, random }: PasswordFlags,
   terminal: Terminal = process,
 ): Promise<string> {
-  if (passwordStdin && random) throw usage('Say --password-stdin or --random, not both.')
+  if (passwordStdin && random) throw usage('Pass --password-stdin or --random, not both.')
   if (random) return randomPassword()
   if (passwordStdin) return check((await text(terminal.stdin)).replace(/\r?\n$/, ''))
-  if (!terminal.stdin.isTTY) throw usage('There is nobody to ask for the password: say --password-stdin or --random.')
+  if (!terminal.stdin.isTTY) throw usage('Not a terminal. Pass --password-stdin or --random.')
   const password = check(await ask({ prompt: 'Password: ', silent: true }, terminal))
-  if ((await ask({ prompt: 'Again: ', silent: true }, terminal)) !== password) throw usage('The two are not the same.')
+  if ((await ask({ prompt: 'Again: ', silent: true }, terminal)) !== password) throw usage('The passwords differ.')
   return password
 }
 

@@ -41,7 +41,7 @@ async function quota(username: string, flags: QuotaFlags): Promise<void> {
     ...(bytes !== undefined && { bytes: parseSize(bytes) }),
   }
   const hasOwn = Object.keys(own).length > 0
-  if (isDefault && hasOwn) throw new CommandError('Say the limits, or --default, not both.', exitCodes.usage)
+  if (isDefault && hasOwn) throw new CommandError('Pass the limits or --default, not both.', exitCodes.usage)
   const words = [
     ...(documents === undefined ? [] : ['--documents', documents]),
     ...(bytes === undefined ? [] : ['--bytes', bytes]),
@@ -77,7 +77,7 @@ function describe({ username, documents, bytes, quota_documents, quota_bytes }: 
 /** Throws CommandError. */
 function parseDocuments(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new CommandError(`"${text}" is no number: say a whole one, or 0 for no limit.`, exitCodes.usage)
+  throw new CommandError(`"${text}" is not a number. Pass a whole number, or 0 for no limit.`, exitCodes.usage)
 }
 
 /** Bytes of `500MB` or `500`; throws CommandError. */
@@ -85,5 +85,5 @@ function parseSize(text: string): number {
   const [, number, unit = ''] = /^(\d+) *(KB|MB|GB|TB)?$/i.exec(text) ?? []
   const bytes = Number(number) * 1024 ** units.indexOf(unit.toUpperCase())
   if (Number.isSafeInteger(bytes)) return bytes
-  throw new CommandError(`"${text}" is no size: say it as 500MB or 2GB, or 0 for no limit.`, exitCodes.usage)
+  throw new CommandError(`"${text}" is not a size. Pass one such as 500MB or 2GB, or 0 for no limit.`, exitCodes.usage)
 }

@@ -42,7 +42,7 @@ export function count(number: number, noun: string): string {
 /** Asks before something goes that nobody can bring back; throws CommandError unless the answer is yes. */
 export async function confirm(question: string, yes: boolean | undefined, terminal: Terminal = process): Promise<void> {
   if (yes) return
-  if (!terminal.stdin.isTTY) throw new CommandError(`${question} There is nobody to ask: say --yes.`, exitCodes.usage)
+  if (!terminal.stdin.isTTY) throw new CommandError(`${question} Not a terminal. Pass --yes.`, exitCodes.usage)
   const answer = await ask({ prompt: `${plain(question)} [y/N] ` }, terminal)
   if (!/^y(es)?$/i.test(answer)) throw new CommandError('Nothing was changed.')
 }

@@ -5,7 +5,7 @@ import { CommandError, exitCodes } from '../command-error.ts'
 export function parseDuration(text: string): number {
   const milliseconds = parseMs(text)
   if (milliseconds !== undefined && milliseconds > 0) return Math.ceil(milliseconds / 1000)
-  throw new CommandError(`"${text}" is no time: say it as 10m, 2h or 3d.`, exitCodes.usage)
+  throw new CommandError(`"${text}" is not a duration. Pass one such as 10m, 2h or 3d.`, exitCodes.usage)
 }
 
 /** Seconds since 1970 of a date, of a date and time of day here, or of so long ago: `2h`. Throws CommandError. */
@@ -14,7 +14,7 @@ export function parseTime(text: string): number {
   const time = ago !== undefined && ago > 0 ? Date.now() - ago : Date.parse(asLocal(text))
   if (!Number.isNaN(time)) return Math.floor(time / 1000)
   throw new CommandError(
-    `"${text}" is no time: say 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.`,
+    `"${text}" is not a time. Pass 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.`,
     exitCodes.usage,
   )
 }
@@ -22,7 +22,7 @@ export function parseTime(text: string): number {
 /** A whole number over 0; throws CommandError. */
 export function parseCount(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new CommandError(`"${text}" is no number: say a whole one over 0.`, exitCodes.usage)
+  throw new CommandError(`"${text}" is not a whole number over 0.`, exitCodes.usage)
 }
 
 /** A number needs a unit: what ms takes for milliseconds is a mistake here, or a year. */

@@ -126,7 +126,7 @@ async function rm(
   flags: StateFlags & { inactive?: string; yes?: boolean },
 ): Promise<void> {
   if ((username === undefined) === (flags.inactive === undefined)) {
-    throw new CommandError('Say one account, or --inactive and for how long.', exitCodes.usage)
+    throw new CommandError('Pass an account, or --inactive and a duration.', exitCodes.usage)
   }
   if (username === undefined) return await removeInactive({ ...flags, inactive: flags.inactive! })
   // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.

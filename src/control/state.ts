@@ -100,7 +100,7 @@ export async function changeState<T>(
 /** Throws CommandError when there is no such folder. */
 export async function checkFolder(dir: string): Promise<void> {
   if (await unlessAbsent(stat(dir))) return
-  throw new CommandError(`There is no folder ${dir}. Say which one kss uses with --dir.`)
+  throw new CommandError(`There is no folder ${dir}. Pass the state directory with --dir.`)
 }
 
 type OpenStore = Pick<State, 'store' | 'server' | 'log'> & { close: () => Promise<void> }

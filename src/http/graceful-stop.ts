@@ -1,21 +1,17 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { ProtocolError } from '../kosync/protocol-error.ts'
 
 /** Milliseconds that what is in flight gets; then its connections are cut. */
 const patience = 5000
 
-/** Seconds after which a client may ask again: a restart takes less. */
-const retryAfter = 10
-
 /**
  * Makes app.close() stop taking connections, finish what is in flight and cut all others: to Node a connection that
- * never said anything is not idle, and would hold up the stop. A request that still comes in gets 503.
+ * never said anything is not idle, and would hold up the stop. The returned function tells whether app.close() was called.
  */
-export function stopGracefully(app: FastifyInstance): void {
+export function stopGracefully(app: FastifyInstance): () => boolean {
   /** Each open connection's newest response; the older ones are finished before it. */
   const responses = new Map<Socket, ServerResponse | undefined>()
   let stopping = false
@@ -24,12 +20,7 @@ export function stopGracefully(app: FastifyInstance): void {
     responses.set(socket, undefined)
     socket.once('close', () => responses.delete(socket))
   })
-  app.addHook('onRequest', (request, reply, done) => {
-    const { socket } = request.raw
-    // Not one of app.inject.
-    if (responses.has(socket)) responses.set(socket, reply.raw)
-    done(stopping ? new ProtocolError('unavailable', retryAfter) : undefined)
-  })
+  app.server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => responses.set(socket, response))
   app.addHook('preClose', async () => {
     stopping = true
     app.server.close()
@@ -39,4 +30,5 @@ export function stopGracefully(app: FastifyInstance): void {
     }
     app.server.closeAllConnections()
   })
+  return () => stopping
 }

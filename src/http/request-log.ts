@@ -1,37 +1,11 @@
-import type { FastifyError, FastifyInstance } from 'fastify'
-import { ProtocolError } from '../kosync/protocol-error.ts'
+import type { FastifyInstance } from 'fastify'
 import type { LogRequest } from '../log.ts'
-
-/** What the log says of a request besides. */
-export interface RequestNote {
-  /** The user name that was tried, where nobody is authorized. */
-  user?: string
-  /** Why it was refused. */
-  reason?: string
-  /** The beginning of the id of the document that was pushed. */
-  document?: string
-  /** The reader that pushed it. */
-  device?: string
-}
 
 declare module 'fastify' {
   interface FastifyRequest {
-    note: RequestNote | null
+    /** performance.now() when it came; undefined where requests are not logged. */
+    start?: number
   }
-}
-
-/** Why the request was refused, for whoever runs the server: what the client is told is the same for many reasons. */
-export function reasonOf(error: unknown): string {
-  const { message, validation } = error as FastifyError
-  if (error instanceof ProtocolError) return error.reason ?? message
-  const [first] = validation ?? []
-  if (!first) return message
-  const { instancePath, params } = first
-  const missing = params['missingProperty']
-  if (typeof missing === 'string') return `${missing} is missing`
-  return instancePath === ''
-    ? 'there is no body'
-    : `${instancePath.slice(1).replace('*', 'document')} is not as it should be`
 }
 
 /** Why there is nothing at the path: mostly the address that somebody typed has a base path too many, or none. */
@@ -42,16 +16,21 @@ export function reasonOfNotFound(path: string, basePath: string): string {
   return basePath === '' ? `there is no base path, and the address has ${prefix}` : `the base path is ${basePath} alone`
 }
 
-/** Logs each request when it is answered. */
+/** Logs each request when its answer is sent, whichever part answers. */
 export function logEach(app: FastifyInstance, logRequest: LogRequest): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, originalUrl: url, account, ip, note, routeOptions } = request
+  app.decorateRequest('start')
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.start = performance.now()
+    done()
+  })
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const { id, method, originalUrl: url, account, ip, note, start } = request
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
-    const ms = Math.round(reply.elapsedTime * 10) / 10
+    const ms = Math.round((performance.now() - start!) * 10) / 10
     const user = account?.username ?? note?.user ?? ''
     const line = { id, method, path, status: reply.statusCode, ms, ip, ...note, user }
-    logRequest(line, routeOptions.url?.endsWith('/healthcheck') ?? false)
-    done()
+    logRequest(line, request.routeOptions.url?.endsWith('/healthcheck') ?? false)
+    done(null, payload)
   })
 }

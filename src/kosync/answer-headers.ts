@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createCors } from './cors.ts'
 import { commonHeaders } from './errors.ts'
 
@@ -11,18 +11,4 @@ export type AddHeaders = (request: FastifyRequest, reply: FastifyReply) => Fasti
 export function createAddHeaders(corsOrigins: string[]): AddHeaders {
   const corsHeaders = createCors(corsOrigins)
   return (request, reply) => reply.headers(ownHeaders).headers(corsHeaders(request.headers.origin))
-}
-
-/** Before all other hooks, so that what they answer has these headers too. */
-export function setHeaders(app: FastifyInstance, add: AddHeaders): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    add(request, reply)
-    done()
-  })
-}
-
-/** An onSend hook: Fastify appends `; charset=utf-8`, and several KOReader releases cannot read that. @see PROTOCOL.md §2 */
-export const sendExactJson: onSendHookHandler = (_request, reply, payload, done) => {
-  if (reply.getHeader('content-type') !== undefined) reply.header('content-type', 'application/json')
-  done(null, payload)
 }

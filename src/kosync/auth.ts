@@ -1,23 +1,24 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest, RouteGenericInterface } from 'fastify'
-import { Authenticator } from '../accounts/authenticator.ts'
+import { Authenticator, type Adopt } from '../accounts/authenticator.ts'
 import { readCredentials } from './credentials.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { KeyHasher, type KeyHasherOptions } from '../accounts/key-hasher.ts'
 import { Limits, type LimitOptions } from '../accounts/limits.ts'
 import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
 import type { Account, Store } from '../store/store.ts'
-import type { Upstream } from '../upstream.ts'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The account that the credentials were verified for; null before that, and where no log-in is needed. */
-    account: Account | null
-  }
-}
+export interface AuthOptions extends KeyHasherOptions, LimitOptions {}
 
-export interface AuthOptions extends KeyHasherOptions, LimitOptions {
-  /** Asked about whom the store does not know. */
-  upstream?: Upstream | undefined
+/** Told of each request whose credentials are right, before its body is read. */
+export type OnAuthorized = (request: FastifyRequest, reply: FastifyReply) => void
+
+/** What Auth is made of. */
+export interface AuthParts {
+  store: Store
+  logger: FastifyBaseLogger
+  auth: AuthOptions
+  adopt?: Adopt | undefined
+  onAuthorized?: OnAuthorized
 }
 
 type Done = (error?: Error) => void
@@ -41,13 +42,15 @@ export class Auth {
   readonly #hasher: KeyHasher
   readonly #limits: Limits
   readonly #authenticator: Authenticator
+  readonly #onAuthorized: OnAuthorized | undefined
 
-  constructor(store: Store, logger: FastifyBaseLogger, { upstream, ...options }: AuthOptions) {
+  constructor({ store, logger, auth, adopt, onAuthorized }: AuthParts) {
     this.#store = store
-    this.#hasher = new KeyHasher(options)
-    this.#limits = new Limits(options)
+    this.#hasher = new KeyHasher(auth)
+    this.#limits = new Limits(auth)
     const [hasher, limits] = [this.#hasher, this.#limits]
-    this.#authenticator = new Authenticator({ store, logger, hasher, limits, upstream })
+    this.#authenticator = new Authenticator({ store, logger, hasher, limits, adopt })
+    this.#onAuthorized = onAuthorized
   }
 
   /**
@@ -118,12 +121,14 @@ export class Auth {
     }
     const authorized = (account: Account): void => {
       request.account = account
+      this.#onAuthorized?.(request, reply)
       done()
     }
-    const attempt = { ...credentials, address: request.ip, whenUnknown, spentMs: reply.elapsedTime }
+    const attempt = { ...credentials, address: request.ip, whenUnknown }
     const verified = this.#authenticator.verify(attempt)
     if (verified instanceof Promise) {
       request.note = { user: credentials.username }
+      request.checkedSince = performance.now()
       verified.then(authorized, done)
     } else authorized(verified)
   }

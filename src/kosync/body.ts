@@ -18,11 +18,6 @@ export function acceptJsonOfAnyType(app: FastifyInstance): void {
       else done(null, value)
     })
   })
-  // A malformed Content-Type would be a 415 before any parser is asked.
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (request.headers['content-type'] !== undefined) delete request.headers['content-type']
-    done()
-  })
 }
 
 /** An empty string, which is no JSON either, for bytes that are not UTF-8. */

@@ -3,8 +3,7 @@ import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ProtocolError } from './protocol-error.ts'
-import { errorTable, type ErrorName } from './protocol.ts'
-import { reasonOf } from '../http/request-log.ts'
+import { errorTable, vendorMediaType, type ErrorName } from './protocol.ts'
 
 /** File-system errors that say "no room"; any other one is "not now". @see STORAGE.md §3, Faults */
 const noRoom = new Set(['ENOSPC', 'EDQUOT'])
@@ -38,6 +37,25 @@ function validationErrorName(validation: NonNullable<FastifyError['validation']>
       instancePath === '/document' || instancePath === '/*' || params['missingProperty'] === 'document',
   )
   return ofDocument ? 'documentMissing' : 'invalidRequest'
+}
+
+/** Why the request was refused, for whoever runs the server: what the client is told is the same for many reasons. */
+function reasonOf(error: unknown): string {
+  const { message, validation } = error as FastifyError
+  if (error instanceof ProtocolError) return error.reason ?? message
+  const [first] = validation ?? []
+  if (!first) return message
+  const { instancePath, params } = first
+  const missing = params['missingProperty']
+  if (typeof missing === 'string') return `${missing} is missing`
+  return instancePath === ''
+    ? 'there is no body'
+    : `${instancePath.slice(1).replace('*', 'document')} is not as it should be`
+}
+
+/** Whether the client shows the messages of KOReader's protocol, version 1, on its screen. */
+export function isV1({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes(vendorMediaType) ?? false
 }
 
 /** What every answer carries, whoever gives it. @see PROTOCOL.md §2 */

@@ -12,7 +12,7 @@ export function addOtherMethods(app: FastifyInstance, url: string, methods: stri
   app.route({ method: others, url, onRequest: refuse, handler: refuse })
 
   const tell = async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    await reply.header('allow', allow).code(204).send()
+    await reply.header('allow', allow).removeHeader('content-type').code(204).send()
   }
   app.route({ method: 'OPTIONS', url, onRequest: tell, handler: tell })
 }

@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyRequest, preParsingHookHandler } from 'fastify'
 import { clientOf } from '../client-address.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { ErrorName } from './protocol.ts'
-import { isV1 } from './users.ts'
+import { isV1 } from './errors.ts'
 
 /** Many times what a household registers at once. */
 const maxPending = 20
@@ -11,14 +11,13 @@ const maxPending = 20
 const retryAfter = 10
 
 /**
- * Limits how many requests without a log-in, which are registrations, may wait for their body or for their answer after
- * it came late, for one client. The next one is refused at once.
+ * A preParsing hook for requests without a log-in, which are registrations. It limits how many of them may wait for their
+ * body or for their answer after it came late, for one client. The next one is refused at once.
  */
-export function limitPendingBodies(app: FastifyInstance): void {
+export function createPendingBodies(): preParsingHookHandler {
   const pending = new Map<string, number>()
-  // After the log-in, and before the body.
-  app.addHook('preParsing', (request, { raw: response }, _payload, done) => {
-    const { account, method, raw, ip } = request
+  return (request, { raw: response }, _payload, done) => {
+    const { raw, ip } = request
     const check = (): void => {
       const client = clientOf(ip)
       const count = pending.get(client) ?? 0
@@ -35,10 +34,9 @@ export function limitPendingBodies(app: FastifyInstance): void {
         done()
       }
     }
-    if (account || method === 'GET' || method === 'HEAD') done()
     // A body that came with the headers is whole only when Node has read on.
-    else setImmediate(check)
-  })
+    setImmediate(check)
+  }
 }
 
 /** As for every registration that a limit refuses. @see PROTOCOL.md §2, code 2007 */

@@ -12,14 +12,24 @@ import {
   type Progress,
   type Push,
 } from './protocol.ts'
-import type { Now, Store } from '../store/store.ts'
-import type { Upstream } from '../upstream.ts'
+import type { Account, Now, Store } from '../store/store.ts'
+
+/**
+ * The record that somebody else has of a document of the account, whose key is known now; undefined when there is none.
+ * `spentMs` is how long the reader has waited. Rejects with `unavailable` when that cannot be said.
+ */
+export type FindMissing = (
+  account: Account,
+  key: string,
+  document: string,
+  spentMs: number,
+) => Promise<Progress | undefined>
 
 export interface SyncsOptions {
   store: Store
   auth: Auth
   /** Asked for documents that the store has no record of. */
-  upstream?: Upstream | undefined
+  findMissing?: FindMissing | undefined
   /** Milliseconds since 1970. */
   now: () => number
 }
@@ -28,7 +38,7 @@ export interface SyncsOptions {
 const shortId = 8
 
 /** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
-export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, upstream, now }) => {
+export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, findMissing, now }) => {
   app.put<{ Body: Push }>('/syncs/progress', {
     schema: { body: push, response: { 200: pushReply } },
     ...auth.authenticated<{ Body: Push }>(async (account, request) => {
@@ -45,8 +55,9 @@ export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth
       const document = request.params['*']
       const record = store.getProgress(account, document)
       if (!record || record instanceof Promise) {
+        const since = request.checkedSince || performance.now()
         const ask = (): Missing =>
-          upstream?.fetchProgress(account, readCredentials(request.headers)!.key, document, reply.elapsedTime)
+          findMissing?.(account, readCredentials(request.headers)!.key, document, performance.now() - since)
         return textOrElse(record, ask)
       }
       // Not returned: Fastify would listen for the end of a reply that it was given back.

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Auth } from './auth.ts'
 import { trimBlanks } from './credentials.ts'
+import { isV1 } from './errors.ts'
+import { createPendingBodies } from './pending-bodies.ts'
 import { ProtocolError } from './protocol-error.ts'
 import {
   authorizedReply,
@@ -9,7 +11,6 @@ import {
   registeredReply,
   registration,
   updatedReply,
-  vendorMediaType,
   type PasswordChange,
   type RegistrationBody,
 } from './protocol.ts'
@@ -37,6 +38,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
         const said = await store.getRegistration()
         if (!isOpen(said) && said.invited.length === 0) throw new ProtocolError(disabledFor(request))
       },
+      preParsing: createPendingBodies(),
     },
     async (request, reply) => {
       const username = trimBlanks(request.body.username)
@@ -98,9 +100,4 @@ async function limited<T>(request: FastifyRequest, registered: Promise<T>): Prom
 /** Only a v1 client is told with a 402: its screen shows the message of no other status. @see PROTOCOL.md §2 */
 function disabledFor(request: FastifyRequest): 'registrationDisabled' | 'registrationDisabledV1' {
   return isV1(request) ? 'registrationDisabledV1' : 'registrationDisabled'
-}
-
-/** Whether the client shows the messages of KOReader's protocol, version 1, on its screen. */
-export function isV1({ headers }: FastifyRequest): boolean {
-  return headers.accept?.includes(vendorMediaType) ?? false
 }

@@ -603,7 +603,7 @@ const top: Damage[] = [
         path,
         problem,
         repair: 'is set aside; registration is closed',
-        advice: 'say who may register: kss registration open',
+        advice: 'decide who may register: kss registration open',
         damage: true,
       },
     ],

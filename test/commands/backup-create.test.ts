@@ -58,7 +58,7 @@ for (const beside of [false, true]) {
       t.match(await run(dir, 'backup', 'create', ...target), {
         code: 1,
         stdout: '',
-        stderr: `There are no accounts in ${dir}: no backup was made. Is its disk mounted? Say which folder kss uses with --dir.\n`,
+        stderr: `There are no accounts in ${dir}: no backup was made. Is its disk mounted? Pass the state directory with --dir.\n`,
       })
     }
     t.same(await readdir(nas), [])
@@ -71,7 +71,7 @@ t.test('a folder that is missing, or is a file, is no backup', async (t) => {
   const nas = await folder(t)
   await writeFile(join(dir, 'file'), '')
   for (const [name, message] of [
-    ['none', `There is no folder ${dir}/none. Say which one kss uses with --dir.\n`],
+    ['none', `There is no folder ${dir}/none. Pass the state directory with --dir.\n`],
     ['file', `It failed: ENOTDIR: not a directory, scandir '${dir}/file'\n`],
   ] as const) {
     t.match(await run(join(dir, name), 'backup', 'create', nas), { code: 1, stderr: message })
@@ -99,7 +99,7 @@ t.test('the folder of an account is no target', async (t) => {
   for (const said of [dir, join(dir, 'alice'), join(dir, 'alice', 'history'), link]) {
     t.match(await run(dir, 'backup', 'create', said), {
       code: 2,
-      stderr: `The folder ${said} is for what kss serves. Say another one, or none.\n`,
+      stderr: `The folder ${said} is the state directory. Pass another folder for backups, or none.\n`,
     })
   }
 })
@@ -137,11 +137,11 @@ t.test('--keep removes the oldest backups that kss has named, and nothing else',
 t.test('--keep needs a folder and a number', async (t) => {
   const dir = await stateFolder(t)
   const nas = await folder(t)
-  const noFolder = '--keep is for a folder of backups: say a folder, or none.\n'
+  const noFolder = '--keep needs a folder of backups. Pass a folder, or none.\n'
   for (const [target, keep, stderr] of [
     [join(nas, 'kss.tar.gz'), '3', noFolder],
     ['-', '3', noFolder],
-    [nas, '0', '"0" is no number: say a whole one over 0.\n'],
+    [nas, '0', '"0" is not a whole number over 0.\n'],
   ] as const) {
     t.match(await run(dir, 'backup', 'create', target, '--keep', keep), { code: 2, stderr, stdout: '' })
   }
@@ -156,7 +156,7 @@ t.test('a backup stands when an older one cannot be removed', async (t) => {
   faultyDisk(t).fail('rm', /kss-2026-01-01/, 'EACCES')
   const { code, stdout, stderr } = await run(dir, 'backup', 'create', nas, '--keep', '1')
   t.match({ code, stdout }, { code: 1, stdout: '' })
-  t.match(stderr, /^The backup is in .*\/kss-[\dT-]+\.tar\.gz\. An older one cannot be removed: EACCES: rm\n$/)
+  t.match(stderr, /^The backup is in .*\/kss-[\dT-]+\.tar\.gz\. An older backup cannot be removed: EACCES: rm\n$/)
 })
 
 t.test('a backup to standard output says on standard error how much it holds', async (t) => {

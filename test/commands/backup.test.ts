@@ -160,7 +160,7 @@ t.test(
 t.test('a folder with accounts takes no backup without --merge, also of a running server', async (t) => {
   const dir = await stateFolder(t)
   const archive = await backUp(t, dir)
-  const message = `The folder ${dir} has accounts. --merge adds to them; or name an empty one with --dir.\n`
+  const message = `The folder ${dir} has accounts. Pass --merge to add to them, or an empty folder with --dir.\n`
   t.match(await run(dir, 'backup', 'restore', archive), { code: 1, stderr: message })
   const server = await serveHere(t, dir)
   t.match(await run(dir, 'backup', 'restore', archive), { code: 1, stderr: message })

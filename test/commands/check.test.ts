@@ -116,7 +116,7 @@ const byHand: Damage[] = [
   {
     what: 'a registration that cannot be read',
     make: (dir) => writeFile(join(dir, '.registration.json'), '{', { mode: 0o600 }),
-    found: [/\.registration\.json is not JSON\n {2}.*registration is closed\n {2}to do: say who may register/],
+    found: [/\.registration\.json is not JSON\n {2}.*registration is closed\n {2}to do: decide who may register/],
     isLeft: true,
   },
   {
@@ -302,7 +302,7 @@ t.test('a folder that cannot be checked is told in a line', async (t) => {
   for (const flags of [[], ['--repair']]) {
     const none = await run(join(parent, 'none'), 'check', ...flags)
     t.same([none.code, none.stdout], [1, ''])
-    t.match(none.stderr, /^There is no folder .*none\. Say which one kss uses with --dir\.\n$/)
+    t.match(none.stderr, /^There is no folder .*none\. Pass the state directory with --dir\.\n$/)
     const file = await run(join(parent, 'file'), 'check', ...flags)
     t.same([file.code, file.stdout], [1, ''])
     t.match(file.stderr, /^Cannot write to the folder .*file: it is a file\. .*\n$/)

@@ -51,8 +51,7 @@ t.test('a check tells what is wrong with exit code 2, and changes nothing', asyn
   t.match(await check('KSS_PROT=1'), {
     code: 2,
     stdout: '',
-    stderr:
-      'KSS_PROT is not a setting of kss: ignored. Did you mean KSS_PORT?\nThe settings are not as they should be.\n',
+    stderr: 'KSS_PROT is not a setting of kss: ignored. Did you mean KSS_PORT?\nThe settings are not valid.\n',
   })
   t.match(await check('KSS_PORT=http'), {
     code: 2,

@@ -48,7 +48,7 @@ t.test('a reader keeps its names, the latest first; without an id it goes by its
 t.test('who has pushed nothing, or is not there, is one line', async (t) => {
   const dir = await stateFolder(t, (store) => store.createUser({ username: 'bob', key: 'K' }))
   t.match(await run(dir, 'device', 'list', 'bob'), { code: 0, stdout: 'bob has pushed nothing yet.\n' })
-  const stderr = 'There is no user carl. kss user list shows who there is.\n'
+  const stderr = 'There is no user carl. See: kss user list\n'
   t.match(await run(dir, 'device', 'list', 'carl'), { code: 1, stderr })
 })
 

@@ -111,9 +111,9 @@ t.test('a document is meant by its id, by the beginning of it, or by its title',
     ['', none('')],
     [
       'Emma',
-      /^Emma may be one of 2 documents: Emma \((aaaa1111|dddd4444)\), Emma \(.*\)\. Say more of the title or id\.\n$/,
+      /^Emma matches 2 documents: Emma \((aaaa1111|dddd4444)\), Emma \(.*\)\. Pass a longer part of the title or id\.\n$/,
     ],
-    ['aaaa', /^aaaa may be one of 2 documents: .*Say more of the title or id\.\n$/],
+    ['aaaa', /^aaaa matches 2 documents: .*Pass a longer part of the title or id\.\n$/],
   ] as const) {
     for (const command of [['show'], ['rm', '--yes']]) {
       const [name = '', ...flags] = command
@@ -134,8 +134,7 @@ for (const beside of [false, true]) {
     t.match(await run(dir, 'doc', 'name', 'alice', 'cccc', ''), {
       stdout: 'cccc3333 has no title of its own any more.\n',
     })
-    const asks =
-      'Remove Dune (35322b7036d0c3298eedde8c30429693) of alice with 4 changes? There is nobody to ask: say --yes.\n'
+    const asks = 'Remove Dune (35322b7036d0c3298eedde8c30429693) of alice with 4 changes? Not a terminal. Pass --yes.\n'
     t.match(await run(dir, 'doc', 'rm', 'alice', 'Dune'), { code: 2, stderr: asks })
     t.match(await run(dir, 'doc', 'rm', 'alice', 'Dune', '--yes'), {
       code: 0,
@@ -162,7 +161,7 @@ t.test('a long title is found by a part, and by accents of another form; long li
     t.match(await runJson(dir, 'doc', 'show', 'alice', asked), { document: 'abcd' }, asked)
   }
   const { stderr } = await run(dir, 'doc', 'show', 'alice', 'volume')
-  t.match(stderr, /^volume may be one of 14 documents: (Volume \d\d \(x\d\d\)(, )?){10} and 4 more\. Say more /)
+  t.match(stderr, /^volume matches 14 documents: (Volume \d\d \(x\d\d\)(, )?){10} and 4 more\. Pass a longer /)
   t.match(await run(dir, 'doc', 'show', 'alice', 'Emma'), { stderr: / and 6 more\. See kss doc list alice\.\n$/ })
   await run(dir, 'user', 'add', 'bob', '--random')
   t.match(await run(dir, 'doc', 'show', 'bob', 'Emma'), { code: 1, stderr: 'bob has no documents yet.\n' })
@@ -193,7 +192,7 @@ for (const beside of [false, true]) {
   t.test(`two ids of a book are joined ${beside ? 'beside a running server' : 'without a server'}`, async (t) => {
     const dir = await library(t)
     if (beside) await serveHere(t, dir)
-    const asks = 'Join Emma (aaaa1111) with 1 change to Emma (dddd4444) of alice? There is nobody to ask: say --yes.\n'
+    const asks = 'Join Emma (aaaa1111) with 1 change to Emma (dddd4444) of alice? Not a terminal. Pass --yes.\n'
     t.match(await run(dir, 'doc', 'merge', 'alice', 'aaaa1111', 'dddd'), { code: 2, stderr: asks })
     t.match(await run(dir, 'doc', 'merge', 'alice', 'dune', 'dddd', '--yes'), {
       code: 0,

@@ -271,12 +271,12 @@ t.test('what cannot be exported is told in a line', async (t) => {
   const dir = await stateFolder(t)
   const file = join(await folder(t), 'export')
   const cases: [string[], number, RegExp][] = [
-    [[], 2, /^Say one account, or --all\.\n$/],
-    [['alice', '--all'], 2, /^Say one account, or --all\.\n$/],
+    [[], 2, /^Pass an account, or --all\.\n$/],
+    [['alice', '--all'], 2, /^Pass an account, or --all\.\n$/],
     [['alice', '--format', 'xml'], 2, /'xml' is invalid\. Allowed choices are kss, csv, kss-python\.\n/],
     [['alice', 'bob'], 2, /too many arguments/],
-    [['eve'], 1, /^There is no user eve\. kss user list shows who there is\.\n$/],
-    [['alice', '--dir', join(dir, 'none')], 1, /^There is no folder .*none\. Say which one kss uses with --dir\.\n$/],
+    [['eve'], 1, /^There is no user eve\. See: kss user list\n$/],
+    [['alice', '--dir', join(dir, 'none')], 1, /^There is no folder .*none\. Pass the state directory with --dir\.\n$/],
   ]
   for (const [args, code, message] of cases) {
     const ended = await run(dir, 'export', ...args, '-o', file)
@@ -320,7 +320,7 @@ t.test('a terminal takes no archive, but a table', { skip: noScript }, async (t)
   for (const format of ['kss', 'kss-python']) {
     const { status, stdout } = type('--format', format)
     t.equal(status, 2, format)
-    t.equal(stdout, 'An archive is nothing for a screen: say where to with -o FILE.\r\n')
+    t.equal(stdout, 'An archive cannot be written to a terminal. Pass a file with -o FILE.\r\n')
   }
   const table = type('--format', 'csv')
   t.equal(table.status, 0)

@@ -59,7 +59,7 @@ t.test('a restore without more undoes all that the last reader pushed in a row, 
   t.match(await run(dir, 'history', 'restore', 'alice', 'abc'), {
     code: 0,
     stdout:
-      /^Data folder: .*\nabc is back already, at 50\.0 % since \d{4}-.* Say a number, --at or --before to go elsewhere\.\n$/,
+      /^Data folder: .*\nabc is back already, at 50\.0 % since \d{4}-.* Pass a number, --at or --before for another position\.\n$/,
   })
   t.match(await restore('--before', 'nova'), { progress: '2' }, 'nor does the same reader bring it back')
   t.match(await restore('--before', 'kss'), { progress: '4' }, 'an undo can be undone')
@@ -93,7 +93,7 @@ t.test('readers are meant by their name or id, or by a part, whatever the case',
   }
   for (const [asked, stderr] of [
     ['Kindle', 'abc of alice has no such earlier position. kss doc show tells what it has.\n'],
-    ['kind', 'kind may be one of 2 readers: KindlePaperWhite5 (B2), Kindle. Say more of it.\n'],
+    ['kind', 'kind matches 2 readers: KindlePaperWhite5 (B2), Kindle. Pass a longer part of the name.\n'],
     ['Sony', 'No reader Sony; there are KindlePaperWhite5, tablet, Kobo_nova, Kindle.\n'],
   ] as const) {
     t.match(await run(full, 'history', 'restore', 'alice', 'abc', '--before', asked), { code: 1, stderr }, asked)
@@ -133,19 +133,25 @@ t.test('what cannot be restored is one line', async (t) => {
   const none = (name: string): string =>
     `${name} of alice has no such earlier position. kss doc show tells what it has.\n`
   const noTime = (text: string): string =>
-    `"${text}" is no time: say 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.\n`
-  const oneOf = 'Say one of a number, --at and --before.\n'
+    `"${text}" is not a time. Pass 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.\n`
+  const oneOf = 'Pass only one of a number, --at and --before.\n'
   for (const [code, stderr, ...args] of [
     [1, none(`Dune (${dune})`), 'Dune', '5'],
     [1, none(`Dune (${dune})`), 'Dune', '--at', '100d'],
     [1, none(`Dune (${dune})`), 'Dune', '--at', '1999-12-31'],
     [1, 'No reader Kindle; there are Kobo, Phone.\n', 'Dune', '--before', 'Kindle'],
     [1, 'No reader ; there are Kobo, Phone.\n', 'Dune', '--before', ''],
-    [1, 'o may be one of 2 readers: Kobo (KOBO-ID), Phone (PHONE-ID). Say more of it.\n', 'Dune', '--before', 'o'],
+    [
+      1,
+      'o matches 2 readers: Kobo (KOBO-ID), Phone (PHONE-ID). Pass a longer part of the name.\n',
+      'Dune',
+      '--before',
+      'o',
+    ],
     [1, none('once'), 'once'],
     [1, none('once'), 'once', '--before', 'kpw'],
-    [2, '"0" is no number: say a whole one over 0.\n', 'Dune', '0'],
-    [2, '"first" is no number: say a whole one over 0.\n', 'Dune', 'first'],
+    [2, '"0" is not a whole number over 0.\n', 'Dune', '0'],
+    [2, '"first" is not a whole number over 0.\n', 'Dune', 'first'],
     [2, noTime('yesterday'), 'Dune', '--at', 'yesterday'],
     [2, noTime('5'), 'Dune', '--at', '5'],
     [2, oneOf, 'Dune', '1', '--at', '2h'],
@@ -201,15 +207,15 @@ for (const beside of [false, true]) {
 
 t.test('shortening asks, and says what stays must be said', async (t) => {
   const dir = await stateFolder(t)
-  const nobody = 'There is nobody to ask: say --yes.\n'
+  const nobody = 'Not a terminal. Pass --yes.\n'
   for (const [code, stderr, ...args] of [
-    [2, 'Say what stays: --keep NUMBER, --keep-days DAYS, or both.\n'],
+    [2, 'Pass --keep NUMBER, --keep-days DAYS, or both.\n'],
     [2, `Remove old changes of all accounts for good? ${nobody}`, '--keep', '1'],
     [2, `Remove old changes of alice for good? ${nobody}`, 'alice', '--keep-days', '1'],
-    [2, '"all" is no number: say a whole one over 0.\n', '--keep', 'all'],
-    [2, '"0" is no number: say a whole one over 0.\n', '--keep-days', '0'],
-    [1, 'There is no user carl. kss user list shows who there is.\n', 'carl', '--keep', '1', '--yes'],
-    [1, 'There is no user carl. kss user list shows who there is.\n', 'carl', '--keep', '1'],
+    [2, '"all" is not a whole number over 0.\n', '--keep', 'all'],
+    [2, '"0" is not a whole number over 0.\n', '--keep-days', '0'],
+    [1, 'There is no user carl. See: kss user list\n', 'carl', '--keep', '1', '--yes'],
+    [1, 'There is no user carl. See: kss user list\n', 'carl', '--keep', '1'],
   ] as const) {
     t.match(await run(dir, 'history', 'prune', ...args), { code, stderr, stdout: '' }, args.join(' '))
   }

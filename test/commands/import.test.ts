@@ -104,9 +104,9 @@ t.test('an account that was locked in another folder of kss comes locked', async
 t.test('what lacks a part, or has a wrong one, is a matter of usage', async (t) => {
   const dir = join(await folder(t), 'new')
   const cases: [string[], RegExp][] = [
-    [['kosync-dotnet', 'http://localhost'], /^Say who may read all accounts: --admin NAME\.\n$/],
-    [['kosync-dotnet', 'http://localhost', '--dry-run'], /^Say who may read all accounts: --admin NAME\.\n$/],
-    [['kosync-dotnet', 'http://localhost', '--admin', 'x'], /^There is nobody to ask for the password: .*\n$/],
+    [['kosync-dotnet', 'http://localhost'], /^Pass the name of the administrator with --admin NAME\.\n$/],
+    [['kosync-dotnet', 'http://localhost', '--dry-run'], /^Pass the name of the administrator with --admin NAME\.\n$/],
+    [['kosync-dotnet', 'http://localhost', '--admin', 'x'], /^Not a terminal\. Pass .*\n$/],
     [['kosync', 'x'], /'kosync' is invalid for argument 'kind'\. Allowed choices are kss-python, kosync-go, /],
     [['users-json'], /missing required argument 'source'/],
     [[], /missing required argument 'kind'/],

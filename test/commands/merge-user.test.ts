@@ -14,7 +14,7 @@ t.test('a user who is removed while documents come is told', async (t) => {
     yield [{ rows: [pushed] }]
   }
   await t.rejects(mergeUser(localStore(store), { username: 'ann', key: 'K' }, documents()), {
-    message: 'ann was removed meanwhile. Nothing more came of theirs.',
+    message: 'ann was removed meanwhile. The rest of its records was not imported.',
   })
 })
 

@@ -46,7 +46,7 @@ t.test('a person is asked twice, and nothing of it is shown', async (t) => {
 })
 
 for (const [answers, message, exitCode] of [
-  [['secret\n', 'secrte\n'], 'The two are not the same.', 2],
+  [['secret\n', 'secrte\n'], 'The passwords differ.', 2],
   [['\n'], 'The password is empty.', 2],
   [['secret\n', '\u0003'], 'Nothing was changed.', 1],
 ] as const) {

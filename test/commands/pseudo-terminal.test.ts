@@ -81,9 +81,15 @@ t.test('a terminal shows how far long work has come, and takes no backup', { ski
   t.equal(listed.code, 0)
   t.match(listed.shown, /^\r\[#{30}\] 1 of 1 user\nNAME /)
   const refused = await type(t, ['backup', 'create', '-', '--dir', dir], [])
-  t.same(refused, { code: 2, shown: 'A backup is nothing for a screen: kss backup create - > kss.tar.gz\n' })
+  t.same(refused, {
+    code: 2,
+    shown: 'An archive cannot be written to a terminal. Try: kss backup create - > kss.tar.gz\n',
+  })
   const typed = await type(t, ['backup', 'restore', '-', '--dir', dir], [])
-  t.same(typed, { code: 2, shown: 'A backup cannot be typed: kss backup restore - < kss.tar.gz\n' })
+  t.same(typed, {
+    code: 2,
+    shown: 'An archive cannot be read from a terminal. Try: kss backup restore - < kss.tar.gz\n',
+  })
 })
 
 t.test(

@@ -80,9 +80,10 @@ t.test('a server keeps to the new limits at once, and logs the command', async (
 t.test('limits that cannot be are one line, and change nothing', async (t) => {
   const dir = await stateFolder(t)
   const before = await authOf(dir)
-  const badNumber = (text: string): string => `"${text}" is no number: say a whole one, or 0 for no limit.\n`
-  const badSize = (text: string): string => `"${text}" is no size: say it as 500MB or 2GB, or 0 for no limit.\n`
-  const both = 'Say the limits, or --default, not both.\n'
+  const badNumber = (text: string): string => `"${text}" is not a number. Pass a whole number, or 0 for no limit.\n`
+  const badSize = (text: string): string =>
+    `"${text}" is not a size. Pass one such as 500MB or 2GB, or 0 for no limit.\n`
+  const both = 'Pass the limits or --default, not both.\n'
   const cases: [number, string, ...string[]][] = [
     ...['', '-1', '1.5', '1e3', '10k', '9999999999'].map((text): [number, string, ...string[]] => {
       return [2, badNumber(text), 'alice', '--documents', text]
@@ -92,8 +93,8 @@ t.test('limits that cannot be are one line, and change nothing', async (t) => {
     ),
     [2, both, 'alice', '--default', '--documents', '5'],
     [2, both, 'alice', '--bytes', '5GB', '--default'],
-    [1, 'There is no user carl. kss user list shows who there is.\n', 'carl'],
-    [1, 'There is no user carl. kss user list shows who there is.\n', 'carl', '--documents', '5'],
+    [1, 'There is no user carl. See: kss user list\n', 'carl'],
+    [1, 'There is no user carl. See: kss user list\n', 'carl', '--documents', '5'],
   ]
   for (const [code, stderr, ...args] of cases) {
     t.match(await run(dir, 'user', 'quota', ...args), { code, stderr, stdout: '' }, `kss user quota ${args.join(' ')}`)

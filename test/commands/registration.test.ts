@@ -64,14 +64,14 @@ t.test('who is invited registers once, while nobody else can', async (t) => {
 
 t.test('what cannot be is one line', async (t) => {
   const dir = await stateFolder(t)
-  const noTime = (text: string): string => `"${text}" is no time: say it as 10m, 2h or 3d.\n`
+  const noTime = (text: string): string => `"${text}" is not a duration. Pass one such as 10m, 2h or 3d.\n`
   for (const [code, stderr, ...args] of [
     [1, 'alice has an account already.\n', 'invite', 'alice'],
     [2, /^"a:b" can be no user name: /, 'invite', 'a:b'],
     ...['10', 'soon', '0m', '-1h', ''].map(
       (text) => [2, noTime(text), 'registration', 'open', `--for=${text}`] as const,
     ),
-    [1, /^There is no folder .*\. Say which one kss uses with --dir\.\n$/, 'registration', 'close', '--dir', '/none'],
+    [1, /^There is no folder .*\. Pass the state directory with --dir\.\n$/, 'registration', 'close', '--dir', '/none'],
   ] as const) {
     t.match(await run(dir, ...args), { code, stderr }, args.join(' '))
   }

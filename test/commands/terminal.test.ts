@@ -47,7 +47,7 @@ t.test('nobody is asked who said yes, or who is not there', async (t) => {
   await t.resolves(confirm('Go on?', true, terminal))
   t.equal(terminal.shown, '')
   const nobody = { stdin: new PassThrough(), stderr: new PassThrough() }
-  const refusal = { message: 'Go on? There is nobody to ask: say --yes.', exitCode: 2 }
+  const refusal = { message: 'Go on? Not a terminal. Pass --yes.', exitCode: 2 }
   await t.rejects(confirm('Go on?', undefined, nobody), refusal)
 })
 

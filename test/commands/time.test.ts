@@ -23,7 +23,7 @@ t.test('a duration is a number with a unit', async (t) => {
     t.equal(result(parseDuration, text), seconds, text)
   }
   for (const text of ['', '10', 'm', '-1h', '0m', '1h30m', '5 moons', '2026', `${'1'.repeat(20)}s`, ' 1h']) {
-    t.equal(result(parseDuration, text), `"${text}" is no time: say it as 10m, 2h or 3d.`, text)
+    t.equal(result(parseDuration, text), `"${text}" is not a duration. Pass one such as 10m, 2h or 3d.`, text)
   }
 })
 
@@ -54,7 +54,7 @@ t.test('a time is a date, a date with the time of day, or so long ago', async (t
     '21:30',
     'Jan 31 2026',
   ]) {
-    const message = `"${text}" is no time: say 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.`
+    const message = `"${text}" is not a time. Pass 2026-01-31, "2026-01-31 21:30", or 2h for two hours ago.`
     t.equal(result(parseTime, text), message, text)
   }
 })
@@ -63,6 +63,6 @@ t.test('a count is a whole number over 0', async (t) => {
   t.equal(parseCount('1'), 1)
   t.equal(parseCount('999999999'), 999_999_999)
   for (const text of ['', '0', '-1', '1.5', '1e3', '01', ' 1', 'all', '1000000000', 'Infinity']) {
-    t.equal(result(parseCount, text), `"${text}" is no number: say a whole one over 0.`, text)
+    t.equal(result(parseCount, text), `"${text}" is not a whole number over 0.`, text)
   }
 })

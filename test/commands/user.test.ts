@@ -93,7 +93,7 @@ t.test('removing asks, and says what goes', async (t) => {
   const dir = await stateFolder(t)
   const { code, stderr } = await run(dir, 'user', 'rm', 'alice')
   t.equal(code, 2)
-  t.match(stderr, /^Remove alice with 1 document and [\d.]+K?B\? There is nobody to ask: say --yes\.\n$/)
+  t.match(stderr, /^Remove alice with 1 document and [\d.]+K?B\? Not a terminal\. Pass --yes\.\n$/)
   t.same(await runJson(dir, 'user', 'rm', 'alice', '--yes').then(() => runJson(dir, 'user', 'list')), [])
 })
 
@@ -203,7 +203,7 @@ t.test('an account with a record that cannot be read is removed when it is named
 
 t.test('what is to be removed is said once', async (t) => {
   const dir = await stateFolder(t)
-  const stderr = 'Say one account, or --inactive and for how long.\n'
+  const stderr = 'Pass an account, or --inactive and a duration.\n'
   t.match(await run(dir, 'user', 'rm'), { code: 2, stderr })
   t.match(await run(dir, 'user', 'rm', 'alice', '--inactive', '1y'), { code: 2, stderr })
 })
@@ -225,7 +225,7 @@ t.test('the folder is made for the first account', async (t) => {
 
 t.test('what cannot be is one line', async (t) => {
   const dir = await stateFolder(t, (store) => store.createUser({ username: 'bob', key: 'K' }))
-  const noCarl = 'There is no user carl. kss user list shows who there is.\n'
+  const noCarl = 'There is no user carl. See: kss user list\n'
   const badName = (name: string): string =>
     `"${plain(name)}" can be no user name: no colon, no control character, no blank at an end, 1 to 255 characters.\n`
   const cases: [number, string, ...string[]][] = [
@@ -244,8 +244,8 @@ t.test('what cannot be is one line', async (t) => {
     [1, noCarl, 'disable', 'carl'],
     [1, noCarl, 'enable', 'carl'],
     [1, noCarl, 'rm', 'carl', '--yes'],
-    [2, 'Say --password-stdin or --random, not both.\n', 'add', 'carl', '--random', '--password-stdin'],
-    [2, 'There is nobody to ask for the password: say --password-stdin or --random.\n', 'add', 'carl'],
+    [2, 'Pass --password-stdin or --random, not both.\n', 'add', 'carl', '--random', '--password-stdin'],
+    [2, 'Not a terminal. Pass --password-stdin or --random.\n', 'add', 'carl'],
   ]
   for (const [code, stderr, ...args] of cases) {
     t.match(await run(dir, 'user', ...args), { code, stderr, stdout: '' }, `kss user ${args.join(' ')}`)

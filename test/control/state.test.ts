@@ -17,7 +17,7 @@ import { byName } from '../store/by-name.ts'
 const hasLock = async (dir: string): Promise<boolean> => (await readdir(dir)).some((name) => name.startsWith('.lock-'))
 
 t.test('a folder that is not there is one line', async (t) => {
-  const message = 'There is no folder /none/kss. Say which one kss uses with --dir.\n'
+  const message = 'There is no folder /none/kss. Pass the state directory with --dir.\n'
   for (const args of [
     ['user', 'list'],
     ['doc', 'list', 'alice'],
