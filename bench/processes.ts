@@ -1,6 +1,6 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask } from './answer.ts'
@@ -75,6 +75,13 @@ export function mainThreadSeconds(pid: number): number | undefined {
       .split(' ') ?? []
   // Linux counts 100 ticks a second for programs, whatever the kernel's own are.
   return user === undefined ? undefined : (Number(user) + Number(system)) / 100
+}
+
+/** CPU time of all threads that run, to the nanosecond, in milliseconds; undefined where there is no /proc. */
+export function cpuMilliseconds(pid: number): number | undefined {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const times = threads.map((thread) => Number(readProc(pid, `task/${thread}/schedstat`)?.split(' ')[0]))
+  return times.reduce((sum, time) => sum + time, 0) / 1e6
 }
 
 /** Resident memory now and at its peak, in MiB; undefined where there is no /proc. */
