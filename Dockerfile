@@ -5,17 +5,16 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # The scripts would build, and the sources come later: so packages are fetched anew only when the lock file changes.
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
 COPY build build
 COPY bin bin
 COPY src src
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+RUN npm run build
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production KSS_DIR=/data
 WORKDIR /app
 COPY --from=build /app/package.json ./
-COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/bin bin
 RUN ln -s /app/bin/kss.cjs /usr/local/bin/kss && install -d -m 0700 -o 1000 -g 1000 /data

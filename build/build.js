@@ -1,7 +1,5 @@
-// npm run build: compiles src/ to dist/, unless dist/ is what these sources give.
-import { spawnSync } from 'node:child_process'
+// npm run build: bundles src/ into dist/, unless dist/ is what these sources give.
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { hashSources, isUpToDate, noteOf } from './sources.cjs'
 
@@ -9,19 +7,30 @@ const root = join(import.meta.dirname, '..')
 
 // npm runs this again at npx, npm pack and npm test, perhaps while a server or a test uses dist/.
 if (!isUpToDate(root)) {
-  // Before the compiler reads them: what changes meanwhile is then newer than the build.
+  // Before the sources are read: what changes meanwhile is then newer than the build.
   const hash = hashSources(root)
   // In a folder of its own, so that a build that fails leaves the last one alone, and no module of a removed source stays.
   const folder = join(root, `dist.${process.pid}`)
-  const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
-  const project = ['-p', join(root, 'tsconfig.build.json'), '--outDir', folder]
-  const { status } = spawnSync(process.execPath, [compiler, ...project], { stdio: 'inherit' })
-  if (status === 0) {
+  try {
+    await buildInto(folder)
     writeFileSync(noteOf(folder), hash)
     rmSync(join(root, 'dist'), { recursive: true, force: true })
     renameSync(folder, join(root, 'dist'))
-  } else {
+  } catch (error) {
     rmSync(folder, { recursive: true, force: true })
+    console.error(error.message)
     process.exitCode = 1
   }
+}
+
+async function buildInto(folder) {
+  // Only here: most calls find nothing to do.
+  const [{ bundle }, { licencesOf }, { compileValidators }] = await Promise.all([
+    import('./bundle.js'),
+    import('./licences.js'),
+    import('./validators.js'),
+  ])
+  const plugins = [await compileValidators(join(folder, 'schemas'))]
+  const { metafile } = await bundle({ entryPoints: { bin: join(root, 'src', 'bin.ts') }, folder, plugins })
+  writeFileSync(join(folder, 'LICENCES.txt'), licencesOf(root, metafile))
 }

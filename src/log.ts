@@ -62,7 +62,7 @@ export async function createLogger(config: Config): Promise<Log> {
     }
     return { logger, logRequest, flush: () => lines.flush() }
   }
-  const { prettyFactory } = await import('pino-pretty')
+  const { prettyFactory } = await import('./pretty-log.ts')
   const pretty = prettyFactory({
     // As NO_COLOR, FORCE_COLOR and TERM say.
     colorize: isTerminal && process.stdout.hasColors(),

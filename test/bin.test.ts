@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { kss } from './commands/kss.ts'
 import { stateFolder } from './commands/state-fixture.ts'
+import { launcher } from './launcher.ts'
 
 t.test('the version is that of the package', async (t) => {
   const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
@@ -63,7 +63,6 @@ t.test('what a name would do to the terminal is not printed', async (t) => {
 /** Runs a line of bash in which `kss` is the built one, on a state directory with an account. */
 async function bash(t: Test, line: string): Promise<{ code: number | null; stderr: string }> {
   const dir = await stateFolder(t)
-  const launcher = fileURLToPath(new URL('../bin/kss.cjs', import.meta.url))
   const script = `set -o pipefail; kss() { "${process.execPath}" "${launcher}" "$@"; }; ${line}`
   const child = spawn('bash', ['-c', script], {
     env: { ...process.env, KSS_DIR: dir },

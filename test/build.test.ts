@@ -30,15 +30,20 @@ async function writeOld(path: string, text: string): Promise<void> {
   await utimes(path, 1e9, 1e9)
 }
 
-/** A checkout of two modules, which is quick to compile; it is built. */
+/** A checkout of two modules; it is built. */
 const template = await tempFolder(t)
-for (const name of ['bin', 'build', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+for (const name of ['bin', 'build', 'package.json', 'package-lock.json', 'tsconfig.json']) {
   await cp(join(project, name), join(template, name), { recursive: true })
 }
 await symlink(join(project, 'node_modules'), join(template, 'node_modules'))
 await mkdir(join(template, 'src'))
 await writeOld(join(template, 'src', 'bin.ts'), "import { word } from './word.ts'\nconsole.log(word)\n")
 await writeOld(join(template, 'src', 'word.ts'), "export const word: string = 'first'\n")
+// Instead of the schemas of the whole server.
+await writeOld(
+  join(template, 'build', 'schemas.js'),
+  "await import('../src/word.ts')\nexport { recorded } from 'ajv'\n",
+)
 await buildIn(template)
 
 /** A copy of it. */
@@ -59,14 +64,16 @@ t.test('a build of these sources runs', async (t) => {
 })
 
 const changes: [string, (checkout: Checkout) => Promise<void>][] = [
-  ['changed', ({ write }) => write('src/word.ts', "export const word: string = 'other'\n")],
-  ['added', ({ write }) => write('src/new.ts', 'export {}\n')],
-  ['removed', ({ folder }) => rm(join(folder, 'src/word.ts'))],
-  ['compiled by other rules', ({ write }) => write('tsconfig.build.json', '{"extends":"./tsconfig.json"}')],
+  ['made of a changed source', ({ write }) => write('src/word.ts', "export const word: string = 'other'\n")],
+  ['made of one more source', ({ write }) => write('src/new.ts', 'export {}\n')],
+  ['made of one source less', ({ folder }) => rm(join(folder, 'src/word.ts'))],
+  ['compiled by other rules', ({ write }) => write('tsconfig.json', '{}')],
+  ['bundled by other rules', ({ write }) => write('build/new.js', 'export {}\n')],
+  ['bundled with other packages', ({ write }) => write('package-lock.json', '{}')],
 ]
 
 for (const [what, change] of changes) {
-  t.test(`a build is refused when a source was ${what} since, even by an old file`, async (t) => {
+  t.test(`a build is refused when it would be ${what} now, even by an old file`, async (t) => {
     const checkout = await checkOut(t)
     await change(checkout)
     await t.rejects(checkout.start(), outdated)
@@ -89,20 +96,76 @@ t.test('a second build of the same sources leaves the first one as it is', async
 t.test('a build after a change leaves nothing of the one before', async (t) => {
   const { folder, write, build, start } = await checkOut(t)
   await write('src/bin.ts', "console.log('alone')\n")
+  await write('build/schemas.js', "export { recorded } from 'ajv'\n")
   await rm(join(folder, 'src/word.ts'))
   await build()
   t.match(await start(), { stdout: 'alone\n' })
-  t.same((await readdir(join(folder, 'dist'))).toSorted(), ['.sources', 'bin.js', 'bin.js.map'])
+  t.same((await readdir(join(folder, 'dist'))).toSorted(), ['.sources', 'LICENCES.txt', 'bin.js', 'bin.js.map'])
 })
 
 t.test('a build that fails leaves the last one, which is then too old', async (t) => {
   const { folder, write, build, start } = await checkOut(t)
-  await write('src/word.ts', 'export const word: string = 1\n')
-  await t.rejects(build(), { code: 1 })
-  t.match(await readFile(join(folder, 'dist', 'word.js'), 'utf8'), "'first'")
+  await write('src/word.ts', 'export const word: string =\n')
+  await t.rejects(build(), { code: 1, stderr: /src\/word\.ts:2:0: ERROR: Unexpected end of file/ })
+  t.match(await readFile(join(folder, 'dist', 'bin.js'), 'utf8'), '"first"')
   await t.rejects(start(), outdated)
   t.notOk(
     (await readdir(folder)).some((name) => name.startsWith('dist.')),
     'nothing of the failed build stays',
   )
+})
+
+t.test('what is imported lazily is loaded lazily', async (t) => {
+  const { folder, write, build, start } = await checkOut(t)
+  await write('src/word.ts', "console.log('loaded')\n")
+  await write('src/bin.ts', "console.log('first')\nawait import('./word.ts')\n")
+  await build()
+  t.match(await start(), { stdout: 'first\nloaded\n' })
+  t.match(await readdir(join(folder, 'dist')), ['.sources', 'LICENCES.txt', 'bin.js', 'bin.js.map', /^word-\w+\.js$/])
+})
+
+t.test('a build has the names of the sources, and maps to their lines', async (t) => {
+  const { folder, write, build } = await checkOut(t)
+  await write('src/word.ts', "\n\nexport function word(): never {\n  throw new Error('here')\n}\n")
+  await write('src/bin.ts', "import { word } from './word.ts'\nword()\n")
+  await build()
+  const bin = join(folder, 'bin', 'kss.cjs')
+  t.match(await readFile(join(folder, 'dist', 'bin.js'), 'utf8'), 'function word()')
+  await t.rejects(run(process.execPath, ['--enable-source-maps', bin]), {
+    code: 1,
+    stderr: /at word \(.*src\/word\.ts:4:9\)/,
+  })
+})
+
+t.test('validators are compiled by the build, for a schema and its options', async (t) => {
+  const { folder, write, build, start } = await checkOut(t)
+  const source = `import { Ajv } from 'ajv'
+    const isText = new Ajv({ allErrors: true }).compile({ type: 'string', maxLength: 3, pattern: '^a' })
+    console.log(isText('ab'), isText('long'), isText.errors?.map(({ keyword }) => keyword).join())
+    const shape = { properties: { port: { type: 'integer', default: 80 } } }
+    const ajv = new Ajv({ coerceTypes: true, useDefaults: true })
+    const [one, other] = [{}, { port: '8080' }]
+    console.log(ajv.validate(shape, one), ajv.validate(shape, other), JSON.stringify([one, other]))
+    console.log(ajv.validate(shape, { port: 'x' }), ajv.errorsText(ajv.errors, { dataVar: 'env' }))
+    export const word = 'last'
+`
+  await write('src/word.ts', source)
+  await build()
+  const lines = [
+    'true false maxLength,pattern',
+    'true true [{"port":80},{"port":8080}]',
+    'false env/port must be integer',
+  ]
+  t.same((await start()).stdout, [...lines, 'last', ''].join('\n'))
+  t.notMatch(await readFile(join(folder, 'dist', 'bin.js'), 'utf8'), 'compileSchema', 'Ajv itself is not in it')
+})
+
+t.test('a schema that the build does not know is an error at once', async (t) => {
+  const { write, build, start } = await checkOut(t)
+  await write('src/bin.ts', "import { Ajv } from 'ajv'\nnew Ajv().compile({})\n")
+  await build()
+  await t.rejects(start(), {
+    code: 1,
+    stderr: /The build has no validator for a schema: let build\/schemas\.js import its module/,
+  })
 })

@@ -8,6 +8,7 @@ import { exitCodes } from '../src/command-error.ts'
 import { settings } from '../src/config.ts'
 import { errorTable } from '../src/kosync/protocol.ts'
 import { brokenLinks } from './links.ts'
+import { launcher } from './launcher.ts'
 
 const root = new URL('../', import.meta.url)
 
@@ -24,8 +25,7 @@ async function rowsOf(page: string, firstCell: RegExp): Promise<string[][]> {
 
 /** `kss serve --help`: the flags as written there, and the variable that each one names. */
 async function readHelp(): Promise<Map<string, string | undefined>> {
-  const script = fileURLToPath(new URL('bin/kss.cjs', root))
-  const { stdout } = await promisify(execFile)(execPath, [script, 'serve', '--help'])
+  const { stdout } = await promisify(execFile)(execPath, [launcher, 'serve', '--help'])
   const options = stdout.slice(stdout.indexOf('Options:'), stdout.indexOf('-h, --help'))
   const found = [...options.matchAll(/^ {2}(--[\w-]+(?: <\w+>)?) {2,}((?:.|\n(?! {2}-))*)/gm)]
   return new Map(found.map(([, flag = '', text = '']) => [flag, /\((KSS_\w+)/.exec(text)?.[1]]))

@@ -32,7 +32,7 @@ export async function buildOwn(folder: string, modules: string[], mutant?: Mutan
   const named = modules.map((path) => [path.replace(/^src\/|\.ts$/g, ''), join(project, path)])
   await mkdir(folder, { recursive: true })
   const dist = join(folder, 'dist')
-  await bundle({ entryPoints: Object.fromEntries(named), folder: dist, plugins })
+  await bundle({ entryPoints: Object.fromEntries(named), folder: dist, plugins, packages: 'external' })
   for (const name of ['bin', 'package.json']) await cp(join(project, name), join(folder, name), { recursive: true })
   await symlink(join(project, 'node_modules'), join(folder, 'node_modules'))
   return {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { readVersion } from '../src/version.ts'
@@ -18,7 +18,7 @@ interface Packed {
 }
 
 interface Lock {
-  packages: Record<string, { version: string; dev?: boolean }>
+  packages: Record<string, { version: string }>
 }
 
 /** Outside of the project, so that nothing in there finds the project's node_modules. */
@@ -30,8 +30,7 @@ async function tempFolder(t: Test): Promise<string> {
 
 async function pack(folder: string): Promise<Packed> {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-  // The list of bundled files is long.
-  const { stdout } = await run('npm', args, { cwd: project, maxBuffer: 64 * 1024 * 1024 })
+  const { stdout } = await run('npm', args, { cwd: project })
   const [packed] = JSON.parse(stdout) as Packed[]
   if (!packed) throw new Error(`npm pack printed ${stdout}`)
   return packed
@@ -39,23 +38,19 @@ async function pack(folder: string): Promise<Packed> {
 
 const packing = tempFolder(t).then(async (folder) => ({ folder, ...(await pack(folder)) }))
 
-t.test('the package holds the program and its documents, and nothing else but other packages', async (t) => {
+t.test('the package holds the program and its documents, and nothing else', async (t) => {
   const { files } = await packing
-  const paths = files.map(({ path }) => path).filter((path) => !path.startsWith('node_modules/'))
+  const paths = files.map(({ path }) => path)
   const documents = paths.filter((path) => !/^(bin|dist)\//.test(path))
   const pages = (await readdir(project)).filter((name) => name.endsWith('.md'))
   const inDocs = (await readdir(join(project, 'docs'))).map((name) => `docs/${name}`)
   const expected = ['LICENSE', 'openapi.json', 'package.json', ...pages, ...inDocs]
   t.same(documents.toSorted(), expected.toSorted())
   const programs = paths.filter((path) => /^(bin|dist)\//.test(path))
-  t.same(
-    programs.filter((path) => !/^dist\/[\w/-]+\.js$/.test(path)),
-    ['bin/kss.cjs'],
-    'no maps, types, tests or sources',
+  const built = (await readdir(join(project, 'dist'))).filter((name) =>
+    /^(LICENCES\.txt|[\w-]+\.js(\.map)?)$/.test(name),
   )
-  const sources = await readdir(join(project, 'src'), { recursive: true })
-  const built = sources.filter((path) => path.endsWith('.ts')).map((path) => `dist/${path.replace(/ts$/, 'js')}`)
-  t.same(programs.filter((path) => path.startsWith('dist/')).toSorted(), built.toSorted(), 'every module is built')
+  t.same(programs.toSorted(), ['bin/kss.cjs', ...built.map((name) => `dist/${name}`)].toSorted())
   const bin = files.find(({ path }) => path === 'bin/kss.cjs')
   t.equal((bin?.mode ?? 0) & 0o111, 0o111, 'bin/kss.cjs is executable')
 })
@@ -72,10 +67,30 @@ t.test('the installed package', async (t) => {
     t.notMatch(stderr, /EBADENGINE|scripts/)
   })
 
-  await t.test('has the versions of package-lock.json, and no packages for development', async (t) => {
+  await t.test('needs no other package', async (t) => {
+    t.notOk((await readdir(home)).includes('node_modules'))
+  })
+
+  await t.test('has the licence of each package that is in it, in the version of package-lock.json', async (t) => {
     const lock = JSON.parse(await readFile(join(project, 'package-lock.json'), 'utf8')) as Lock
-    const locked = Object.entries(lock.packages).filter(([path, { dev }]) => path && !dev)
-    t.same(await versionsIn(home), Object.fromEntries(locked.map(([path, { version }]) => [path, version])))
+    const paths = Object.entries(lock.packages)
+    const locked = new Set(paths.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')} ${version}`))
+    const licences = (await readFile(join(home, 'dist', 'LICENCES.txt'), 'utf8')).split(/\n-{80}\n\n/)
+    const names = licences.map(
+      (text) => /^(\S+ \S+): (MIT|ISC|BSD-3-Clause|BlueOak-1\.0\.0)\n\n/.exec(text)?.[1] ?? text,
+    )
+    t.same(
+      names.filter((name) => !locked.has(name)),
+      [],
+    )
+    for (const name of ['fastify', 'pino', 'env-schema', 'lru-cache']) {
+      t.ok(
+        names.some((each) => each.startsWith(`${name} `)),
+        name,
+      )
+    }
+    const without = licences.filter((text) => !/permission|redistribut|license/i.test(text))
+    t.match(without, [/^abstract-logging .*\n\nIts package has no file with the licence\.\n$/])
   })
 
   await t.test('has all that its documents link to', async (t) => {
@@ -94,18 +109,6 @@ t.test('the installed package', async (t) => {
     t.equal(await server.stop(), 0)
   })
 })
-
-/** The packages in a folder's node_modules, as package-lock.json names them, with their versions. */
-async function versionsIn(folder: string): Promise<Record<string, string>> {
-  const paths = await readdir(join(folder, 'node_modules'), { recursive: true })
-  const manifests = paths.filter((path) => /(^|node_modules\/)(@[^/]+\/)?[^/]+\/package\.json$/.test(path))
-  const versions: Record<string, string> = {}
-  for (const path of manifests) {
-    const text = await readFile(join(folder, 'node_modules', path), 'utf8')
-    versions[`node_modules/${dirname(path)}`] = (JSON.parse(text) as { version: string }).version
-  }
-  return versions
-}
 
 t.test('without a build kss says in one line how to make one', async (t) => {
   const folder = await tempFolder(t)

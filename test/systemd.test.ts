@@ -6,11 +6,11 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { settings } from '../src/config.ts'
 import { startServer, syncOnce } from './server-process.ts'
+import { launcher } from './launcher.ts'
 
 const run = promisify(execFile)
 const project = join(import.meta.dirname, '..')
 const unit = join(project, 'docs', 'kss.service')
-const launcher = join(project, 'bin', 'kss.cjs')
 const text = await readFile(unit, 'utf8')
 
 /** The offline part of `systemd-analyze security` came with systemd 250. */
@@ -87,7 +87,7 @@ t.test('the unit of the backup starts a command that there is, for the data fold
   await mkdir(target)
   const args = command.replace('/var/backups/kss', target).split(' ')
   const env = { ...process.env, KSS_DIR: join(folder, 'data') }
-  await run(process.execPath, [join(project, 'bin', 'kss.cjs'), ...args], { env })
+  await run(process.execPath, [launcher, ...args], { env })
   t.equal((await readdir(target)).length, 1)
 })
 

@@ -1,4 +1,6 @@
+import type * as MessagePack from '@msgpack/msgpack'
 import { quote } from './one-line.ts'
+import { importOptional } from './optional-package.ts'
 import { parseSource, type SourceFile } from './source-file.ts'
 import { SourceError } from './source.ts'
 
@@ -60,7 +62,7 @@ async function decodeBody(body: Buffer, contentType: string | undefined, path: s
 }
 
 async function decodeMsgpack(body: Buffer, path: string): Promise<unknown> {
-  const { decode } = await import('@msgpack/msgpack')
+  const { decode } = await importOptional<typeof MessagePack>('@msgpack/msgpack', '3')
   const keyDecoder = {
     canBeCached: (length: number) => length === '__proto__'.length,
     decode: (bytes: Uint8Array, offset: number, length: number) => {

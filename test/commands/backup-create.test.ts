@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import t, { type Test } from 'tap'
@@ -14,8 +13,7 @@ import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { writeEntries } from './archives.ts'
 import { run, runJson } from './run.ts'
 import { folder, serveHere, stateFolder } from './state-fixture.ts'
-
-const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
+import { launcher } from '../launcher.ts'
 
 /** The name of a backup made in a folder. */
 const dated = /^kss-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.tar\.gz$/

@@ -12,6 +12,7 @@ import { snapshot, writeEntries, type Entry } from './archives.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, dune, folder, now, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
 import { byName } from '../store/by-name.ts'
+import { launcher } from '../launcher.ts'
 
 const at = (number: number, timestamp: number, more: Partial<Progress> = {}): Progress => ({
   ...pushed,
@@ -487,7 +488,6 @@ t.test('a folder that is not there keeps a backup from being made, and nothing i
 t.test('a backup to standard output is the same archive', async (t) => {
   const dir = await stateFolder(t)
   const path = join(await folder(t), 'kss.tar.gz')
-  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
   const bytes = execFileSync(process.execPath, [launcher, 'backup', 'create', '-', '--dir', dir])
   await writeFile(path, bytes)
   const target = await folder(t)

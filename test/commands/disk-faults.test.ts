@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { until } from '../until.ts'
-import { builtLauncher as launcher } from '../crash/server.ts'
+import { launcher } from '../launcher.ts'
 import { serve, type Server } from './kss.ts'
 import { freePort } from './other-servers.ts'
 

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import pLimit from 'p-limit'
 import type { Test } from 'tap'
@@ -10,6 +9,7 @@ import { byName } from '../store/by-name.ts'
 import { kss, type Ended } from './kss.ts'
 import { operatorCommands, run, runJson } from './run.ts'
 import { copyOf, folder, places, serveHere, stateFolder } from './state-fixture.ts'
+import { launcher } from '../launcher.ts'
 
 /** Lines that no test can run as they are. */
 const excluded: Record<string, string> = {
@@ -23,8 +23,6 @@ const needsServer = new Set(['kss healthcheck', 'kss healthcheck --env-file /etc
 
 /** Whom the line makes must not be there. */
 const makesAlice = /^kss (user add|invite) alice\b/
-
-const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
 
 /** What the commands say, and those that do something: without commands of their own. */
 function helpOf(command: Command): { name: string; text: string }[] {

@@ -1,7 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import t, { type Test } from 'tap'
@@ -12,8 +11,8 @@ import { kss } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, headersOf, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
 import { byName } from '../store/by-name.ts'
+import { launcher } from '../launcher.ts'
 
-const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout)
 const noScript = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
 

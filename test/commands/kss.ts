@@ -1,10 +1,8 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-
-const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
+import { launcher } from '../launcher.ts'
 
 type Kss = ChildProcessByStdio<null, Readable, Readable>
 

@@ -1,15 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import t from 'tap'
 import { pushed } from '../store/contract.ts'
 import { run } from './run.ts'
 import { folder, stateFolder } from './state-fixture.ts'
-
-const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
+import { launcher } from '../launcher.ts'
 
 /** More than a process may open below. */
 const many = 400

@@ -2,13 +2,12 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { pushed } from '../store/contract.ts'
 import { runJson } from './run.ts'
 import { day, folder, headersOf, now, serveHere, stateFolder } from './state-fixture.ts'
+import { launcher } from '../launcher.ts'
 
-const launcher = fileURLToPath(new URL('../../bin/kss.cjs', import.meta.url))
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '')
 const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
 

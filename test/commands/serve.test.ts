@@ -9,8 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { journalLine } from '../../src/store/file-store/wal/read-journal.ts'
 import { kss, serve } from './kss.ts'
+import { launcher } from '../launcher.ts'
 
-const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
 const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' }
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import * as fsPromises from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { lockStateFolder, warnOfWriters, type openStateFolder } from '../../src/control/state-folder.ts'
+import { builtModule } from '../launcher.ts'
 
 /** openStateFolder on a disk that refuses with the code, as seen by user 1000. */
 async function open(t: Test, code: string, dir: string, noFolders = false): Promise<unknown> {
@@ -47,7 +48,7 @@ t.test('a folder that goes before it is locked is an error', async (t) => {
 })
 
 t.test('a process whose folder another one took writes nothing more: it ends with exit code 3', async (t) => {
-  const module = new URL('../../dist/control/state-folder.js', import.meta.url).href
+  const module = await builtModule(t, 'control/state-folder.ts')
   const code = `const { endAtOnce } = await import(${JSON.stringify(module)})
     process.on('exit', () => console.log('exit'))
     endAtOnce('/srv/kss')

@@ -13,6 +13,7 @@ import { kss, serve, start } from '../commands/kss.ts'
 import { run, runJson } from '../commands/run.ts'
 import { dune, folder, openStore, places, serveHere, stateFolder } from '../commands/state-fixture.ts'
 import { byName } from '../store/by-name.ts'
+import { launcher } from '../launcher.ts'
 
 const hasLock = async (dir: string): Promise<boolean> => (await readdir(dir)).some((name) => name.startsWith('.lock-'))
 
@@ -59,7 +60,6 @@ const needsNobody = !canBeNobody && 'only root can become the user nobody, who m
 t.test('a folder that this user may not write to is one line', { skip: needsNobody }, async (t) => {
   const dir = await folder(t)
   await chmod(dir, 0o755)
-  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'kss.cjs')
   const { status, stderr } = spawnSync(process.execPath, [launcher, 'user', 'list', '--dir', dir], nobody)
   t.equal(status, 1)
   const why = 'it belongs to user 0, and kss runs as 65534'

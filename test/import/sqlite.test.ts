@@ -8,6 +8,7 @@ import type { Source } from '../../src/import/source.ts'
 import { schemas, type Schema } from '../../src/import/sqlite-schemas.ts'
 import { readSqlite } from '../../src/import/sqlite.ts'
 import { builtinSqlite, openSqlite } from '../../src/import/sqlite-file.ts'
+import { builtModule } from '../launcher.ts'
 import { collect, failure } from './collect.ts'
 
 /** Where the copies are made while they are read. */
@@ -393,13 +394,12 @@ t.test('the copy that a killed import left is removed by the next one, and not t
 
 t.test('Node says nothing of its SQLite, and warns of other things as before', async (t) => {
   const script = `
-    const { builtinSqlite } = await import('./dist/import/sqlite-file.js')
+    const { builtinSqlite } = await import('${await builtModule(t, 'import/sqlite-file.ts')}')
     const Sqlite = builtinSqlite()
     if (Sqlite) new Sqlite(':memory:').close()
     process.emitWarning('another')`
   const { stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
-    cwd: join(import.meta.dirname, '..', '..'),
   })
   t.equal(status, 0)
   t.match(stderr, /another/)

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { FolderInUse } from '../../../src/store/file-store/folder-in-use.ts'
 import { lockFolder } from '../../../src/store/file-store/folder-lock.ts'
+import { builtModule } from '../../launcher.ts'
 
 /** A folder with a path that is short enough for a socket, unlike t.testdir's. */
 async function folder(t: Test): Promise<string> {
@@ -163,7 +164,7 @@ t.test('a folder that is not there rejects', async (t) => {
   await t.rejects(lockFolder(join(t.testdir({}), 'none'), {}), { code: 'ENOENT' })
 })
 
-const lockModule = new URL('../../../dist/store/file-store/folder-lock.js', import.meta.url).href
+const lockModule = await builtModule(t, 'store/file-store/folder-lock.ts')
 
 /** A process that locks the folder, then waits. */
 async function holder(t: Test, dir: string): Promise<ChildProcess> {

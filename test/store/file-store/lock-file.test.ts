@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { clearLockFile, takeLockFile, type Sleep } from '../../../src/store/file-store/lock-file.ts'
 import { ownIdentity } from '../../../src/store/file-store/process-identity.ts'
+import { builtModule } from '../../launcher.ts'
 import { faultyDisk } from './faulty-disk.ts'
 
 const inUse = { message: 'the folder is in use', holder: { pid: 7 } }
@@ -44,7 +45,7 @@ t.test('the lock of this very process is held', async (t) => {
 
 t.test('the lock of a killed process is taken over at once', async (t) => {
   const dir = t.testdir({})
-  const module = new URL('../../../dist/store/file-store/lock-file.js', import.meta.url).href
+  const module = await builtModule(t, 'store/file-store/lock-file.ts')
   const code = `const { takeLockFile } = await import(${JSON.stringify(module)})
     await takeLockFile(${JSON.stringify(dir)}, { pid: 7 })
     console.log('held')

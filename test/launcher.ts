@@ -1,0 +1,24 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Test } from 'tap'
+import { buildOwn } from './own-build.ts'
+
+const project = join(import.meta.dirname, '..')
+const covered = join(project, '.covered')
+
+// Set by tap. The coverage of a bundle could not be put together with the rest: see build/modules.js.
+const isCovered = process.env['_TAPJS_PROCESSINFO_COVERAGE_'] === '1'
+
+/** What `node` runs to start kss: the build that npm carries, or, where coverage is measured, one of single modules. */
+export const launcher = join(isCovered ? covered : project, 'bin', 'kss.cjs')
+
+/** The URL of a built module, for a process of its own: of `control/state.ts`, say. */
+export async function builtModule(t: Test, path: string): Promise<string> {
+  if (isCovered) return pathToFileURL(join(covered, 'dist', path.replace(/ts$/, 'js'))).href
+  const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const source = `src/${path}`
+  return pathToFileURL((await buildOwn(folder, [source])).modules[source]!).href
+}
