@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
@@ -7,7 +7,7 @@ import { createGzip } from 'node:zlib'
 import { createTarPacker, type TarPackController } from 'modern-tar'
 import { renameFile, syncFolder, tempPath, tempPrefix } from '../durable.ts'
 import { ifPresent, unlessAbsent } from '../error-code.ts'
-import { mayBeUsers } from '../store/file-store/files/folder-names.ts'
+import { eachEntry, mayBeUsers } from '../store/file-store/files/folder-names.ts'
 import { format } from '../store/file-store/files/format.ts'
 import { registrationName } from '../store/file-store/files/registration-file.ts'
 import { readTrustedSync } from '../trusted-file.ts'
@@ -105,17 +105,24 @@ export async function streamArchive(
 export async function* backupFiles(
   dir: string,
   onFolder: OnFolder = () => undefined,
-  only?: string[],
+  only?: AsyncIterable<string> | Iterable<string>,
 ): AsyncGenerator<ArchivedFile> {
   const state = new UserFiles(dir)
   const manifest: Manifest = { format, created: new Date().toISOString() }
   yield { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
   const registration = ifPresent(() => readTrustedSync(join(dir, registrationName)))
   if (registration && !only) yield { name: registrationName, bytes: registration, mtime: new Date() }
+  if (only) for await (const name of only) yield* filesOf(join(dir, name), `${name}/`)
+  else yield* filesOfAll(dir, onFolder)
+  // Of a disk that was taken out nothing is read any more, without an error.
+  await state.checkFolder()
+}
+
+async function* filesOfAll(dir: string, onFolder: OnFolder): AsyncGenerator<ArchivedFile> {
   const packed = new Set<string>()
   // Again for those that came meanwhile: a user who is renamed has another folder.
   for (;;) {
-    const folders = (only ?? listFolders(dir)).filter((name) => !packed.has(name))
+    const folders = await listFolders(dir, packed)
     const total = packed.size + folders.length
     if (folders.length === 0) break
     for (const name of folders) {
@@ -124,13 +131,14 @@ export async function* backupFiles(
       onFolder(packed.size, total)
     }
   }
-  // Of a disk that was taken out nothing is read any more, without an error.
-  await state.checkFolder()
 }
 
-function listFolders(dir: string): string[] {
-  const entries = readdirSync(dir, { withFileTypes: true })
-  return entries.filter((entry) => entry.isDirectory() && mayBeUsers(entry.name)).map(({ name }) => name)
+async function listFolders(dir: string, without: Set<string>): Promise<string[]> {
+  const names: string[] = []
+  for await (const entry of eachEntry(dir)) {
+    if (entry.isDirectory() && mayBeUsers(entry.name) && !without.has(entry.name)) names.push(entry.name)
+  }
+  return names.toSorted()
 }
 
 /** Files before folders: auth.json and the records before the histories. */

@@ -3,6 +3,7 @@ import { chmod, lstat, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { onWindows, setAside, syncFolder, tempPrefix } from '../durable.ts'
 import { unlessAbsent } from '../error-code.ts'
+import { eachEntry } from '../store/file-store/files/folder-names.ts'
 import type { Mendable } from '../store/finding.ts'
 import { linkReason } from '../trusted-file.ts'
 
@@ -43,7 +44,23 @@ export async function beginScan(dir: string, { running = true, owner }: ScanOpti
 
 /** What is in the folder, by name; symbolic links are not followed. */
 export async function listEntries(scan: Scan, at: string): Promise<Entry[]> {
-  const names = (await orTell(scan, at, readdir(join(scan.dir, at)))) ?? []
+  return await lookAtEach(scan, at, (await orTell(scan, at, readdir(join(scan.dir, at)))) ?? [])
+}
+
+/** The names at the top of the state directory that are wanted, in no order: there may be a million. */
+export async function listTop(scan: Scan, isWanted: (name: string, isFolder: boolean) => boolean): Promise<string[]> {
+  const list = async (): Promise<string[]> => {
+    const names: string[] = []
+    for await (const entry of eachEntry(scan.dir)) {
+      if (isWanted(entry.name, entry.isDirectory())) names.push(entry.name)
+    }
+    return names
+  }
+  return (await orTell(scan, '', list())) ?? []
+}
+
+/** Those of the names in the folder that are still there, by name; symbolic links are not followed. */
+export async function lookAtEach(scan: Scan, at: string, names: string[]): Promise<Entry[]> {
   const entries: Entry[] = []
   for (const name of names.toSorted()) {
     const entry = await lookAt(scan, at === '' ? name : `${at}/${name}`)

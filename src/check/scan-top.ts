@@ -10,7 +10,9 @@ import {
   checkKind,
   checkStray,
   listEntries,
+  listTop,
   lookAt,
+  lookAtEach,
   readText,
   remove,
   setMode,
@@ -19,16 +21,22 @@ import {
 } from './scan-entries.ts'
 import { checkJournalFiles } from './scan-journal.ts'
 
-/** Whether it may be a user's folder, whatever is in it. */
-export function isUserFolder({ name, stats }: Entry): boolean {
+/** A folder that may be a user's, whatever is in it. */
+function isUserFolder({ name, stats }: Entry): boolean {
   return stats.isDirectory() && mayBeUsers(name)
+}
+
+/** The names of the folders that may be users', in their order; of a million accounts nothing else is kept. */
+export async function listUserFolders(scan: Scan): Promise<string[]> {
+  return (await listTop(scan, (name, isFolder) => isFolder && mayBeUsers(name))).toSorted()
 }
 
 /** Finds what is wrong at the top of the state directory. Resolves to the files of the journal. */
 export async function checkTop(scan: Scan): Promise<Entry[]> {
   await checkOwnMode(scan)
   let journal: Entry[] = []
-  for (const entry of await listEntries(scan, '')) {
+  const names = await listTop(scan, (name, isFolder) => !isFolder || !mayBeUsers(name))
+  for (const entry of await lookAtEach(scan, '', names)) {
     const { name, stats } = entry
     if (name === '.journal') journal = await checkJournalFiles(scan, entry)
     else if (name === '.backups') await checkBackups(scan, entry)

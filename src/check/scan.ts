@@ -1,8 +1,8 @@
 import { toFinding, type Finding } from '../store/finding.ts'
-import { beginScan, listEntries, type ScanOptions } from './scan-entries.ts'
+import { beginScan, type ScanOptions } from './scan-entries.ts'
 import { checkFolder } from './scan-folder.ts'
 import { checkJournalLines } from './scan-journal.ts'
-import { checkTop, isUserFolder } from './scan-top.ts'
+import { checkTop, listUserFolders } from './scan-top.ts'
 import { linkReason } from '../trusted-file.ts'
 
 /** What is wrong in one folder. */
@@ -17,19 +17,24 @@ const readers = 8
 
 /**
  * Looks at all that is in the state directory, and changes nothing: first at the top, then at each user's folder, in
- * the order of their names. Folders without a finding are told of too.
+ * the order of their names. Folders without a finding are told of too. `show` is told how many folders are done.
  */
-export async function* scanState(dir: string, options: ScanOptions = {}): AsyncGenerator<FolderFindings> {
+export async function* scanState(
+  dir: string,
+  options: ScanOptions = {},
+  show: (done: number, total: number) => void = () => undefined,
+): AsyncGenerator<FolderFindings> {
   const { findings, pending } = await readTop(dir, options)
   yield { folder: '', findings }
   const scan = await beginScan(dir, options)
-  const folders = (await listEntries(scan, '')).filter(isUserFolder).map(({ name }) => name)
+  const folders = await listUserFolders(scan)
   for (let at = 0; at < folders.length; at += readers) {
     const some = folders.slice(at, at + readers)
     const scans = some.map(async (folder) => ({ folder, findings: await scanFolder(dir, folder, options) }))
     for (const each of await Promise.all(scans)) {
       yield { ...each, findings: each.findings.map((finding) => withoutPending(finding, pending)) }
     }
+    show(Math.min(at + readers, folders.length), folders.length)
   }
 }
 

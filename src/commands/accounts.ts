@@ -5,7 +5,7 @@ import { KeyHasher } from '../accounts/key-hasher.ts'
 import { username as nameSchema } from '../kosync/protocol.ts'
 import { readRecords, type StoredRecord } from '../store/file-store/files/folder-reader.ts'
 import type { StoredUser } from '../store/file-store/files/auth-file.ts'
-import { listStoredUsers } from '../store/file-store/files/list-users.ts'
+import { eachStoredUser, listUserFolders } from '../store/file-store/files/list-users.ts'
 import { UserFiles } from '../store/file-store/user-files.ts'
 import { plain } from '../plain.ts'
 import type { State } from '../control/state.ts'
@@ -45,11 +45,32 @@ export async function readUserRecords(state: State, username: string): Promise<S
   return readRecords(folder)
 }
 
-/** All users, in the order of their names; tells of each account that cannot be read. */
-export async function listUsers({ dir, store }: State): Promise<StoredUser[]> {
+/**
+ * All users, in the order of their names, a few at a time; tells of each account that cannot be read. What was pushed
+ * so far is in their files. `show` is told how far it is.
+ */
+export async function* eachUser(
+  { dir, store }: State,
+  show: (done: number, total: number) => void = () => undefined,
+): AsyncGenerator<StoredUser> {
   await store.flush()
-  const users = await listStoredUsers(dir, (error) => tellDamage(`Left out: ${error.message}`))
-  return users.toSorted((one, other) => one.username.localeCompare(other.username))
+  const folders = await listUserFolders(dir)
+  let done = 0
+  for (const user of eachStoredUser(dir, folders, (error) => tellDamage(`Left out: ${error.message}`))) {
+    if (user) yield user
+    done += 1
+    show(done, folders.length)
+  }
+}
+
+/** The one user, or all when none is named. Throws CommandError when there is no such user. */
+export async function* usersOf(
+  state: State,
+  username: string | undefined,
+  show?: (done: number, total: number) => void,
+): AsyncGenerator<StoredUser> {
+  if (username === undefined) yield* eachUser(state, show)
+  else yield await findUser(state, username)
 }
 
 /** Tells of a file that cannot be read while the command goes on with the others: the exit code says so too. */

@@ -1,4 +1,4 @@
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { stdout } from 'node:process'
 import { CommandError, exitCodes } from '../command-error.ts'
@@ -6,7 +6,7 @@ import { plain } from '../plain.ts'
 import { backupName, backupsName, removeOldBackups } from '../backup/backup-files.ts'
 import { backupFiles, countFiles, streamArchive, writeArchive, type Contents } from '../backup/backup.ts'
 import { unlessAbsent } from '../error-code.ts'
-import { mayBeUsers } from '../store/file-store/files/folder-names.ts'
+import { eachUserFolder } from '../store/file-store/files/folder-names.ts'
 import { authFile } from '../store/file-store/files/auth-file.ts'
 import { interruptible } from './interrupt.ts'
 import { makeBackupFolder } from '../control/state-format.ts'
@@ -50,7 +50,7 @@ export async function createBackup(said: string | undefined, flags: StateFlags &
 /** Throws CommandError: a disk that is not mounted leaves an empty folder, or none. */
 async function checkAccounts(dir: string): Promise<void> {
   await checkFolder(dir)
-  for (const name of (await readdir(dir)).filter(mayBeUsers)) {
+  for await (const name of eachUserFolder(dir)) {
     if (await unlessAbsent(stat(join(dir, name, authFile)))) return
   }
   throw new CommandError(

@@ -1,19 +1,20 @@
-import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { exitCodes } from '../command-error.ts'
 import { foundAgain, type Finding } from '../store/finding.ts'
-import { mayBeUsers } from '../store/file-store/files/folder-names.ts'
 import { FolderInUse } from '../store/file-store/folder-in-use.ts'
 import { repairJournal } from '../check/repair.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../check/scan.ts'
 import { examples, jsonCommand } from './define.ts'
 import { changeState, checkFolder, loadSettings, lock, type StateFlags } from '../control/state.ts'
 import { plain } from '../plain.ts'
-import { count, print, progressBar } from './terminal.ts'
+import { count, printPages, progressBar } from './terminal.ts'
 
 /** Milliseconds after which what a running server was just writing is written. */
 const settleMs = 1500
+
+/** Folders with findings beside a running server that are looked at again together. */
+const mostUnsettled = 1000
 
 /** `kss check`. */
 export function defineCheck(program: Command): void {
@@ -24,9 +25,20 @@ export function defineCheck(program: Command): void {
 }
 
 async function check({ repair, ...flags }: StateFlags & { repair?: boolean }): Promise<void> {
-  const findings = repair ? await repairAll(flags) : await findAll(flags)
-  print(flags.json, findings, () => describe(findings, repair ?? false))
-  if (findings.some((finding) => finding.damage && !(repair && isMended(finding)))) process.exitCode = exitCodes.damaged
+  const total = { findings: 0, damaged: 0, left: 0 }
+  const counted = async function* (findings: AsyncIterable<Finding> | Finding[]): AsyncGenerator<Finding> {
+    for await (const finding of findings) {
+      total.findings += 1
+      total.damaged += Number(finding.damage)
+      total.left += Number(finding.damage && !(repair && isMended(finding)))
+      yield finding
+    }
+  }
+  await printPages(flags.json, counted(repair ? await repairAll(flags) : findAll(flags)), (findings) =>
+    findings.map((finding) => describe(finding, repair ?? false)).join(''),
+  )
+  if (!flags.json) process.stdout.write(summaryOf(total))
+  if (total.left > 0) process.exitCode = exitCodes.damaged
 }
 
 /** Done, and nothing is left to do. */
@@ -35,7 +47,7 @@ function isMended({ repair, advice }: Finding): boolean {
 }
 
 /** Opens nothing: a start would bring the journal into the files. */
-async function findAll(flags: StateFlags): Promise<Finding[]> {
+async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
   const { KSS_DIR: dir } = loadSettings(flags)
   await checkFolder(dir)
   const held = await lock(dir, flags.command).catch((error: unknown) => {
@@ -43,10 +55,7 @@ async function findAll(flags: StateFlags): Promise<Finding[]> {
     throw error
   })
   try {
-    const running = held === undefined
-    const found: Finding[] = []
-    for await (const { findings } of scanSettled(dir, running)) found.push(...findings)
-    return found
+    for await (const { findings } of scanSettled(dir, held === undefined)) yield* findings
   } finally {
     await held?.release()
   }
@@ -72,32 +81,32 @@ async function repairAll(flags: StateFlags): Promise<Finding[]> {
 
 /** What is wrong; beside a running server what is so still when all that it was writing is written. */
 async function* scanSettled(dir: string, running: boolean): AsyncGenerator<FolderFindings> {
-  const show = progressBar('folder')
-  const total = (await readdir(dir)).filter(mayBeUsers).length + 1
-  const found: FolderFindings[] = []
-  let done = 0
-  for await (const each of scanState(dir, { running })) {
-    done = Math.min(done + 1, total)
-    show(done, total)
-    if (each.findings.length > 0) found.push(each)
-  }
-  if (running && found.length > 0) await sleep(settleMs)
-  for (const { folder, findings } of found) {
-    if (!running) yield { folder, findings }
-    else {
-      const again = folder === '' ? await scanTop(dir, { running }) : await scanFolder(dir, folder, { running })
-      yield { folder, findings: foundAgain(findings, again) }
+  let found: FolderFindings[] = []
+  for await (const each of scanState(dir, { running }, progressBar('folder'))) {
+    if (each.findings.length === 0) continue
+    if (!running) yield each
+    else if (found.push(each) >= mostUnsettled) {
+      yield* scanAgain(dir, found)
+      found = []
     }
+  }
+  if (found.length > 0) yield* scanAgain(dir, found)
+}
+
+async function* scanAgain(dir: string, found: FolderFindings[]): AsyncGenerator<FolderFindings> {
+  await sleep(settleMs)
+  for (const { folder, findings } of found) {
+    const again = await (folder === '' ? scanTop(dir, { running: true }) : scanFolder(dir, folder, { running: true }))
+    yield { folder, findings: foundAgain(findings, again) }
   }
 }
 
-function describe(findings: Finding[], repaired: boolean): string {
-  if (findings.length === 0) return 'All is well.\n'
-  const lines = findings.map(({ path, problem, repair, advice, damage }) => {
-    const what = `${damage ? 'damaged' : 'note'}: ${plain(path)} ${plain(problem)}\n`
-    const mend = repair === undefined ? '' : `  ${repaired ? 'done' : '--repair'}: it ${plain(repair)}\n`
-    return what + mend + (advice === undefined ? '' : `  to do: ${plain(advice)}\n`)
-  })
-  const damaged = findings.filter(({ damage }) => damage).length
-  return `${lines.join('')}${count(findings.length, 'finding')}, ${damaged} of them damage.\n`
+function describe({ path, problem, repair, advice, damage }: Finding, repaired: boolean): string {
+  const what = `${damage ? 'damaged' : 'note'}: ${plain(path)} ${plain(problem)}\n`
+  const mend = repair === undefined ? '' : `  ${repaired ? 'done' : '--repair'}: it ${plain(repair)}\n`
+  return what + mend + (advice === undefined ? '' : `  to do: ${plain(advice)}\n`)
+}
+
+function summaryOf({ findings, damaged }: { findings: number; damaged: number }): string {
+  return findings === 0 ? 'All is well.\n' : `${count(findings, 'finding')}, ${damaged} of them damage.\n`
 }

@@ -3,7 +3,7 @@ import pLimit from 'p-limit'
 import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
-import { findUser, listUsers, readUserRecords } from './accounts.ts'
+import { readUserRecords, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findDocument, nameOf, titleOf } from './documents.ts'
 import { formatBookIds, hashBook, type BookIds } from './hash.ts'
@@ -140,9 +140,8 @@ interface Identified extends BookIds {
 async function identify(files: string[], flags: StateFlags & { user?: string }): Promise<void> {
   const books = await pLimit(readers).map(files, readBook)
   await withState(flags, async (state) => {
-    const users = flags.user === undefined ? await listUsers(state) : [await findUser(state, flags.user)]
     await state.store.flush()
-    for (const { username, folder } of users) {
+    for await (const { username, folder } of usersOf(state, flags.user)) {
       for (const { record } of readRecords(folder)) {
         const owners = books.filter(({ binary, filename }) => [binary, filename].includes(record.document))
         for (const { positions } of owners) positions.push({ username, record })

@@ -10,10 +10,11 @@ import { hasCode } from '../error-code.ts'
 import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
 import type { StoredUser } from '../store/file-store/files/auth-file.ts'
 import { plain } from '../plain.ts'
-import { findUser, listUsers, tellDamagedRecord } from './accounts.ts'
+import { findUser, tellDamagedRecord, usersOf } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
 import { titleOf } from './documents.ts'
 import { withState, type StateFlags } from '../control/state.ts'
+import { progressBar } from './terminal.ts'
 
 interface ExportFlags extends Omit<StateFlags, 'json'> {
   all?: boolean
@@ -44,9 +45,10 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
     throw new CommandError('An archive cannot be written to a terminal. Pass a file with -o FILE.', exitCodes.usage)
   }
   await withState(flags, async (state) => {
-    const users = username === undefined ? await listUsers(state) : [await findUser(state, username)]
+    if (username !== undefined) await findUser(state, username)
     if (!(await state.store.flush()))
       throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+    const users = usersOf(state, username, progressBar('user'))
     if (flags.format === 'csv') await writeText(csvOf(users), output)
     else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(users), output)
   })
@@ -79,14 +81,17 @@ async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | u
   await (output === undefined ? streamArchive(files, process.stdout) : writeArchive(files, output))
 }
 
-function kssFiles(dir: string, users: StoredUser[]): AsyncIterable<ArchivedFile> {
-  const folders = users.map(({ folder }) => basename(folder))
-  return backupFiles(dir, undefined, folders)
+function kssFiles(dir: string, users: AsyncIterable<StoredUser>): AsyncIterable<ArchivedFile> {
+  return backupFiles(dir, undefined, foldersOf(users))
+}
+
+async function* foldersOf(users: AsyncIterable<StoredUser>): AsyncGenerator<string> {
+  for await (const { folder } of users) yield basename(folder)
 }
 
 /** As Python kss keeps them, under their raw names; those that would lead out of the folder stay here. */
-async function* pythonFiles(users: StoredUser[]): AsyncGenerator<ArchivedFile> {
-  for (const { username, key, folder } of users) {
+async function* pythonFiles(users: AsyncIterable<StoredUser>): AsyncGenerator<ArchivedFile> {
+  for await (const { username, key, folder } of users) {
     if (!isFileName(username)) {
       console.error(`Left out: ${plain(username)}, which is no folder name.`)
       continue
@@ -119,9 +124,9 @@ function isFileName(name: string): boolean {
 const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']
 
 /** @see RFC 4180 */
-async function* csvOf(users: StoredUser[]): AsyncGenerator<string> {
+async function* csvOf(users: AsyncIterable<StoredUser>): AsyncGenerator<string> {
   yield csvLine(columns)
-  for (const { username, folder } of users) {
+  for await (const { username, folder } of users) {
     for (const stored of readRecords(folder, tellDamagedRecord)) {
       const rows = readRows(stored)
       for (const [at, row] of rows.entries()) {

@@ -3,7 +3,7 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
 import { keptRows } from '../store/file-store/files/rows.ts'
-import { findUser, listUsers } from './accounts.ts'
+import { findUser, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { isByDevice } from './device.ts'
 import { findDocument, nameOf } from './documents.ts'
@@ -150,16 +150,13 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
   await confirm(`Remove old changes of ${whose} for good?`, flags.yes)
   const words = ['history', 'prune', ...(username === undefined ? [] : [username])]
   const removed = await changeState(flags, words, async (state) => {
-    const users = username === undefined ? await listUsers(state) : [await findUser(state, username)]
-    const show = progressBar('user')
     let rows = 0
-    for (const [at, user] of users.entries()) {
+    for await (const user of usersOf(state, username, progressBar('user'))) {
       for (const stored of readRecords(user.folder)) {
         const all = readRows(stored)
         if (keptRows(all, keep, since).length === all.length) continue
         rows += await state.store.pruneHistory(user.username, stored.record.document, keep, since)
       }
-      show(at + 1, users.length)
     }
     return rows
   })

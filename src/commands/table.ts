@@ -23,22 +23,33 @@ export interface Screen {
 }
 
 /** Columns under a head; what came from the network can not steer the terminal. */
-export function table(head: string[], rows: string[][], { isTTY, columns }: Screen = process.stdout): string {
-  const cells = rows.map((row) => row.map(plain))
-  if (!isTTY) return layOut([head, ...cells], widthsOf([head, ...cells]), Number.POSITIVE_INFINITY)
+export function table(head: string[], rows: string[][], screen?: Screen): string {
+  return tablePages(head, screen)(rows)
+}
+
+/** The same some rows at a time, the head before the first ones. A column grows where later rows need it. */
+export function tablePages(head: string[], { isTTY, columns }: Screen = process.stdout): (rows: string[][]) => string {
   // A terminal may not know: 0.
-  const screen = Math.min(Math.max(columns || 80, leastColumns), mostColumns)
-  const short = [head, ...shortenIds(head, cells)]
-  const widths = fit(head, widthsOf(short), screen)
-  return layOut(
-    short.map((row) => row.map((cell, at) => cut(cell, widths[at]!))),
-    widths,
-    screen,
-  )
+  const screen = isTTY ? Math.min(Math.max(columns || 80, leastColumns), mostColumns) : Number.POSITIVE_INFINITY
+  let natural = widthsOf([head])
+  let isFirst = true
+  return (rows) => {
+    const cells = rows.map((row) => row.map(plain))
+    const lines = [...(isFirst ? [head] : []), ...(isTTY ? shortenIds(head, cells) : cells)]
+    isFirst = false
+    const needed = widthsOf(lines)
+    natural = natural.map((width, at) => Math.max(width, needed[at] ?? 0))
+    const widths = isTTY ? fit(head, natural, screen) : natural
+    return layOut(
+      lines.map((row) => row.map((cell, at) => cut(cell, widths[at]!))),
+      widths,
+      screen,
+    )
+  }
 }
 
 function widthsOf(rows: string[][]): number[] {
-  return rows[0]!.map((_, at) => Math.max(...rows.map((row) => stringWidth(row[at] ?? ''))))
+  return rows[0]!.map((_, at) => rows.reduce((widest, row) => Math.max(widest, stringWidth(row[at] ?? '')), 0))
 }
 
 /** Takes from the widest text until the line fits, or no text can be shortened further. */

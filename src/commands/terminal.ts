@@ -16,6 +16,44 @@ export function print(json: boolean | undefined, value: unknown, text: () => str
   process.stdout.write(json ? `${plainJson(value, 2)}\n` : plainLines(text()))
 }
 
+/** Items of a long list that are printed at a time. */
+const pageSize = 1000
+
+/**
+ * The same of a list of any length, in bounded memory: a JSON list for a script, else lines, which `format` makes of some
+ * items. Resolves to how many items there were; for a person nothing is printed of none.
+ */
+export async function printPages<T>(
+  json: boolean | undefined,
+  items: AsyncIterable<T> | Iterable<T>,
+  format: (items: T[]) => string,
+): Promise<number> {
+  let printed = 0
+  for await (const page of pagesOf(items)) {
+    const text = json ? jsonItems(page, printed === 0) : plainLines(format(page))
+    process.stdout.write(text)
+    printed += page.length
+  }
+  if (json) process.stdout.write(printed === 0 ? '[]\n' : '\n]\n')
+  return printed
+}
+
+async function* pagesOf<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T[]> {
+  let page: T[] = []
+  for await (const item of items) {
+    page.push(item)
+    if (page.length < pageSize) continue
+    yield page
+    page = []
+  }
+  if (page.length > 0) yield page
+}
+
+/** As in the JSON of the whole list. */
+function jsonItems(page: unknown[], isFirst: boolean): string {
+  return (isFirst ? '[\n' : ',\n') + plainJson(page, 2).slice('[\n'.length, -'\n]'.length)
+}
+
 /** Local date and time of seconds since 1970. */
 export function formatTime(seconds: number): string {
   const date = new Date(seconds * 1000)

@@ -4,10 +4,11 @@ import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { readRecords, sizeOf } from '../store/file-store/files/folder-reader.ts'
 import { authFile, type StoredUser } from '../store/file-store/files/auth-file.ts'
-import { findUser, listUsers, tellDamage, tellDamagedRecord } from './accounts.ts'
+import { eachUser, findUser, tellDamage, tellDamagedRecord } from './accounts.ts'
 import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { parseDuration } from './time.ts'
-import { confirm, count, formatBytes, formatTime, print, progressBar, table } from './terminal.ts'
+import { table, tablePages } from './table.ts'
+import { confirm, count, formatBytes, formatTime, print, printPages, progressBar } from './terminal.ts'
 
 /** What an operator sees of a user. */
 export interface UserSummary {
@@ -70,12 +71,34 @@ export function sizeLine(users: UserSummary[]): string {
 /** `kss user list`. */
 export async function listAccounts(flags: StateFlags & { inactive?: string; sort: string }): Promise<void> {
   const before = flags.inactive === undefined ? Infinity : Date.now() / 1000 - parseDuration(flags.inactive)
-  const all = await withState(flags, (state) => summarizeAll(state, tellDamagedRecord))
-  const users = all.filter(({ last_active }) => last_active < before).toSorted(orders[flags.sort])
-  print(flags.json, users, () => {
-    if (all.length === 0) return 'There is nobody yet. kss user add NAME makes an account.\n'
-    return users.length === 0 ? `Nobody has been inactive for ${flags.inactive}.\n` : describe(users)
+  let all = 0
+  const isListed = ({ last_active }: UserSummary): boolean => {
+    all += 1
+    return last_active < before
+  }
+  await withState(flags, async (state) => {
+    const users = keep(summarizeAll(state, tellDamagedRecord), isListed)
+    const sorted = flags.sort === 'name' ? users : (await collect(users)).toSorted(orders[flags.sort])
+    const layOut = tablePages(columns)
+    const listed = await printPages(flags.json, sorted, (page) => layOut(page.map(rowOf)))
+    if (listed > 0 || flags.json) return
+    const nobody = all === 0 ? 'There is nobody yet. kss user add NAME makes an account.\n' : nobodyInactive(flags)
+    process.stdout.write(nobody)
   })
+}
+
+async function* keep<T>(items: AsyncIterable<T>, isKept: (item: T) => boolean): AsyncGenerator<T> {
+  for await (const item of items) if (isKept(item)) yield item
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+function nobodyInactive({ inactive }: { inactive?: string }): string {
+  return `Nobody has been inactive for ${inactive}.\n`
 }
 
 /** `kss user rm --inactive`. An account with a record that cannot be read stays: nobody knows when it was pushed. */
@@ -84,7 +107,7 @@ export async function removeInactive(flags: StateFlags & { inactive: string; yes
   // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
   const users = await withState(flags, (state) => findInactive(state, before))
   if (users.length === 0) {
-    print(flags.json, [], () => `Nobody has been inactive for ${flags.inactive}.\n`)
+    print(flags.json, [], () => nobodyInactive(flags))
     return
   }
   if (!flags.yes) console.error(describe(users).trimEnd())
@@ -103,38 +126,43 @@ export async function removeInactive(flags: StateFlags & { inactive: string; yes
 async function findInactive(state: State, before: number): Promise<UserSummary[]> {
   if (!(await state.store.flush()))
     throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
-  const users = await summarizeAll(state, (error) => {
+  const users = summarizeAll(state, (error) => {
     throw error
   })
-  return users.filter(({ last_active }) => last_active < before)
+  return await collect(keep(users, ({ last_active }) => last_active < before))
 }
 
 /** In the order of their names. */
-async function summarizeAll(state: State, onDamage: (error: unknown) => void): Promise<UserSummary[]> {
-  const stored = await listUsers(state)
-  const show = progressBar('user')
-  const summaries: UserSummary[] = []
-  for (const [at, user] of stored.entries()) {
-    try {
-      summaries.push(summarize(user, state.config, onDamage))
-    } catch (error) {
-      tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
-    }
-    show(at + 1, stored.length)
+async function* summarizeAll(state: State, onDamage: (error: unknown) => void): AsyncGenerator<UserSummary> {
+  for await (const user of eachUser(state, progressBar('user'))) {
+    const summary = summarizeOrTell(user, state.config, onDamage)
+    if (summary) yield summary
   }
-  return summaries
+}
+
+function summarizeOrTell(
+  user: StoredUser,
+  config: Config,
+  onDamage: (error: unknown) => void,
+): UserSummary | undefined {
+  try {
+    return summarize(user, config, onDamage)
+  } catch (error) {
+    tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+const columns = ['NAME', 'DOCUMENTS', 'DEVICES', 'LAST SYNC', 'SIZE', '']
+
+function rowOf(user: UserSummary): string[] {
+  const { username, documents, devices, last_sync, bytes } = user
+  const last = last_sync === null ? 'never' : formatTime(last_sync)
+  return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), remarks(user)]
 }
 
 function describe(users: UserSummary[]): string {
-  const head = ['NAME', 'DOCUMENTS', 'DEVICES', 'LAST SYNC', 'SIZE', '']
-  return table(
-    head,
-    users.map((user) => {
-      const { username, documents, devices, last_sync, bytes } = user
-      const last = last_sync === null ? 'never' : formatTime(last_sync)
-      return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), remarks(user)]
-    }),
-  )
+  return table(columns, users.map(rowOf))
 }
 
 /** As `disabled, 91 % full`. From 100 % on the server takes no new document of the account. */

@@ -40,7 +40,7 @@ t.test('a backup says how much it holds', async (t) => {
   const { stdout } = await run(dir, 'backup', 'create', path)
   t.match(stdout, new RegExp(`^The backup is in ${path}: 2 accounts, 3 documents, [\\d.]+K?B\\.\n$`))
   const target = await folder(t)
-  t.match(await runJson(target, 'backup', 'restore', path), { users: [{ documents: 2 }, { documents: 1 }] })
+  t.match(await runJson(target, 'backup', 'restore', path), { users: [{ documents: 1 }, { documents: 2 }] })
 })
 
 for (const beside of [false, true]) {
@@ -70,7 +70,7 @@ t.test('a folder that is missing, or is a file, is no backup', async (t) => {
   await writeFile(join(dir, 'file'), '')
   for (const [name, message] of [
     ['none', `There is no folder ${dir}/none. Pass the state directory with --dir.\n`],
-    ['file', `It failed: ENOTDIR: not a directory, scandir '${dir}/file'\n`],
+    ['file', `It failed: ENOTDIR: not a directory, opendir '${dir}/file'\n`],
   ] as const) {
     t.match(await run(join(dir, name), 'backup', 'create', nas), { code: 1, stderr: message })
   }

@@ -358,6 +358,20 @@ t.test('a server that is pushed to is well, and a repair does nothing there', as
   await store.close()
 })
 
+t.test('beside a server a check looks again at a thousand folders at a time', async (t) => {
+  const dir = await stateFolder(t)
+  const server = await serveHere(t, dir)
+  const names = Array.from({ length: 1001 }, (_, at) => `x${`${at}`.padStart(4, '0')}`)
+  for (const name of names) await mkdir(join(dir, name), { mode: 0o700 })
+  const { code, stdout } = await run(dir, 'check', '--json')
+  await server.close()
+  t.equal(code, 0)
+  t.same(
+    (JSON.parse(stdout) as Finding[]).map(({ path }) => path),
+    names,
+  )
+})
+
 t.test('a running server mends what a check finds, and serves it without a restart', async (t) => {
   const dir = await stateFolder(t, async (store) => {
     await store.createUser({ username: 'bob', key: headersOf('bob', 'builder')['x-auth-key'] ?? '' })

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
 import t from 'tap'
-import { table } from '../../src/commands/table.ts'
+import { table, tablePages } from '../../src/commands/table.ts'
 import { byName } from '../store/by-name.ts'
 import { pushed } from '../store/contract.ts'
 import { run } from './run.ts'
@@ -20,6 +20,16 @@ t.test('columns are as wide as what they hold, also in scripts with wide letters
   t.equal(table(['NAME', 'N'], [['short']]), 'NAME   N\nshort\n', 'a row may be short')
   t.equal(table(['A'], []), 'A\n')
   t.equal(table(['A'], [['x\u001b[31m\n']]), 'A\nx\\u{1b}[31m\\u{a}\n', 'what steers a terminal is escaped')
+})
+
+t.test('a long table comes in pages, and a column grows where a later page needs it', async (t) => {
+  const page = tablePages(['NAME', 'N'], {})
+  t.equal(page([['ann', '1']]), 'NAME  N\nann   1\n')
+  t.equal(page([['elizabeth', '2']]), 'elizabeth  2\n')
+  t.equal(page([['bob', '3']]), 'bob        3\n')
+  const narrow = tablePages(['NAME', 'N'], { isTTY: true, columns: 40 })
+  t.equal(narrow([['x'.repeat(60), '1']]), `${'NAME'.padEnd(37)}  N\n${'x'.repeat(36)}…  1\n`)
+  t.equal(narrow([['ann', '2']]), `${'ann'.padEnd(37)}  2\n`)
 })
 
 t.test('commands fit every terminal, and shorten nothing elsewhere', async (t) => {

@@ -7,6 +7,7 @@ import {
   formatBytes,
   formatPercentage,
   formatTime,
+  printPages,
   progressBar,
 } from '../../src/commands/terminal.ts'
 import { fakeTerminal } from './fake-terminal.ts'
@@ -26,6 +27,26 @@ t.test('numbers are for people', async (t) => {
   t.equal(count(0, 'document'), '0 documents')
   t.equal(count(12_345, 'document'), '12,345 documents')
 })
+
+async function printed<T>(work: () => Promise<T>): Promise<{ result: T; text: string }> {
+  const write = process.stdout.write.bind(process.stdout)
+  let text = ''
+  process.stdout.write = (part: unknown) => Boolean((text += String(part)))
+  const result = await work().finally(() => (process.stdout.write = write))
+  return { result, text }
+}
+
+for (const length of [0, 1, 1000, 2500]) {
+  t.test(`a list of ${length} is printed in pages, and is the same JSON as in one`, async (t) => {
+    const items = Array.from({ length }, (_, at) => ({ at, name: `a\u001bb` }))
+    const json = await printed(() => printPages(true, items, () => ''))
+    t.same(json, { result: length, text: `${JSON.stringify(items, undefined, 2)}\n` })
+    const format = (page: typeof items): string => `${page.map(({ at, name }) => `${at} ${name}\n`).join('')}end\n`
+    const pages = Array.from({ length: Math.ceil(length / 1000) }, (_, at) => items.slice(at * 1000, (at + 1) * 1000))
+    const text = pages.map((page) => `${page.map(({ at }) => `${at} a\\u{1b}b\n`).join('')}end\n`).join('')
+    t.same(await printed(() => printPages(false, items, format)), { result: length, text })
+  })
+}
 
 for (const answer of ['y', 'Y', 'yes', 'YES']) {
   t.test(`${answer} is a yes`, async (t) => {

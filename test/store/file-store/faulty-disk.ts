@@ -55,10 +55,10 @@ export function faultyDisk(t: Test): FaultyDisk {
     await check('open', path)
     return watch(await open(...args), path)
   })
-  for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'readdir', 'readFile'] as const) {
+  for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'readdir', 'opendir', 'readFile'] as const) {
     const real = fs[call] as (...args: unknown[]) => Promise<unknown>
     replace(t, call, async (...args: unknown[]) => {
-      await check(call, String(args[0]))
+      await check(call === 'opendir' ? 'readdir' : call, String(args[0]))
       return await real(...args)
     })
   }

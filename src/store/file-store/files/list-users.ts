@@ -1,44 +1,65 @@
-import { readdir } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import pLimit from 'p-limit'
 import { authFile, parseUser, type StoredUser } from './auth-file.ts'
 import { DamagedFile } from '../../../damaged-file.ts'
-import { unlessAbsent } from '../../../error-code.ts'
-import { toFileName } from './file-name.ts'
+import { ifPresent } from '../../../error-code.ts'
+import { fromFileName, toFileName } from './file-name.ts'
 import { quote } from '../../finding.ts'
-import { mayBeUsers } from './folder-names.ts'
-import { readTrusted } from '../../../trusted-file.ts'
+import { eachUserFolder } from './folder-names.ts'
+import { readTrustedSync } from '../../../trusted-file.ts'
 
-/** Files that are read at a time: on some systems a process may open 256. */
-const readers = 16
+/** Told of a folder that is a user's, and why its user is not served. */
+type OnLeftOut = (error: DamagedFile) => void
+
+/** The folders of the state directory that may be users', in the order of the users' names: names only, for a million. */
+export async function listUserFolders(dir: string): Promise<string[]> {
+  const folders: string[] = []
+  for await (const folder of eachUserFolder(dir)) folders.push(folder)
+  const { compare } = new Intl.Collator()
+  return folders.toSorted((one, other) => compare(nameOf(one), nameOf(other)))
+}
+
+// For commands: nobody else waits in their process, and through the thread pool it takes several times as long.
 
 /**
- * All users of a state directory whose credential can be read, in no order. `onLeftOut` is told of each other folder
- * that is a user's, and why its user is not served.
+ * The users of these folders whose credential can be read, in the order of the folders, one at a time; undefined for each
+ * folder without one.
  */
-export async function listStoredUsers(
+export function* eachStoredUser(
   dir: string,
-  onLeftOut: (error: DamagedFile) => void = () => undefined,
-): Promise<StoredUser[]> {
-  const folders = (await readdir(dir)).filter(mayBeUsers)
-  const users = await pLimit(readers).map(folders, async (folder) => {
-    const path = join(dir, folder, authFile)
-    try {
-      return await readUser(path, folder)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      onLeftOut(error instanceof DamagedFile ? error : new DamagedFile(path, `cannot be read: ${code}`))
-      return undefined
-    }
-  })
-  return users.filter((user) => user !== undefined)
+  folders: string[],
+  onLeftOut: OnLeftOut = () => undefined,
+): Generator<StoredUser | undefined> {
+  for (const folder of folders) yield readOrLeaveOut(join(dir, folder, authFile), folder, onLeftOut)
+}
+
+/** All users of a state directory whose credential can be read: only where there is memory for all. */
+export async function listStoredUsers(dir: string, onLeftOut?: OnLeftOut): Promise<StoredUser[]> {
+  const users: StoredUser[] = []
+  for (const user of eachStoredUser(dir, await listUserFolders(dir), onLeftOut)) if (user) users.push(user)
+  return users
+}
+
+/** Of a folder under a raw name or a hash it is that. */
+function nameOf(folder: string): string {
+  return folder.includes('%') ? (fromFileName(folder) ?? folder) : folder
+}
+
+function readOrLeaveOut(path: string, folder: string, onLeftOut: OnLeftOut): StoredUser | undefined {
+  try {
+    return readUser(path, folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    onLeftOut(error instanceof DamagedFile ? error : new DamagedFile(path, `cannot be read: ${code}`))
+    return undefined
+  }
 }
 
 /** Undefined when it is no user's folder. Throws DamagedFile, or as the file system does. */
-async function readUser(path: string, folder: string): Promise<StoredUser | undefined> {
-  const text = await unlessAbsent(readTrusted(path))
+function readUser(path: string, folder: string): StoredUser | undefined {
+  const text = ifPresent(() => readTrustedSync(path).toString())
   if (text === undefined) {
-    if (await holdsRecords(dirname(path))) throw new DamagedFile(path, 'is missing')
+    if (holdsRecords(dirname(path))) throw new DamagedFile(path, 'is missing')
     return undefined
   }
   const user = parseUser(text, undefined, path)
@@ -47,7 +68,7 @@ async function readUser(path: string, folder: string): Promise<StoredUser | unde
   throw new DamagedFile(path, `is of the user ${quote(user.username)}, whose folder is ${right}`)
 }
 
-async function holdsRecords(folder: string): Promise<boolean> {
-  const names = (await unlessAbsent(readdir(folder))) ?? []
+function holdsRecords(folder: string): boolean {
+  const names = ifPresent(() => readdirSync(folder)) ?? []
   return names.some((name) => name === 'history' || /^[^.].*\.json$/.test(name))
 }
