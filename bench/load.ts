@@ -44,9 +44,14 @@ async function run({ port, requests, connections, seconds, count = Infinity }: L
   const next = (): Buffer | undefined =>
     at < count && performance.now() < deadline ? bytes[at++ % bytes.length] : undefined
   const tooLong = setTimeout(() => links[0]?.fail(new Error('No answer')), (seconds + patience) * 1000)
+  // Never asleep: what it costs to wake a client would count against the slower server alone.
+  let awake = setImmediate(function stayAwake() {
+    awake = setImmediate(stayAwake)
+  })
   try {
     await Promise.all(links.map((link) => link.drive(next, latencies)))
   } finally {
+    clearImmediate(awake)
     clearTimeout(tooLong)
     for (const link of links) link.close()
   }
