@@ -12,17 +12,18 @@ import { VerifiedKeys } from './verified-keys.ts'
 /** Milliseconds for which a wrong key is known to be wrong. */
 const wrongMs = 3600_000
 
+/** Where credentials come from. */
+export interface Client {
+  readonly ip: string
+}
+
 /** A log-in that is to be checked. */
-export interface Attempt extends Credentials {
+interface Attempt extends Credentials {
   /** The client's. */
   address: string
   /** The answer where there is no such account. */
   whenUnknown: ErrorName
-}
-
-interface Checkable extends Attempt {
-  mac: string
-  /** performance.now() when the attempt came. */
+  /** performance.now() when it came. */
   since: number
 }
 
@@ -69,23 +70,23 @@ export class Authenticator {
   }
 
   /**
-   * The account of the credentials. Rejects with `unauthorized` or `whenUnknown`, with `tooManyAttempts` or `unavailable`
-   * where they are not checked, or as the store does.
+   * The account of the credentials, which came from the client. Rejects with `unauthorized` or `whenUnknown`, with
+   * `tooManyAttempts` or `unavailable` where they are not checked, or as the store does.
    */
-  verify(attempt: Attempt): Now<Account> {
-    const user = this.#store.getUser(attempt.username)
-    const mac = this.#verified.mac(attempt.key)
+  verify(credentials: Credentials, client: Client, whenUnknown: ErrorName): Now<Account> {
+    const { username, key } = credentials
+    const user = this.#store.getUser(username)
     // The steady state needs no promise.
-    if (user && !(user instanceof Promise) && !user.disabled && this.#verified.has(user, mac)) return user.account
-    return this.#verify(user, { ...attempt, mac, since: performance.now() })
+    if (user && !(user instanceof Promise) && !user.disabled && this.#verified.has(user, key)) return user.account
+    return this.#verify(user, { username, key, address: client.ip, whenUnknown, since: performance.now() })
   }
 
-  async #verify(found: Now<User | undefined>, attempt: Checkable): Promise<Account> {
-    const { username, mac, address, whenUnknown } = attempt
+  async #verify(found: Now<User | undefined>, attempt: Attempt): Promise<Account> {
+    const { username, key: given, address, whenUnknown } = attempt
     const user = await found
     const { key, account: { id, generation } = {}, disabled } = user ?? {}
     const check = this.#verified.mac(
-      JSON.stringify([mac, address, username, key, id, generation, disabled, whenUnknown]),
+      JSON.stringify([given, address, username, key, id, generation, disabled, whenUnknown]),
     )
     let checked = this.#checks.get(check)
     if (!checked) {
@@ -98,9 +99,9 @@ export class Authenticator {
   }
 
   /** Undefined when the log-in fails. */
-  async #decide(user: User | undefined, attempt: Checkable, check: string): Promise<Account | undefined> {
+  async #decide(user: User | undefined, attempt: Attempt, check: string): Promise<Account | undefined> {
     // Looked up while another one was checked.
-    if (user && !user.disabled && this.#verified.has(user, attempt.mac)) return user.account
+    if (user && !user.disabled && this.#verified.has(user, attempt.key)) return user.account
     // A queue of pushes with an old password counts once, and costs nothing.
     if (this.#wrong.has(check)) return undefined
     const { isSuspect, end } = await this.#limits.countLogin(attempt.address, attempt.username)
@@ -119,17 +120,17 @@ export class Authenticator {
   }
 
   /** Undefined when the key is not the account's, or the account is disabled. */
-  async #check(user: User, { key, mac, since }: Checkable, lane: Lane): Promise<Account | undefined> {
+  async #check(user: User, { key, since }: Attempt, lane: Lane): Promise<Account | undefined> {
     const { matches, stronger } = await this.#hasher.check(key, user.key, lane, left(since))
     if (!matches || user.disabled) return undefined
-    this.#verified.remember(user, mac)
-    if (stronger !== undefined || user.unsaved) await this.#upgrade(user, stronger ?? user.key, mac)
+    this.#verified.remember(user, key)
+    if (stronger !== undefined || user.unsaved) await this.#upgrade(user, stronger ?? user.key, key)
     return user.account
   }
 
   /** The account of somebody who was adopted; undefined for all others. DELETE /users/me adopts nobody. */
-  async #checkUnknown(attempt: Checkable): Promise<Account | undefined> {
-    const { username, key, mac, since, whenUnknown } = attempt
+  async #checkUnknown(attempt: Attempt): Promise<Account | undefined> {
+    const { username, key, since, whenUnknown } = attempt
     // A while in any case: what the upstream said need not be asked again.
     const hash = (): Promise<string> => this.#hasher.hash(key, Math.max(left(since), 100))
     const spentMs = (): number => performance.now() - since
@@ -138,15 +139,15 @@ export class Authenticator {
     if (adopted === 'notAsked') await this.#hasher.checkNobody(key)
     if (typeof adopted === 'string') return undefined
     if (!adopted.isVerified) return await this.#check(adopted.user, attempt, 'later')
-    this.#verified.remember(adopted.user, mac)
+    this.#verified.remember(adopted.user, key)
     return adopted.user.account
   }
 
   /** At a log-in, as only then is the key known: a plain one of Python kss, or a hash of less cost or of another server. @see STORAGE.md §1 */
-  async #upgrade(user: User, stronger: string, mac: string): Promise<void> {
+  async #upgrade(user: User, stronger: string, given: string): Promise<void> {
     try {
       await this.#store.upgradeKey(user.account, user.key, stronger)
-      this.#verified.remember({ ...user, key: stronger }, mac)
+      this.#verified.remember({ ...user, key: stronger }, given)
     } catch (err) {
       // A full disk must not lock the owner out; the next log-in tries again.
       this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')

@@ -119,17 +119,17 @@ export class Auth {
       done(new ProtocolError('unauthorized', undefined, reason))
       return
     }
-    const authorized = (account: Account): void => {
-      request.account = account
-      this.#onAuthorized?.(request, reply)
-      done()
-    }
-    const attempt = { ...credentials, address: request.ip, whenUnknown }
-    const verified = this.#authenticator.verify(attempt)
+    const verified = this.#authenticator.verify(credentials, request, whenUnknown)
     if (verified instanceof Promise) {
       request.note = { user: credentials.username }
       request.checkedSince = performance.now()
-      verified.then(authorized, done)
-    } else authorized(verified)
+      verified.then((account) => this.#goOn(account, request, reply, done), done)
+    } else this.#goOn(verified, request, reply, done)
+  }
+
+  #goOn(account: Account, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    request.account = account
+    this.#onAuthorized?.(request, reply)
+    done()
   }
 }
