@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { LogLines } from './log-lines.ts'
-import { escapeJson, plain, plainLines } from './plain.ts'
+import { escapeJson, plain, plainLines, plainQuote } from './plain.ts'
 
 /** What is logged of a request: never a key, an Authorization header, a query string or a body. */
 export interface RequestLine {
@@ -58,7 +58,7 @@ export async function createLogger(config: Config): Promise<Log> {
     const logger = pino({ level, base: null }, { write })
     const logRequest: LogRequest = (line, isHealthcheck) => {
       const own = levelOf(line, isHealthcheck)
-      if (logger.isLevelEnabled(own)) write(formatRequest(line, own))
+      if (logger.isLevelEnabled(own)) lines.write(formatRequest(line, own))
     }
     return { logger, logRequest, flush: () => lines.flush() }
   }
@@ -94,14 +94,13 @@ function toPlain(name: string, value: unknown): unknown {
   return name === 'stack' ? plainLines(value) : plain(value)
 }
 
-/** As pino formats it, in half the time: one line a request is much of what a request costs. */
+/** As pino formats it, in a fraction of the time: one line per request is much of what a request costs. */
 function formatRequest(line: RequestLine, level: Level): string {
-  const { id, method, path, status, ms, user, ip, reason, document, device } = line
-  const who = user === '' ? '' : `,"user":${JSON.stringify(user)}`
-  const pushed =
-    document === undefined ? '' : `,"document":${JSON.stringify(document)},"device":${JSON.stringify(device)}`
-  const why = reason === undefined ? '' : `,"reason":${JSON.stringify(reason)}`
-  const what = `"id":"${id}","method":"${method}","path":${JSON.stringify(path)},"status":${status},"ms":${ms}`
+  const { id, method, path, status, ms, user, ip, reason, document, device = '' } = line
+  const who = user === '' ? '' : `,"user":${plainQuote(user)}`
+  const pushed = document === undefined ? '' : `,"document":${plainQuote(document)},"device":${plainQuote(device)}`
+  const why = reason === undefined ? '' : `,"reason":${plainQuote(reason)}`
+  const what = `"id":"${id}","method":"${method}","path":${plainQuote(path)},"status":${status},"ms":${ms}`
   const start = `{"level":${pino.levels.values[level]},"time":${Date.now()}`
-  return `${start},${what}${who},"ip":${JSON.stringify(ip)}${pushed}${why},"msg":"${messageOf(line)}"}\n`
+  return `${start},${what}${who},"ip":${plainQuote(ip)}${pushed}${why},"msg":"${messageOf(line)}"}\n`
 }

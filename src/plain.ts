@@ -29,6 +29,19 @@ export function escapeJson(json: string): string {
   return json.replace(unsafe, (character) => (character === '\n' ? character : escapeUnits(character)))
 }
 
+/** Neither quotes nor backslashes, nor anything else that JSON or a terminal needs escaped. */
+const needsNoEscape = /^[ !#-[\]-~]*$/
+
+/** As JSON.stringify gives it, in a fraction of the time for most text. */
+export function quote(text: string): string {
+  return needsNoEscape.test(text) ? `"${text}"` : JSON.stringify(text)
+}
+
+/** As plainJson gives it, in a fraction of the time for most text. */
+export function plainQuote(text: string): string {
+  return needsNoEscape.test(text) ? `"${text}"` : plainJson(text)
+}
+
 /** Two units where the character is no single one. */
 function escapeUnits(character: string): string {
   return character

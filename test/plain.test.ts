@@ -1,5 +1,5 @@
 import t from 'tap'
-import { escapeJson, plain, plainJson, plainLines } from '../src/plain.ts'
+import { escapeJson, plain, plainJson, plainLines, plainQuote, quote } from '../src/plain.ts'
 
 for (const [what, from, to] of [
   ['C0 controls', 0x00, 0x1f],
@@ -36,4 +36,15 @@ t.test('leaves what people write', async (t) => {
 t.test('leaves the lines of JSON', async (t) => {
   t.equal(plainJson({ a: '\u200b' }, 2), '{\n  "a": "\\u200b"\n}')
   t.equal(escapeJson('{"a":"\u{e0041}"}\n'), '{"a":"\\udb40\\udc41"}\n')
+})
+
+t.test('quotes every unit as JSON does', async (t) => {
+  for (let unit = 0; unit < 0x10000; unit++) {
+    const text = `a${String.fromCharCode(unit)}b`
+    // One assertion per unit would take half a minute.
+    if (quote(text) !== JSON.stringify(text)) t.fail(unit.toString(16))
+    if (plainQuote(text) !== plainJson(text)) t.fail(unit.toString(16))
+  }
+  t.equal(quote('a "\\ 😀'), '"a \\"\\\\ 😀"')
+  t.equal(plainQuote('a\u202e'), '"a\\u202e"')
 })

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply, onSendHookHandler, preHandlerHookHandler } from 'fastify'
 import { ProtocolError } from './protocol-error.ts'
 
 /**
@@ -7,22 +7,47 @@ import { ProtocolError } from './protocol-error.ts'
  */
 export const patience = 8000
 
-const changing = new Set(['POST', 'PUT', 'DELETE'])
+/** Hooks of a route. */
+export interface AnswerInTime {
+  preHandler: preHandlerHookHandler
+  onSend: onSendHookHandler
+}
 
 /**
  * Answers 503 for a change that the disk holds up for longer. Nobody can take it back: it may be stored all the same,
  * as after an answer that is lost on its way.
  */
-export function answerInTime(app: FastifyInstance, ms: number): void {
-  app.addHook('preHandler', (request, reply, done) => {
-    if (changing.has(request.method)) {
-      const timer = setTimeout(() => {
-        reply.send(new ProtocolError('unavailable', undefined, `the disk took over ${ms / 1000} seconds`))
-        // What the handler says later is not for this client any more.
-        reply.hijack()
-      }, ms)
-      reply.raw.once('close', () => clearTimeout(timer))
+export function createAnswerInTime(ms: number): AnswerInTime {
+  /** The changes under way, and performance.now() when they began: the oldest first, so that one timer is enough. */
+  const changes = new Map<FastifyReply, number>()
+  let timer: NodeJS.Timeout | undefined
+
+  function refuseLate(): void {
+    timer = undefined
+    for (const [reply, began] of changes) {
+      const left = began + ms - performance.now()
+      if (left > 0) {
+        timer = setTimeout(refuseLate, left)
+        return
+      }
+      reply.send(new ProtocolError('unavailable', undefined, `the disk took over ${ms / 1000} seconds`))
+      // What the handler says later is not for this client any more.
+      reply.hijack()
     }
-    done()
-  })
+  }
+
+  return {
+    preHandler: (_request, reply, done) => {
+      changes.set(reply, performance.now())
+      if (timer) timer.ref()
+      else timer = setTimeout(refuseLate, ms)
+      done()
+    },
+    onSend: (_request, reply, payload, done) => {
+      changes.delete(reply)
+      // Nothing that a process has to wait for.
+      if (changes.size === 0) timer?.unref()
+      done(null, payload)
+    },
+  }
 }

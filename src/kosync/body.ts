@@ -1,7 +1,6 @@
+import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import { ProtocolError } from './protocol-error.ts'
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Every body is a JSON object, whatever its Content-Type says; `__proto__` and `constructor.prototype` are refused.
@@ -22,9 +21,5 @@ export function acceptJsonOfAnyType(app: FastifyInstance): void {
 
 /** An empty string, which is no JSON either, for bytes that are not UTF-8. */
 function decode(body: Buffer): string {
-  try {
-    return utf8.decode(body)
-  } catch {
-    return ''
-  }
+  return isUtf8(body) ? body.toString() : ''
 }

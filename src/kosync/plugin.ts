@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify'
-import { answerInTime } from './answer-in-time.ts'
+import { createAnswerInTime } from './answer-in-time.ts'
 import { Auth, type AuthOptions, type OnAuthorized } from './auth.ts'
 import { setUpContext, type ContextOptions } from './context.ts'
 import { healthcheck } from './healthcheck.ts'
@@ -30,11 +30,11 @@ export interface KosyncOptions extends ContextOptions {
 export const kosync: FastifyPluginAsync<KosyncOptions> = async (app, options) => {
   const { store, disableRegistration, findMissing, patience, now } = options
   const auth = new Auth(options)
+  const inTime = createAnswerInTime(patience)
   setUpContext(app, options)
-  answerInTime(app, patience)
   app.register(healthcheck)
-  app.register(users, { store, auth, disableRegistration, now })
-  app.register(syncs, { store, auth, findMissing, now })
+  app.register(users, { store, auth, inTime, disableRegistration, now })
+  app.register(syncs, { store, auth, inTime, findMissing, now })
   addOtherMethods(app, '/healthcheck', ['GET', 'HEAD'])
   addOtherMethods(app, '/users/create', ['POST'])
   addOtherMethods(app, '/users/auth', ['GET', 'HEAD'])

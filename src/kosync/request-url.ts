@@ -6,6 +6,7 @@ const beforeDocument = /^[^?#]*?\/syncs\/+progress\/(?=[^?#])/
  * type such an address into their reader. A document stays as it was sent. @see PROTOCOL.md §1
  */
 export function normalizeUrl(url: string): string {
+  if (isNormal(url)) return url
   // RFC 9112 §3.2.2: the absolute form, which the router would make a path of.
   const path = url.replace(/^https?:\/\/.*?\//, '/')
   if (!path.startsWith('/')) return url
@@ -13,6 +14,11 @@ export function normalizeUrl(url: string): string {
   if (start !== undefined) return oneSlash(start) + path.slice(start.length)
   const end = path.search(/[?#]|$/)
   return oneSlash(path.slice(0, end)).replace(/(?<=.)\/$/, '') + path.slice(end)
+}
+
+/** Most URLs are, and this is quicker to find out. */
+function isNormal(url: string): boolean {
+  return url.startsWith('/') && !url.endsWith('/') && !url.includes('//') && !url.includes('?') && !url.includes('#')
 }
 
 function oneSlash(path: string): string {

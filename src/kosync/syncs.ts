@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { AnswerInTime } from './answer-in-time.ts'
 import type { Auth } from './auth.ts'
 import { readCredentials } from './credentials.ts'
 import { ProtocolError } from './protocol-error.ts'
@@ -12,6 +13,7 @@ import {
   type Progress,
   type Push,
 } from './protocol.ts'
+import { quote } from '../plain.ts'
 import type { Account, Now, Store } from '../store/store.ts'
 
 /**
@@ -28,6 +30,7 @@ export type FindMissing = (
 export interface SyncsOptions {
   store: Store
   auth: Auth
+  inTime: AnswerInTime
   /** Asked for documents that the store has no record of. */
   findMissing?: FindMissing | undefined
   /** Milliseconds since 1970. */
@@ -38,14 +41,15 @@ export interface SyncsOptions {
 const shortId = 8
 
 /** The positions: PUT /syncs/progress and GET /syncs/progress/:document. @see PROTOCOL.md §1, §3 */
-export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, findMissing, now }) => {
+export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth, inTime, findMissing, now }) => {
   app.put<{ Body: Push }>('/syncs/progress', {
     schema: { body: push, response: { 200: pushReply } },
+    ...inTime,
     ...auth.authenticated<{ Body: Push }>(async (account, request) => {
       const pushed = progressOf(request.body, Math.floor(now() / 1000))
       request.note = { document: pushed.document.slice(0, shortId), device: pushed.device }
       const { document, timestamp } = await store.putProgress(account, pushed)
-      return { document, timestamp }
+      return `{"document":${quote(document)},"timestamp":${timestamp}}`
     }),
   })
 
@@ -73,19 +77,13 @@ async function textOrElse(record: Now<Progress | undefined>, ask: () => Missing)
   return wireText((await record) ?? (await ask()))
 }
 
-const wireTexts = new WeakMap<Progress, string>()
-
 /** What a reader sees of a record: never its metadata, nor what somebody added to the file. @see PROTOCOL.md §3 */
 function wireText(record: Progress | undefined): string {
   if (!record) return '{}'
-  let text = wireTexts.get(record)
-  if (text === undefined) {
-    const { document, percentage, progress, device, device_id, timestamp } = record
-    // JSON leaves out what is undefined.
-    text = JSON.stringify({ document, percentage, progress, device, device_id, timestamp })
-    wireTexts.set(record, text)
-  }
-  return text
+  const { document, percentage, progress, device, device_id, timestamp } = record
+  const id = device_id === undefined ? '' : `,"device_id":${quote(device_id)}`
+  const position = `"document":${quote(document)},"percentage":${percentage},"progress":${quote(progress)}`
+  return `{${position},"device":${quote(device)}${id},"timestamp":${timestamp}}`
 }
 
 /** The fields kss knows; the client's own timestamp is ignored, and so is an optional field of the wrong type. */
@@ -94,15 +92,11 @@ function progressOf(body: Push, timestamp: number): Progress {
   const percentage = Number(body.percentage)
   if (!Number.isFinite(percentage)) throw new ProtocolError('invalidRequest')
   const metadata = metadataOf(body.metadata)
-  return {
-    document,
-    percentage,
-    progress,
-    device,
-    ...(isText(device_id) && { device_id }),
-    timestamp,
-    ...(metadata && { metadata }),
-  }
+  const pushed: Progress = isText(device_id)
+    ? { document, percentage, progress, device, device_id, timestamp }
+    : { document, percentage, progress, device, timestamp }
+  if (metadata) pushed.metadata = metadata
+  return pushed
 }
 
 function metadataOf(value: unknown): Metadata | undefined {

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { AnswerInTime } from './answer-in-time.ts'
 import type { Auth } from './auth.ts'
 import { trimBlanks } from './credentials.ts'
 import { isV1 } from './errors.ts'
@@ -20,19 +21,24 @@ import type { Account, Registration, Store } from '../store/store.ts'
 export interface UsersOptions {
   store: Store
   auth: Auth
+  inTime: AnswerInTime
   disableRegistration: boolean
   /** Milliseconds since 1970. */
   now: () => number
 }
 
 /** The accounts: /users/create, /users/auth, /users/password and /users/me. @see PROTOCOL.md §1 */
-export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth, disableRegistration, now }) => {
+export const users: FastifyPluginAsync<UsersOptions> = async (
+  app,
+  { store, auth, inTime, disableRegistration, now },
+) => {
   const isOpen = (said: Registration): boolean => isRegistrationOpen(said, disableRegistration, now())
 
   app.post<{ Body: RegistrationBody }>(
     '/users/create',
     {
       schema: { body: registration, response: { 201: registeredReply } },
+      ...inTime,
       // Before the body is read, unless somebody is invited, whose name is in it.
       onRequest: async (request) => {
         const said = await store.getRegistration()
@@ -63,6 +69,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
 
   app.put<{ Body: PasswordChange }>('/users/password', {
     schema: { body: passwordChange, response: { 200: updatedReply } },
+    ...inTime,
     ...auth.authenticated<{ Body: PasswordChange }>(async (account, request) => {
       await auth.changeKey(account, request.body.password)
       return { updated: true }
@@ -71,6 +78,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, { store, auth
 
   app.delete('/users/me', {
     schema: { response: { 200: deletedReply } },
+    ...inTime,
     ...auth.authenticated(async (account) => {
       await deleteUser(store, account)
       return { deleted: true }

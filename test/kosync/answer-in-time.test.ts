@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import t from 'tap'
+import type { Progress } from '../../src/kosync/protocol.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
+import { MemoryStore } from '../../src/store/memory-store.ts'
 import { removeFoldersLast } from '../folders-last.ts'
 import { build, buildReader, position, Reader } from '../helper.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
@@ -49,3 +51,22 @@ for (const [what, change, isDone] of [
     while (!(await isDone(reader))) await new Promise(setImmediate)
   })
 }
+
+t.test('each change has its own time, whenever the one before it came', async (t) => {
+  let isSlow = false
+  let goOn = (): void => undefined
+  class Slow extends MemoryStore {
+    override async putProgress(...args: Parameters<MemoryStore['putProgress']>): Promise<Progress> {
+      if (isSlow) await new Promise<void>((resolve) => (goOn = resolve))
+      return await super.putProgress(...args)
+    }
+  }
+  const patience = 500
+  const reader = await buildReader(t, { store: new Slow(), patience })
+  t.equal((await reader.update(position)).statusCode, 200)
+  isSlow = true
+  const before = performance.now()
+  t.equal((await reader.update(position)).statusCode, 503)
+  t.ok(performance.now() - before > patience - 2, 'not before its time')
+  goOn()
+})
