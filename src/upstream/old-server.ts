@@ -24,6 +24,9 @@ export interface OldServerOptions extends QuestionsOptions {
 /** Milliseconds for which it counts that the upstream refused a log-in, or failed at a document. */
 const rememberedMs = 60_000
 
+/** Milliseconds for which the cache may use an old time; 0 so that a test can set the clock. */
+const ttlResolution = 0
+
 /** Seconds. */
 const retryAfter = 5
 
@@ -38,10 +41,10 @@ export class OldServer implements Upstream {
   readonly #questions: Questions
   readonly #usernames: Set<string>
   /** Bounded by memory only; what is forgotten is asked again. */
-  readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: rememberedMs })
+  readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: rememberedMs, ttlResolution })
   readonly #asking = new Map<string, Promise<boolean>>()
   /** Documents that were asked for, and users whose key was refused there. A failure counts for a minute only. */
-  readonly #asked = new LRUCache<string, 'done' | 'failed'>({ max: 20_000 })
+  readonly #asked = new LRUCache<string, 'done' | 'failed'>({ max: 20_000, ttlResolution })
   readonly #fetching = new Map<string, Promise<Progress | undefined>>()
   readonly #secret = randomBytes(32).toString('hex')
 
