@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
@@ -9,10 +11,13 @@ import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { removeTemps } from '../control/remove-temps.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
+import type { Call } from '../control/control-channel.ts'
+import { unlessAbsent } from '../error-code.ts'
 import { announce, mostCounted } from './announce.ts'
+import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
 import type { CommandLine } from '../command-line.ts'
-import { prepareFormat } from '../control/state-format.ts'
+import { planFormat } from '../control/state-format.ts'
 import { callStore } from '../control/state-store.ts'
 import { openUpstream } from './upstream.ts'
 
@@ -33,13 +38,17 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { logger } = log
   for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
-  const store = await openStore(config, lock, onDamage)
-  const stopAnswering = answerCalls(lock, store, logger)
-  const isOpen = await startRegistration(store, config.KSS_DISABLE_REGISTRATION, onDamage)
+  const { files, formatChange } = await openStore(config, lock, onDamage)
+  const store = formatChange ? holdChanges(files, formatChange.whole) : files
+  const call = callStore(files)
+  const stopAnswering = answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
+  const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
   const app = createApp({ ...optionsOf(config, log), store, upstream: await openUpstream(config, store, logger) })
   const close = async (): Promise<void> => {
     try {
+      const stopped = formatChange?.stop()
       await app.close()
+      await stopped
       stopAnswering()
       await store.close()
     } finally {
@@ -85,8 +94,7 @@ function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions
 }
 
 /** Does what commands ask for, until the returned function is called. */
-function answerCalls(lock: FolderLock, store: FileStore, logger: Log['logger']): () => void {
-  const call = callStore(store)
+function answerCalls(lock: FolderLock, call: Call, logger: Log['logger']): () => void {
   let stopping = false
   lock.answer(async (method, args) => {
     /* c8 ignore next -- in the milliseconds of a stop */
@@ -115,13 +123,23 @@ async function startRegistration(
   }
 }
 
+interface OpenedStore {
+  files: FileStore
+  /** There while the backup before a change of format is made. */
+  formatChange: FormatChange | undefined
+}
+
 /** Without the journal nobody knows what was acknowledged: then there is no start. */
-async function openStore(config: Config, lock: FolderLock, onDamage: (error: unknown) => void): Promise<FileStore> {
+async function openStore(config: Config, lock: FolderLock, onDamage: (error: unknown) => void): Promise<OpenedStore> {
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   try {
-    await prepareFormat(dir, onDamage)
+    const changeFormat = await planFormat(dir, onDamage)
+    // What a crash left in a journal changes files as soon as the store is open.
+    const isFirst = (await unlessAbsent(stat(join(dir, '.journal')))) === undefined
+    if (!isFirst) await changeFormat?.()
     const quota = { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES }
-    return await FileStore.open({ dir, history, historyLimit, quota, onDamage })
+    const files = await FileStore.open({ dir, history, historyLimit, quota, onDamage })
+    return { files, formatChange: isFirst && changeFormat ? beginFormatChange(changeFormat) : undefined }
   } catch (error) {
     await lock.release()
     if (error instanceof CommandError) throw error

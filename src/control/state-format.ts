@@ -7,26 +7,45 @@ import { DamagedFile } from '../damaged-file.ts'
 import { checkFolder } from '../trusted-file.ts'
 import { openStateFolder } from './state-folder.ts'
 
+/** Makes the backup before the format changes, and marks the new format. Resolves also when that fails: it is told. */
+type ChangeFormat = (signal?: AbortSignal) => Promise<void>
+
 /**
  * Before a state directory that this process has locked is opened. A backup is made before its format changes; what
  * keeps that from being made is told, and tried again at the next start. Throws CommandError for a newer format.
  */
 export async function prepareFormat(dir: string, tell: (error: unknown) => void): Promise<void> {
+  await (
+    await planFormat(dir, tell)
+  )?.()
+}
+
+/**
+ * The same, but what takes long is left to the caller: until it is done no existing file may change. Undefined when there
+ * is nothing to back up.
+ */
+export async function planFormat(dir: string, tell: (error: unknown) => void): Promise<ChangeFormat | undefined> {
   const found = await readFormatOf(dir)
-  if (found === format) return
-  try {
-    if (found !== undefined) await backUp(dir, `before-format-${format}`)
-    await markFormat(dir)
-  } catch (error) {
-    tell(new Error(`Cannot make the backup before format ${format}: ${(error as Error).message}`, { cause: error }))
+  if (found === format) return undefined
+  const change: ChangeFormat = async (signal) => {
+    try {
+      if (found !== undefined) await backUp(dir, `before-format-${format}`, signal)
+      await markFormat(dir)
+    } catch (error) {
+      if (signal?.aborted) return
+      tell(new Error(`Cannot make the backup before format ${format}: ${(error as Error).message}`, { cause: error }))
+    }
   }
+  if (found !== undefined) return change
+  await change()
+  return undefined
 }
 
 /** `what` says what it is for. */
-async function backUp(dir: string, what: string): Promise<void> {
+async function backUp(dir: string, what: string, signal?: AbortSignal): Promise<void> {
   const { backupFiles, writeArchive } = await import('../backup/backup.ts')
   const path = join(await makeBackupFolder(dir), backupName(what))
-  await writeArchive(backupFiles(dir), path)
+  await writeArchive(backupFiles(dir), path, signal)
 }
 
 /** Makes the folder where backups are when nobody says where; resolves to its path. Throws CommandError. */

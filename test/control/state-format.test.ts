@@ -5,6 +5,7 @@ import { pushed } from '../store/contract.ts'
 import { run, runJson } from '../commands/run.ts'
 import { folder, openStore, serveHere, stateFolder } from '../commands/state-fixture.ts'
 import { byName } from '../store/by-name.ts'
+import { until } from '../until.ts'
 
 /** A folder as Python kss left it. */
 async function pythonFolder(t: Test): Promise<string> {
@@ -21,7 +22,14 @@ const formatIn = async (dir: string): Promise<string | undefined> =>
 
 for (const [name, open] of [
   ['a command', (_t: Test, dir: string) => run(dir, 'user', 'list')],
-  ['a server', async (t: Test, dir: string) => (await serveHere(t, dir)).close()],
+  [
+    'a server',
+    async (t: Test, dir: string) => {
+      const server = await serveHere(t, dir)
+      await until(async () => (await formatIn(dir)) !== undefined)
+      await server.close()
+    },
+  ],
 ] as const) {
   t.test(`a folder of Python kss is backed up before ${name} has it for the first time, and not again`, async (t) => {
     const dir = await pythonFolder(t)
