@@ -1,8 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { createAddHeaders } from './answer-headers.ts'
 import { acceptJsonOfAnyType } from './body.ts'
-import { answerPreflight, isPreflight } from './cors.ts'
-import { replyWithError } from './errors.ts'
+import { answerPreflight, createCors, isPreflight } from './cors.ts'
+import { commonHeaders, replyWithError } from './errors.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { Account } from '../store/store.ts'
 
@@ -34,6 +33,9 @@ export interface ContextOptions {
   /** Whether the server takes no requests any more. */
   isStopping: () => boolean
 }
+
+/** Keep-Alive tells a proxy when a connection that it does not use will be closed, with some seconds to spare. */
+const ownHeaders = { ...commonHeaders, 'keep-alive': 'timeout=10' }
 
 /** Seconds after which a client may ask again: a restart takes less. */
 const retryAfter = 10
@@ -77,6 +79,12 @@ export function createAnswerBadUrl(
     if (isPreflight(request)) answerPreflight(request, reply)
     else replyWithError(error, request, reply)
   }
+}
+
+/** Adds what every answer carries, for pages of these origins. */
+function createAddHeaders(corsOrigins: string[]): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  const corsHeaders = createCors(corsOrigins)
+  return (request, reply) => reply.headers(ownHeaders).headers(corsHeaders(request.headers.origin))
 }
 
 function toText(payload: unknown): string {
