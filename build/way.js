@@ -15,7 +15,8 @@ process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
 const session = new Session()
 session.connect()
 await session.post('Profiler.enable')
-await session.post('Profiler.startPreciseCoverage', { callCount: true })
+// In detail, though functions would do: a test may measure the coverage of this process too.
+await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
 const port = await freePort()
 await start()
 
