@@ -38,10 +38,10 @@ t.test('the setting of the running server counts, not that of the command', asyn
 t.test('registration that is opened for a time ends by itself', async (t) => {
   const dir = await stateFolder(t)
   const server = await serveHere(t, dir, true)
-  const { until } = await runJson<{ until: number }>(dir, 'registration', 'open', '--for', '3s')
+  const { until: end } = await runJson<{ until: number }>(dir, 'registration', 'open', '--for', '3s')
   const open = await run(dir, 'registration', 'status')
-  if (Date.now() < until * 1000) t.match(open.stdout, /^Registration is open until \d{4}-\d\d-\d\d \d\d:\d\d\.\n$/)
-  while (Date.now() < until * 1000) await sleep(100)
+  if (Date.now() < end * 1000) t.match(open.stdout, /^Registration is open until \d{4}-\d\d-\d\d \d\d:\d\d\.\n$/)
+  while (Date.now() < end * 1000) await sleep(100)
   t.equal(await register(server, 'ann'), 403)
   t.same(await runJson(dir, 'registration', 'status'), { open: false, until: null, invited: [] })
 })
