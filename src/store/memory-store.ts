@@ -1,6 +1,6 @@
 import { isRepeat, nextProgress, type Progress } from '../kosync/protocol.ts'
 import { current, raise } from './account.ts'
-import type { Account, NewUser, Now, Registration, Store, User } from './store.ts'
+import type { Account, Admin, NewUser, Now, Quota, Registration, Store, User } from './store.ts'
 
 interface Kept {
   user: User
@@ -9,7 +9,7 @@ interface Kept {
 }
 
 /** For tests: nothing survives the process. */
-export class MemoryStore implements Store {
+export class MemoryStore implements Store, Admin {
   readonly #accounts = new Map<string, Kept>()
   #created = 0
   #registration: Required<Pick<Registration, 'invited' | 'removed'>> & Registration = { invited: [], removed: [] }
@@ -41,10 +41,70 @@ export class MemoryStore implements Store {
     if (kept.user.key === before) kept.user = { ...kept.user, key }
   }
 
-  setDisabled(username: string, disabled: boolean): void {
-    const kept = this.#accounts.get(username)!
+  async renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'> {
+    const kept = this.#accounts.get(username)
+    if (!kept) return 'absent'
+    if (this.#accounts.has(to)) return 'taken'
+    const account = raise({ ...kept.user.account, username: to, folder: to })
+    this.#accounts.delete(username)
+    this.#accounts.set(to, { ...kept, user: { ...kept.user, username: to, account } })
+    this.#registration.removed.push(username)
+    return 'renamed'
+  }
+
+  async setDisabled(username: string, disabled: boolean): Promise<boolean> {
+    const kept = this.#accounts.get(username)
+    if (!kept) return false
     const { disabled: _before, ...user } = kept.user
     kept.user = disabled ? { ...user, disabled, account: raise(user.account) } : user
+    return true
+  }
+
+  async setQuota(username: string, quota: Partial<Quota>): Promise<boolean> {
+    const kept = this.#accounts.get(username)
+    if (!kept) return false
+    const { quota: _before, ...user } = kept.user
+    kept.user = Object.keys(quota).length > 0 ? { ...user, quota } : user
+    return true
+  }
+
+  async setInvited(username: string, isInvited: boolean): Promise<void> {
+    const others = this.#registration.invited.filter((name) => name !== username)
+    this.#registration.invited = isInvited ? [...others, username] : others
+  }
+
+  async allowReturn(username: string): Promise<void> {
+    this.#registration.removed = this.#registration.removed.filter((name) => name !== username)
+  }
+
+  async deleteProgress(username: string, document: string): Promise<boolean> {
+    const kept = this.#accounts.get(username)
+    if (!kept?.records.delete(document)) return false
+    kept.history = kept.history.filter((row) => row.document !== document)
+    return true
+  }
+
+  async putTitle(username: string, document: string, title: string): Promise<boolean> {
+    const records = this.#accounts.get(username)?.records
+    const before = records?.get(document)
+    if (!records || !before) return false
+    const { title: _before, ...record } = before
+    records.set(document, title === '' ? record : { ...record, title })
+    return true
+  }
+
+  async pruneHistory(username: string, document: string, keep: number, since: number): Promise<number> {
+    const kept = this.#accounts.get(username)
+    if (!kept) return 0
+    const rows = kept.history.filter((row) => row.document === document)
+    const gone = new Set(
+      rows.filter(({ timestamp }, at) => {
+        const newer = rows.length - 1 - at
+        return newer > 0 && (timestamp < since || newer >= keep)
+      }),
+    )
+    kept.history = kept.history.filter((row) => !gone.has(row))
+    return gone.size
   }
 
   async deleteUser(account: Account): Promise<void> {
@@ -61,8 +121,10 @@ export class MemoryStore implements Store {
     return this.#registration
   }
 
-  async setRegistration(registration: Registration): Promise<void> {
-    this.#registration = { removed: [], ...registration }
+  /** Tests set the names too. */
+  async setRegistration(said: Partial<Registration>): Promise<void> {
+    const { invited, removed } = this.#registration
+    this.#registration = { invited, removed, ...said }
   }
 
   getProgress(account: Account, document: string): Now<Progress | undefined> {

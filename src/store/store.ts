@@ -101,3 +101,39 @@ export interface Store {
   /** Finishes what is under way. */
   close(): Promise<void>
 }
+
+/**
+ * What only operators do, beside the wire. Every promise resolves when the change is durable, and rejects as those of the
+ * store do. Documents are named as readers name them.
+ */
+export interface Admin {
+  /** Gives the account another name; all else stays. `taken` when another account has that name. */
+  renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'>
+
+  /** Locks the account, or opens it again. False when there is no such user. */
+  setDisabled(username: string, disabled: boolean): Promise<boolean>
+
+  /** Sets what the account may keep; what is left out is as the settings say. False when there is no such user. */
+  setQuota(username: string, quota: Partial<Quota>): Promise<boolean>
+
+  /** Opens or closes registration, until a time in seconds since 1970 if one is given; without either as the setting says. */
+  setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void>
+
+  /** Lets the name register once, also while registration is closed; or no more. */
+  setInvited(username: string, isInvited: boolean): Promise<void>
+
+  /** Lets an upstream bring back a name that was removed or renamed here. */
+  allowReturn(username: string): Promise<void>
+
+  /** Removes the record and its history. False when there is none. */
+  deleteProgress(username: string, document: string): Promise<boolean>
+
+  /** Gives the document a title, which pushes keep; an empty one takes it away. False when there is no record. */
+  putTitle(username: string, document: string, title: string): Promise<boolean>
+
+  /**
+   * Shortens the history to the newest `keep` rows, and to those since a time in seconds since 1970; the newest one
+   * always stays. Resolves to how many went.
+   */
+  pruneHistory(username: string, document: string, keep: number, since: number): Promise<number>
+}

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Progress } from '../../src/kosync/protocol.ts'
-import type { Account, Store } from '../../src/store/store.ts'
+import type { Account, Admin, Store } from '../../src/store/store.ts'
 import { accountOf, byName } from './by-name.ts'
 
 export const pushed: Progress = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
@@ -239,5 +239,97 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
       t.equal((await byName(store).listHistory('ann', name)).length, 1)
     }
     t.same((await store.listUsers()).toSorted(), hardNames.toSorted())
+  })
+}
+
+/** What every store's operators can do. `open` gives a new, empty one. */
+export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; admin: Admin }>): void {
+  t.test('a renamed account keeps its records, under a new generation', async (t) => {
+    const { store, admin } = await open(t)
+    const ann = await create(store, 'ann')
+    await create(store, 'bob')
+    await store.putProgress(ann, pushed)
+    t.equal(await admin.renameUser('carl', 'dora'), 'absent')
+    t.equal(await admin.renameUser('ann', 'bob'), 'taken')
+    t.equal(await admin.renameUser('ann', 'anna'), 'renamed')
+    t.equal(await store.getUser('ann'), undefined)
+    await t.rejects(store.putProgress(ann, pushed), { code: 'STALE_ACCOUNT', isGone: true })
+    const anna = await accountOf(store, 'anna')
+    t.match(anna, { username: 'anna', id: ann.id })
+    t.ok(anna.generation > ann.generation)
+    t.match(await store.getProgress(anna, 'abc'), pushed)
+    t.match((await store.getRegistration()).removed, ['ann'])
+    await admin.allowReturn('ann')
+    t.same((await store.getRegistration()).removed ?? [], [])
+  })
+
+  t.test('a disabled account is another generation, an enabled one the same', async (t) => {
+    const { store, admin } = await open(t)
+    const ann = await create(store, 'ann')
+    t.equal(await admin.setDisabled('bob', true), false)
+    t.equal(await admin.setDisabled('ann', true), true)
+    t.match(await store.getUser('ann'), { disabled: true })
+    await t.rejects(store.putProgress(ann, pushed), { code: 'STALE_ACCOUNT', isGone: false })
+    const disabled = await accountOf(store, 'ann')
+    t.equal(await admin.setDisabled('ann', false), true)
+    t.notOk((await store.getUser('ann'))?.disabled)
+    t.same(await accountOf(store, 'ann'), disabled)
+  })
+
+  t.test('an account gets limits of its own, and loses them', async (t) => {
+    const { store, admin } = await open(t)
+    await create(store, 'ann')
+    t.equal(await admin.setQuota('bob', { documents: 1 }), false)
+    t.equal(await admin.setQuota('ann', { documents: 1, bytes: 2 }), true)
+    t.same((await store.getUser('ann'))?.quota, { documents: 1, bytes: 2 })
+    t.equal(await admin.setQuota('ann', {}), true)
+    t.equal((await store.getUser('ann'))?.quota, undefined)
+  })
+
+  t.test('registration is as was said last, and keeps the names', async (t) => {
+    const { store, admin } = await open(t)
+    await admin.setInvited('ann', true)
+    await admin.setInvited('bob', true)
+    await admin.setInvited('ann', true)
+    await admin.setRegistration({ open: true, until: 1000 })
+    t.match(await store.getRegistration(), { open: true, until: 1000, invited: ['bob', 'ann'] })
+    await admin.setInvited('bob', false)
+    await admin.setRegistration({ open: false })
+    t.match(await store.getRegistration(), { open: false, invited: ['ann'] })
+    await create(store, 'ann')
+    await admin.setInvited('bob', true)
+    t.same((await store.getRegistration()).invited, ['bob'])
+  })
+
+  t.test('a record goes with its history, and its title is the operator’s', async (t) => {
+    const { store, admin } = await open(t)
+    const ann = await create(store, 'ann')
+    t.equal(await admin.putTitle('ann', 'abc', 'Dune'), false)
+    t.equal(await admin.putTitle('bob', 'abc', 'Dune'), false)
+    await store.putProgress(ann, pushed)
+    t.equal(await admin.putTitle('ann', 'abc', 'Dune'), true)
+    t.match(await store.putProgress(ann, { ...pushed, progress: '57' }), { progress: '57', title: 'Dune' })
+    t.equal(await admin.putTitle('ann', 'abc', ''), true)
+    t.equal((await store.getProgress(ann, 'abc'))?.['title'], undefined)
+    t.equal(await admin.deleteProgress('bob', 'abc'), false)
+    t.equal(await admin.deleteProgress('ann', 'other'), false)
+    t.equal(await admin.deleteProgress('ann', 'abc'), true)
+    t.equal(await store.getProgress(ann, 'abc'), undefined)
+    t.same(await store.listHistory(ann, 'abc'), [])
+  })
+
+  t.test('a history is shortened to its newest rows, of which one stays', async (t) => {
+    const { store, admin } = await open(t)
+    const ann = await create(store, 'ann')
+    for (const document of ['abc', 'other']) {
+      for (let at = 0; at < 4; at++) {
+        await store.putProgress(ann, { ...pushed, document, progress: `${at}`, timestamp: 1000 + at })
+      }
+    }
+    t.equal(await admin.pruneHistory('bob', 'abc', 1, 0), 0)
+    t.equal(await admin.pruneHistory('ann', 'abc', 3, 0), 1)
+    t.equal(await admin.pruneHistory('ann', 'abc', 9, 2000), 2)
+    t.match(await store.listHistory(ann, 'abc'), [{ progress: '3' }])
+    t.equal((await store.listHistory(ann, 'other')).length, 4)
   })
 }

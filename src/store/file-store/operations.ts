@@ -9,7 +9,7 @@ import type { LocatedRecord, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './files/registration-file.ts'
 import { keptRows } from './files/rows.ts'
 import type { ScanOptions } from '../../check/scan-entries.ts'
-import type { Quota, Registration } from '../store.ts'
+import type { Admin, Quota, Registration } from '../store.ts'
 import type { StoredUser } from './files/auth-file.ts'
 import type { UserFiles } from './user-files.ts'
 
@@ -34,7 +34,7 @@ export interface OperationsOptions {
 const writers = 16
 
 /** What only an operator does: to users, documents and histories. Every promise resolves when it is durable. */
-export class Operations {
+export class Operations implements Admin {
   readonly #options: OperationsOptions
   readonly #editor: RecordEditor
 

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { FileStore } from '../../../src/store/file-store/file-store.ts'
 import { removeTemps } from '../../../src/control/remove-temps.ts'
 import type { Progress } from '../../../src/kosync/protocol.ts'
-import { pushed, testStore } from '../contract.ts'
+import { pushed, testAdmin, testStore } from '../contract.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
 import { accountOf, byName } from '../by-name.ts'
 import { runAhead } from '../../run-ahead.ts'
@@ -47,6 +47,11 @@ async function listAll(dir: string): Promise<string[]> {
 }
 
 testStore(t, async (t) => (await open(t)).store)
+
+testAdmin(t, async (t) => {
+  const { store } = await open(t)
+  return { store, admin: store.operations }
+})
 
 t.test('the files are those of STORAGE.md, whole, and for the owner alone', async (t) => {
   const { dir, store } = await openWithAnn(t)
