@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { AnswerInTime } from './answer-in-time.ts'
 import type { Auth } from './auth.ts'
 import { trimBlanks } from './credentials.ts'
@@ -28,10 +28,37 @@ export interface UsersOptions {
 }
 
 /** The accounts: /users/create, /users/auth, /users/password and /users/me. @see PROTOCOL.md §1 */
-export const users: FastifyPluginAsync<UsersOptions> = async (
-  app,
-  { store, auth, inTime, disableRegistration, now },
-) => {
+export const users: FastifyPluginAsync<UsersOptions> = async (app, options) => {
+  const { store, auth, inTime } = options
+  addRegistration(app, options)
+
+  app.get('/users/auth', {
+    schema: { response: { 200: authorizedReply } },
+    ...auth.authenticated((_account, _request, reply) => {
+      reply.send({ authorized: 'OK' })
+    }),
+  })
+
+  app.put<{ Body: PasswordChange }>('/users/password', {
+    schema: { body: passwordChange, response: { 200: updatedReply } },
+    ...inTime,
+    ...auth.authenticated<{ Body: PasswordChange }>(async (account, request) => {
+      await auth.changeKey(account, request.body.password)
+      return { updated: true }
+    }),
+  })
+
+  app.delete('/users/me', {
+    schema: { response: { 200: deletedReply } },
+    ...inTime,
+    ...auth.authenticated(async (account) => {
+      await deleteUser(store, account)
+      return { deleted: true }
+    }, 'accountNotFound'),
+  })
+}
+
+function addRegistration(app: FastifyInstance, { store, auth, inTime, disableRegistration, now }: UsersOptions): void {
   const isOpen = (said: Registration): boolean => isRegistrationOpen(said, disableRegistration, now())
 
   app.post<{ Body: RegistrationBody }>(
@@ -59,31 +86,6 @@ export const users: FastifyPluginAsync<UsersOptions> = async (
       return await reply.code(201).send({ username })
     },
   )
-
-  app.get('/users/auth', {
-    schema: { response: { 200: authorizedReply } },
-    ...auth.authenticated((_account, _request, reply) => {
-      reply.send({ authorized: 'OK' })
-    }),
-  })
-
-  app.put<{ Body: PasswordChange }>('/users/password', {
-    schema: { body: passwordChange, response: { 200: updatedReply } },
-    ...inTime,
-    ...auth.authenticated<{ Body: PasswordChange }>(async (account, request) => {
-      await auth.changeKey(account, request.body.password)
-      return { updated: true }
-    }),
-  })
-
-  app.delete('/users/me', {
-    schema: { response: { 200: deletedReply } },
-    ...inTime,
-    ...auth.authenticated(async (account) => {
-      await deleteUser(store, account)
-      return { deleted: true }
-    }, 'accountNotFound'),
-  })
 }
 
 /** Throws `accountNotFound` when the account is gone already, as for a client whose first answer was lost. */
