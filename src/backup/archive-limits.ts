@@ -8,8 +8,8 @@ export interface ArchiveLimits {
   record: number
   /** The history of a document: over 1,000 pushes of 16 KiB. */
   history: number
-  /** All files of the journal together: they are read at once. */
-  journal: number
+  /** All segments of the log together: they are read at once. */
+  log: number
 }
 
 const mebibyte = 2 ** 20
@@ -20,16 +20,16 @@ export const archiveLimits: ArchiveLimits = {
   manifest: mebibyte,
   record: mebibyte,
   history: 64 * mebibyte,
-  journal: 256 * mebibyte,
+  log: 320 * mebibyte,
 }
 
 /** Tells of each file of an archive, by its name and size, whether it is too large. */
 export function createSizeCheck(limits: ArchiveLimits): (name: string, size: number) => boolean {
-  let journal = 0
+  let log = 0
   return (name, size) => {
     if (name.includes('/history/')) return size > limits.history
-    if (!name.startsWith('.journal/')) return size > limits.record
-    journal += size
-    return journal > limits.journal
+    if (!/^\.(wal|journal)\//.test(name)) return size > limits.record
+    log += size
+    return log > limits.log
   }
 }

@@ -99,7 +99,7 @@ export async function streamArchive(
 
 /**
  * The files of all users, or of those with these folders, while the directory is in use: each file is whole, and a
- * history is never older than its record. What the journal holds must be in the files before. Rejects with DamagedFile
+ * history is never older than its record. What the log holds must be in the files before. Rejects with DamagedFile
  * when another directory is in its place at the end.
  */
 export async function* backupFiles(

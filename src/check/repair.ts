@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { keyOf, toFinding, type Finding, type Mendable } from '../store/finding.ts'
 import { beginScan, type ScanOptions } from './scan-entries.ts'
 import { checkFolder, type FolderOptions } from './scan-folder.ts'
-import { checkJournalLines } from './scan-journal.ts'
+import { checkLogRecords } from './scan-log.ts'
 import { checkTop } from './scan-top.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function clearFolder(dir: string, folder: string, options: FolderOp
   return (await mendAll(find)).filter(({ repair }) => repair !== undefined)
 }
 
-/** Mends what is wrong at the top of the state directory, but for what the journal says. */
+/** Mends what is wrong at the top of the state directory, but for the records of the log. */
 export async function repairTop(dir: string, options: ScanOptions = {}): Promise<Finding[]> {
   return await mendAll(async () => {
     const scan = await beginScan(dir, options)
@@ -30,12 +30,12 @@ export async function repairTop(dir: string, options: ScanOptions = {}): Promise
   })
 }
 
-/** Keeps a copy of what is damaged in the journal, which a start would drop: only before a store is opened. */
-export async function repairJournal(dir: string): Promise<Finding[]> {
+/** Keeps a copy of what is damaged in the log, which a start would drop: only before a store is opened. */
+export async function repairLog(dir: string): Promise<Finding[]> {
   return await mendAll(async () => {
     const files = await checkTop(await beginScan(dir, { running: false }))
     const scan = await beginScan(dir, { running: false })
-    await checkJournalLines(scan, files)
+    await checkLogRecords(scan, files)
     return scan.found
   })
 }

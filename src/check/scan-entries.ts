@@ -77,7 +77,12 @@ export async function lookAt(scan: Scan, at: string): Promise<Entry | undefined>
 }
 
 /** Undefined when it is gone, or cannot be read: then that is found. */
-export async function readText(scan: Scan, { path, at }: Entry): Promise<string | undefined> {
+export async function readText(scan: Scan, entry: Entry): Promise<string | undefined> {
+  return (await readBytes(scan, entry))?.toString()
+}
+
+/** The same as it is on the disk. */
+export async function readBytes(scan: Scan, { path, at }: Entry): Promise<Buffer | undefined> {
   return await orTell(scan, at, readRegular(path))
 }
 
@@ -159,10 +164,10 @@ async function orTell<T>({ found }: Scan, at: string, result: Promise<T>): Promi
 }
 
 /** Neither follows a link that somebody put there meanwhile, nor waits for who writes into a pipe. */
-async function readRegular(path: string): Promise<string> {
+async function readRegular(path: string): Promise<Buffer> {
   const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
-    return await file.readFile('utf8')
+    return await file.readFile()
   } finally {
     await file.close()
   }

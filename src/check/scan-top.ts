@@ -19,7 +19,7 @@ import {
   type Entry,
   type Scan,
 } from './scan-entries.ts'
-import { checkJournalFiles } from './scan-journal.ts'
+import { checkLogFiles, logFolders } from './scan-log.ts'
 
 /** A folder that may be a user's, whatever is in it. */
 function isUserFolder({ name, stats }: Entry): boolean {
@@ -31,14 +31,15 @@ export async function listUserFolders(scan: Scan): Promise<string[]> {
   return (await listTop(scan, (name, isFolder) => isFolder && mayBeUsers(name))).toSorted()
 }
 
-/** Finds what is wrong at the top of the state directory. Resolves to the files of the journal. */
+/** Finds what is wrong at the top of the state directory. Resolves to the files of the log. */
 export async function checkTop(scan: Scan): Promise<Entry[]> {
   await checkOwnMode(scan)
-  let journal: Entry[] = []
+  const log: Entry[] = []
   const names = await listTop(scan, (name, isFolder) => !isFolder || !mayBeUsers(name))
   for (const entry of await lookAtEach(scan, '', names)) {
     const { name, stats } = entry
-    if (name === '.journal') journal = await checkJournalFiles(scan, entry)
+    // In the order of their names, which is that of their age.
+    if (logFolders.includes(name)) log.push(...(await checkLogFiles(scan, entry)))
     else if (name === '.backups') await checkBackups(scan, entry)
     else if (name === '.registration.json') await checkText(scan, entry, checkRegistration)
     else if (name === '.format') await checkText(scan, entry, checkFormat)
@@ -46,7 +47,7 @@ export async function checkTop(scan: Scan): Promise<Entry[]> {
     else if (name === '.lock' && stats.isDirectory()) continue // the lock of the server, or of this check
     else if (!isUserFolder(entry) && !foreignFolders.has(name)) checkOther(scan, entry)
   }
-  return journal
+  return log
 }
 
 /** Who may write here may put in another auth.json. Whether others may look is for the operator to say. */

@@ -1,7 +1,7 @@
 import { toFinding, type Finding } from '../store/finding.ts'
 import { beginScan, type ScanOptions } from './scan-entries.ts'
 import { checkFolder } from './scan-folder.ts'
-import { checkJournalLines } from './scan-journal.ts'
+import { checkLogRecords } from './scan-log.ts'
 import { checkTop, listUserFolders } from './scan-top.ts'
 import { linkReason } from '../trusted-file.ts'
 
@@ -38,7 +38,7 @@ export async function* scanState(
   }
 }
 
-/** What is wrong at the top of the state directory and in its journal. */
+/** What is wrong at the top of the state directory and in its log. */
 export async function scanTop(dir: string, options: ScanOptions = {}): Promise<Finding[]> {
   return (await readTop(dir, options)).findings
 }
@@ -50,7 +50,7 @@ export async function scanFolder(dir: string, folder: string, options: ScanOptio
 
 async function readTop(dir: string, options: ScanOptions): Promise<{ findings: Finding[]; pending: Set<string> }> {
   const scan = await beginScan(dir, options)
-  const pending = await checkJournalLines(scan, await checkTop(scan))
+  const pending = await checkLogRecords(scan, await checkTop(scan))
   return { findings: byPath(scan.found), pending }
 }
 

@@ -94,7 +94,7 @@ async function unpackUsers(file: string, folder: string, options: UnpackOptions)
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
   }
   const { onDamage } = options
-  // It brings in what the journal of an archive of tar holds.
+  // It brings in what the log of an archive of tar holds.
   const store = await FileStore.open({ dir: folder, history: true, onDamage })
   await store.close()
   return await listStoredUsers(folder, onDamage)

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { exitCodes } from '../command-error.ts'
 import { foundAgain, type Finding } from '../store/finding.ts'
 import { FolderInUse } from '../store/file-store/folder-in-use.ts'
-import { repairJournal } from '../check/repair.ts'
+import { repairLog } from '../check/repair.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../check/scan.ts'
 import { examples, jsonCommand } from './define.ts'
 import { changeState, checkFolder, loadSettings, lock, type StateFlags } from '../control/state.ts'
@@ -46,7 +46,7 @@ function isMended({ repair, advice }: Finding): boolean {
   return repair !== undefined && advice === undefined
 }
 
-/** Opens nothing: a start would bring the journal into the files. */
+/** Opens nothing: a start would bring the log into the files. */
 async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
   const { KSS_DIR: dir } = loadSettings(flags)
   await checkFolder(dir)
@@ -63,8 +63,8 @@ async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
 
 async function repairAll(flags: StateFlags): Promise<Finding[]> {
   const done: Finding[] = []
-  // A start drops what it cannot read of the journal.
-  const beforeOpen = async (dir: string): Promise<void> => void done.push(...(await repairJournal(dir)))
+  // A start drops what it cannot read of the log.
+  const beforeOpen = async (dir: string): Promise<void> => void done.push(...(await repairLog(dir)))
   await changeState(
     flags,
     ['check', '--repair'],

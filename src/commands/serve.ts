@@ -1,7 +1,5 @@
 import { once } from 'node:events'
-import { stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
@@ -12,7 +10,7 @@ import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { removeTemps } from '../control/remove-temps.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
 import type { Call } from '../control/control-channel.ts'
-import { unlessAbsent } from '../error-code.ts'
+import { hasLog } from '../store/file-store/wal/recovery.ts'
 import { announce, mostCounted } from './announce.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
@@ -129,22 +127,22 @@ interface OpenedStore {
   formatChange: FormatChange | undefined
 }
 
-/** Without the journal nobody knows what was acknowledged: then there is no start. */
+/** Without the log nobody knows what was acknowledged: then there is no start. */
 async function openStore(config: Config, lock: FolderLock, onDamage: (error: unknown) => void): Promise<OpenedStore> {
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   try {
     const changeFormat = await planFormat(dir, onDamage)
-    // What a crash left in a journal changes files as soon as the store is open.
-    const isFirst = (await unlessAbsent(stat(join(dir, '.journal')))) === undefined
+    // What a crash left in a log changes files as soon as the store is open.
+    const isFirst = !(await hasLog(dir))
     if (!isFirst) await changeFormat?.()
     const quota = { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES }
-    const files = await FileStore.open({ dir, history, historyLimit, quota, onDamage })
+    const files = await FileStore.open({ dir, history, historyLimit, quota, preallocate: true, onDamage })
     return { files, formatChange: isFirst && changeFormat ? beginFormatChange(changeFormat) : undefined }
   } catch (error) {
     await lock.release()
     if (error instanceof CommandError) throw error
     const { message } = error as Error
-    throw new CommandError(`Cannot read the journal in ${dir}: ${message}. Mend that, then start kss again.`)
+    throw new CommandError(`Cannot read the log in ${dir}: ${message}. Mend that, then start kss again.`)
   }
 }
 

@@ -83,7 +83,7 @@ export function commandRuns(dir: string, { command, pid, since }: Holder, next: 
 
 /**
  * Ends this process, which did not run for so long that another one has its folder now. Not by a stop, which would write
- * files and remove the journal of the other one.
+ * files and remove the log of the other one.
  */
 export function endAtOnce(dir: string): void {
   console.error(`Another kss has the folder ${dir} by now, as this one did not run for 30 seconds.`)

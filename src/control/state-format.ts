@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { CommandError } from '../command-error.ts'
 import { makeFolder } from '../durable.ts'
 import { backupFolder, backupName } from '../backup/backup-files.ts'
-import { format, markFormat, readFormat } from '../store/file-store/files/format.ts'
+import { format, logFormat, markFormat, readFormat } from '../store/file-store/files/format.ts'
 import { DamagedFile } from '../damaged-file.ts'
 import { checkFolder } from '../trusted-file.ts'
 import { openStateFolder } from './state-folder.ts'
@@ -26,7 +26,7 @@ export async function prepareFormat(dir: string, tell: (error: unknown) => void)
  */
 export async function planFormat(dir: string, tell: (error: unknown) => void): Promise<ChangeFormat | undefined> {
   const found = await readFormatOf(dir)
-  if (found === format) return undefined
+  if (found === format || found === logFormat) return undefined
   const change: ChangeFormat = async (signal) => {
     try {
       if (found !== undefined) await backUp(dir, `before-format-${format}`, signal)
@@ -61,10 +61,10 @@ export async function makeBackupFolder(dir: string): Promise<string> {
 async function readFormatOf(dir: string): Promise<number | undefined> {
   try {
     const found = await readFormat(dir)
-    if (found === undefined || found <= format) return found
-    if (found > format) {
+    if (found === undefined || found <= logFormat) return found
+    if (found > logFormat) {
       throw new CommandError(
-        `The folder ${dir} has format ${found}, and this kss knows only ${format}. Install a newer kss-server.`,
+        `The folder ${dir} has format ${found}, and this kss knows only ${logFormat}. Install a newer kss-server.`,
       )
     }
     throw new DamagedFile(join(dir, '.format'), 'has no number')

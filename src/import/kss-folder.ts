@@ -1,8 +1,11 @@
 import { readFileSync, realpathSync, statSync, type Dirent } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, join, sep } from 'node:path'
 import { DamagedFile } from '../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../error-code.ts'
+import { journalFolder, logFolder } from '../store/file-store/files/folder-names.ts'
+import { decodeSegment } from '../store/file-store/wal/record.ts'
+import { numberOf } from '../store/file-store/wal/recovery.ts'
 
 /** Prefix of temporary files, which a crash may leave. */
 const tempPrefix = '.tmp-'
@@ -59,10 +62,18 @@ export async function hasAuth(folder: string): Promise<boolean> {
   }
 }
 
-/** Whether the journal holds pushes that may not be in the files yet. @see STORAGE.md §3, The journal */
-export async function hasJournal(root: string): Promise<boolean> {
-  const journal = join(root, '.journal')
-  const names = (await unlessAbsent(readdir(journal))) ?? []
-  const sizes = await Promise.all(names.map(async (name) => (await unlessAbsent(stat(join(journal, name))))?.size ?? 0))
-  return sizes.some((size) => size > 0)
+/** Whether pushes are in the log, or in the journal of an older kss, that may not be in the files yet. @see STORAGE.md §3 */
+export async function hasPendingPushes(root: string): Promise<boolean> {
+  for (const path of await listFiles(join(root, journalFolder))) {
+    if (((await unlessAbsent(stat(path)))?.size ?? 0) > 0) return true
+  }
+  for (const path of await listFiles(join(root, logFolder))) {
+    const bytes = await unlessAbsent(readFile(path))
+    if (bytes && decodeSegment(bytes, numberOf(basename(path))).lines.length > 0) return true
+  }
+  return false
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  return ((await unlessAbsent(readdir(folder))) ?? []).map((name) => join(folder, name))
 }

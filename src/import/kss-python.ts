@@ -5,15 +5,18 @@ import pLimit from 'p-limit'
 import { DamagedFile, parseObject } from '../damaged-file.ts'
 import { ImportedRows, toProblem } from './imported-rows.ts'
 import { toImportedUser } from './imported-user.ts'
-import { hasAuth, hasJournal, listFolder, readEntry, resolveEntry, type Folder } from './kss-folder.ts'
+import { hasAuth, hasPendingPushes, listFolder, readEntry, resolveEntry, type Folder } from './kss-folder.ts'
 import { isFileNameOf } from './kss-names.ts'
 import { addHistories, addRecords } from './kss-records.ts'
 import { quote } from './one-line.ts'
 import { toSourceError } from './source-file.ts'
 import { SourceError, type ImportedUser, type Problem, type Source } from './source.ts'
+import { journalFolder, logFolder } from '../store/file-store/files/folder-names.ts'
 import { isKey } from './wire-rules.ts'
 
 const wanted = "kss's state folder, which has an auth.json in each user's folder"
+
+const notUsers = new Set([journalFolder, logFolder])
 
 /** Number of folders that are read concurrently. */
 const atOnce = 16
@@ -24,7 +27,7 @@ export async function* readKssPython(dir: string): Source {
   const taken = new Set<string>()
   if (hasPushes) {
     yield {
-      problem: `${dir}: the newest pushes are only in the journal yet. Start and stop kss there, then come again.`,
+      problem: `${dir}: the newest pushes are only in the log yet. Start and stop kss there, then come again.`,
     }
   }
   for (const entry of folders) yield* await readUser(root, entry, taken)
@@ -43,10 +46,10 @@ async function openRoot(dir: string): Promise<Root> {
   try {
     const root = await realpath(dir)
     const entries = await listFolder(root)
-    const folders = entries.filter((entry) => entry.name !== '.journal' && !entry.isFile() && !entry.isSocket())
+    const folders = entries.filter((entry) => !notUsers.has(entry.name) && !entry.isFile() && !entry.isSocket())
     const areUsers = await pLimit(atOnce).map(folders, async ({ name }) => await hasAuth(join(root, name)))
     if (!areUsers.includes(true)) throw new SourceError(`${dir} has no users. Give the path of ${wanted}.`)
-    return { root, folders, hasPushes: await hasJournal(root) }
+    return { root, folders, hasPushes: await hasPendingPushes(root) }
   } catch (error) {
     throw toSourceError(error, dir, wanted)
   }

@@ -75,7 +75,7 @@ t.test('a file that is larger than kss makes it is left out, and told', async (t
     ['.journal/2.log', 'x'.repeat(101)],
     ['.registration.json', 'x'.repeat(101)],
   ]
-  const leftOut = await unpack(t, folder, entries, { record: 100, history: 200, journal: 300 })
+  const leftOut = await unpack(t, folder, entries, { record: 100, history: 200, log: 300 })
   const bad = ['ann/bad.json', 'ann/history/bad.jsonl', '.journal/2.log', '.registration.json']
   t.same(
     leftOut,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import type { Finding } from '../../src/store/finding.ts'
 import { toFileName } from '../../src/store/file-store/files/file-name.ts'
-import { pushLine } from '../../src/store/file-store/wal/journal-entry.ts'
+import { pushLine } from '../store/file-store/wal/journal-lines.ts'
 
 /** What is in the file of each path; null is a folder. */
 export type Files = Record<string, string | null>
@@ -628,11 +628,18 @@ const top: Damage[] = [
       ['.backups/1.tar.gz', 0o640, 0o600],
       ['.journal', 0o777, 0o700],
       ['.journal/0000000001.log', 0o620, 0o600],
+      ['.wal', 0o777, 0o700],
+      ['.wal/0000000001.log', 0o620, 0o600],
       ['.registration.json', 0o666, 0o600],
     ] as const
   ).map(([path, bits, right]) => ({
     what: `${path} with mode ${bits.toString(8)}`,
-    files: { '.backups/1.tar.gz': 'x', '.journal/0000000001.log': '', '.registration.json': '{}' },
+    files: {
+      '.backups/1.tar.gz': 'x',
+      '.journal/0000000001.log': '',
+      '.wal/0000000001.log': '',
+      '.registration.json': '{}',
+    },
     make: mode(path, bits),
     found: [
       {
@@ -643,7 +650,7 @@ const top: Damage[] = [
       },
     ],
   })),
-  ...['.backups', '.journal', '.format', '.registration.json'].map((path) => {
+  ...['.backups', '.journal', '.wal', '.format', '.registration.json'].map((path) => {
     const kind = /json|format/.test(path) ? 'file' : 'folder'
     return {
       what: `a ${path} that is no ${kind}`,
@@ -677,14 +684,20 @@ const top: Damage[] = [
     ],
     left: ['bob'],
   },
-  ...['notes.txt', '.DS_Store', '.backups/notes.txt', '.backups/.x.tar.gz', '.journal/notes.txt', '.lock-1'].map(
-    (path) => ({
-      what: `a file that kss does not know, ${path}`,
-      files: { [path]: 'x' },
-      found: [{ path, problem: 'is nothing that kss knows', advice: moveAway, damage: false }],
-      left: [path],
-    }),
-  ),
+  ...[
+    'notes.txt',
+    '.DS_Store',
+    '.backups/notes.txt',
+    '.backups/.x.tar.gz',
+    '.journal/notes.txt',
+    '.wal/notes.txt',
+    '.lock-1',
+  ].map((path) => ({
+    what: `a file that kss does not know, ${path}`,
+    files: { [path]: 'x' },
+    found: [{ path, problem: 'is nothing that kss knows', advice: moveAway, damage: false }],
+    left: [path],
+  })),
   {
     what: 'a user that was left over half made',
     files: { '.tmp-1/auth.json': 'x' },

@@ -4,11 +4,13 @@ import t, { type Test } from 'tap'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import type { Finding } from '../../src/store/finding.ts'
 import { moveRecord, moveRows, replaceRecord, restoreRecord } from '../../src/check/repair-document.ts'
-import { repairFolder, repairJournal, repairTop } from '../../src/check/repair.ts'
+import { repairFolder, repairLog, repairTop } from '../../src/check/repair.ts'
 import { scanState } from '../../src/check/scan.ts'
 import { pushed } from '../store/contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, readState, record, sorted, type Damage } from './damage.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
+import { formatPush } from '../../src/store/file-store/wal/record.ts'
+import { segment } from '../store/file-store/wal/log-lines.ts'
 import { removeFoldersLast } from '../folders-last.ts'
 import { byName } from '../store/by-name.ts'
 
@@ -104,10 +106,25 @@ for (const folder of ['', '.', '..', '../x', '.journal', 'a/b']) {
   })
 }
 
+t.test('keeps a copy of a segment that is damaged, before a start drops what it cannot read', async (t) => {
+  const lines = ['p7', 'p8', 'p9'].map((each) => formatPush('ann/abc.json', record(each, 2000).trim(), true))
+  const text = segment(3, ...lines).replace('p8', 'xx')
+  const dir = await makeState(t, { '.wal/0000000003.log': text, '.wal/0000000004.log': segment(4, '5\n') })
+  t.match(await repairLog(dir), [
+    { path: '.wal/0000000003.log', repair: 'is kept as a copy; its good records stay', damage: true },
+    { path: '.wal/0000000004.log', repair: 'is kept as a copy; its good records stay', damage: true },
+    { path: '.wal', problem: 'holds 2 pushes that may not be in the files yet' },
+  ])
+  const state = await readState(dir)
+  t.equal(state.get('.wal/0000000003.log.corrupt-T'), text)
+  const store = await open(t, dir)
+  t.match((await byName(store).listHistory('ann', 'abc')).slice(-2), [{ progress: 'p7' }, { progress: 'p9' }])
+})
+
 t.test('keeps a copy of a journal that is damaged, before a start drops what it cannot read', async (t) => {
   const text = `${push('p7')}x\n${push('p8')}`
   const dir = await makeState(t, { '.journal/0000000001.log': text })
-  t.match(await repairJournal(dir), [
+  t.match(await repairLog(dir), [
     { path: '.journal/0000000001.log', repair: 'is kept as a copy; its good lines stay', damage: true },
     { path: '.journal', problem: 'holds 2 pushes that may not be in the files yet' },
   ])

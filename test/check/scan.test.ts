@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { foundAgain, type Finding } from '../../src/store/finding.ts'
-import { journalLine } from '../../src/store/file-store/wal/read-journal.ts'
+import { formatPush } from '../../src/store/file-store/wal/record.ts'
+import { journalLine } from '../store/file-store/wal/journal-lines.ts'
+import { segment } from '../store/file-store/wal/log-lines.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../../src/check/scan.ts'
 import { pushed } from '../store/contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, record } from './damage.ts'
@@ -266,6 +268,52 @@ for (const [what, text, found] of journals) {
         damage: true,
       }))
     t.same(await scanAll(dir), running)
+  })
+}
+
+const records = (...progress: string[]): string =>
+  progress.map((each) => formatPush('/ann/abc.json', record(each, 2000, 'abc').trim(), true)).join('')
+const [one, two, three] = [records('p1'), records('p2'), records('p3')] as [string, string, string]
+const segmentPath = '.wal/0000000007.log'
+const kept = (what: string): Finding => ({ ...holds(what), path: '.wal' })
+const lostRecords: Finding = {
+  path: segmentPath,
+  problem: 'has damaged records: pushes that were acknowledged may be lost',
+  repair: 'is kept as a copy; its good records stay',
+  damage: true,
+}
+
+const logs: [string, string, Finding[]][] = [
+  ['pushes', segment(7, one + two), [kept('2 pushes')]],
+  ['a torn end', segment(7, one, two).slice(0, -5), [kept('1 push')]],
+  ['a preallocated end', `${segment(7, one)}${'\0'.repeat(500)}`, [kept('1 push')]],
+  ['the end of an older segment', segment(7, one) + segment(5, two, three), [kept('1 push')]],
+  ['a damaged batch', segment(7, one, two, three).replace('p2', 'xx'), [kept('2 pushes'), lostRecords]],
+  ['nothing but a damaged record', segment(7, '5\n'), [lostRecords]],
+  [
+    'a segment of a newer kss',
+    segment(7, one).replace('kss-wal 1', 'kss-wal 2'),
+    [
+      {
+        path: segmentPath,
+        problem: 'cannot be read: a newer kss wrote the segment 7',
+        advice: 'install the newest kss, then check again',
+        damage: true,
+      },
+    ],
+  ],
+]
+
+for (const [what, text, found] of logs) {
+  t.test(`finds ${what} in the log`, async (t) => {
+    const dir = await makeState(t, { [segmentPath]: text, '.wal/0000000008.log': '\0'.repeat(500) })
+    t.same(await scanAll(dir, { running: false }), found)
+    const damage = found.filter((finding) => finding.damage)
+    const advice = 'stop kss, then repair: a start would drop them'
+    t.match(
+      await scanAll(dir),
+      damage.map(({ problem, repair }) => (repair ? { problem, advice } : { problem })),
+    )
   })
 }
 

@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync } from 'node:fs'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { isLogEmpty } from '../store/file-store/wal/log-is-empty.ts'
 import { until } from '../until.ts'
 import { launcher } from '../launcher.ts'
 import { serve, type Server } from './kss.ts'
@@ -44,10 +45,10 @@ async function readAt(url: string): Promise<Omit<Reader, 'server'>> {
   return { push, pull }
 }
 
-/** Resolves when the first push of `read` is in its file, and its journal is gone: the server has nothing to do then. */
+/** Resolves when the first push of `read` is in its file, and the log is empty: the server has nothing to do then. */
 async function writtenBehind(dir: string): Promise<void> {
   await until(async () => (await readdir(join(dir, 'ann'))).includes('dune.json'))
-  await until(async () => (await readdir(join(dir, '.journal'))).length === 1)
+  await until(() => isLogEmpty(dir))
 }
 
 const isWell = async ({ server }: Reader): Promise<boolean> => (await fetch(`${server.url}/healthcheck`)).ok
@@ -67,15 +68,26 @@ async function strace(t: Test, pid: number, options: string[]): Promise<() => Pr
 
 const noStrace = spawnSync('strace', ['-V']).status !== 0 && 'strace is not on this machine'
 
-t.test('a lone push costs one flush', { skip: noStrace }, async (t) => {
+/** Whether the log has two preallocated segments, one to append to and one to be the next, and neither holds a record. */
+async function isPreallocated(dir: string): Promise<boolean> {
+  const names = await readdir(join(dir, '.wal'))
+  const all = await Promise.all(names.map(async (name) => (await stat(join(dir, '.wal', name))).size === 8 * 2 ** 20))
+  return names.length === 2 && all.every(Boolean)
+}
+
+t.test('a lone push costs one flush, of its data alone', { skip: noStrace }, async (t) => {
   const dir = t.testdir({ state: {}, trace: '' })
   const { server, push } = await read(t, join(dir, 'state'))
   await writtenBehind(join(dir, 'state'))
+  for (let number = 0; !(await isPreallocated(join(dir, 'state'))); number++) {
+    t.equal(await push(`${number}`), 200)
+    await writtenBehind(join(dir, 'state'))
+  }
   const trace = join(dir, 'trace')
   const detach = await strace(t, server.child.pid!, ['-e', 'trace=fsync,fdatasync,sync_file_range,msync', '-o', trace])
   t.equal(await push('new'), 200)
   const flushes = (await readFile(trace, 'utf8')).trim().split('\n')
-  t.match(flushes, [/ fsync\(\d+\) += 0$/])
+  t.match(flushes, [/ fdatasync\(\d+\) += 0$/])
   t.equal(flushes.length, 1)
   await detach()
   await server.stop()
@@ -84,7 +96,7 @@ t.test('a lone push costs one flush', { skip: noStrace }, async (t) => {
 t.test('flushes that do not end do not hold up who reads', { skip: noStrace }, async (t) => {
   const reader = await read(t, t.testdir({}))
   const { server, push, pull } = reader
-  const slow = ['-e', 'trace=fsync', '-e', 'inject=fsync:delay_enter=60000000']
+  const slow = ['-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:delay_enter=60000000']
   const detach = await strace(t, server.child.pid!, slow)
   const order: string[] = []
   const pushed = ['a', 'b', 'c', 'd'].map(async (progress) => {
@@ -104,7 +116,7 @@ t.test('flushes that do not end do not hold up who reads', { skip: noStrace }, a
 })
 
 for (const [what, options, status] of [
-  ['EIO at every flush', ['fsync', 'fsync:error=EIO'], 503],
+  ['EIO at every flush', ['fsync,fdatasync', 'fsync,fdatasync:error=EIO'], 503],
   ['ENOSPC at every write to a file', ['write,pwrite64,writev', 'write,pwrite64,writev:error=ENOSPC'], 507],
   ['EDQUOT at every write to a file', ['write,pwrite64,writev', 'write,pwrite64,writev:error=EDQUOT'], 507],
 ] as const) {
@@ -116,9 +128,9 @@ for (const [what, options, status] of [
       const reader = await read(t, dir)
       const { server, push, pull } = reader
       await writtenBehind(dir)
-      const [journal = ''] = (await readdir(join(dir, '.journal'))).toReversed()
+      const segments = await readdir(join(dir, '.wal'))
       const [trace, inject] = options
-      const path = status === 507 ? ['-P', join(dir, '.journal', journal)] : []
+      const path = status === 507 ? segments.flatMap((name) => ['-P', join(dir, '.wal', name)]) : []
       const fault = ['-e', `trace=${trace}`, '-e', `inject=${inject}`, ...path]
       const detach = await strace(t, server.child.pid!, fault)
       t.equal(await push('lost'), status)
@@ -177,11 +189,13 @@ t.test('a full disk is 507, keeps what was acknowledged over a kill -9, and goes
     return
   }
   const reader = await read(t, disk)
+  // There is no room to preallocate a segment: its temporary file is gone again.
+  await writtenBehind(disk)
   const filler = join(disk, 'filler')
   await writeFile(filler, Buffer.alloc(1024 * 1024)).catch(() => undefined)
   let acknowledged = 'old'
   let status = 200
-  // The page that the journal has already takes some more.
+  // The page that the log has already takes some more.
   for (let push = 0; status === 200 && push < 200; push++) {
     status = await reader.push(`${push}`)
     if (status === 200) acknowledged = `${push}`
@@ -192,12 +206,12 @@ t.test('a full disk is 507, keeps what was acknowledged over a kill -9, and goes
   await reader.server.stop('SIGKILL')
   const server = await serve(t, disk)
   const pull = async () => (await (await fetch(`${server.url}/syncs/progress/dune`, { headers })).json()) as object
-  t.match(await pull(), { progress: acknowledged }, 'read from the journal, on a disk that is still full')
+  t.match(await pull(), { progress: acknowledged }, 'read from the log, on a disk that is still full')
   await rm(filler)
   const written = (): Promise<string> => readFile(join(disk, 'ann', 'dune.json'), 'utf8').catch(() => 'not there yet')
   await until(async () => (await written()).includes(`"progress":"${acknowledged}"`))
   t.equal(await server.stop(), 0)
-  t.same(await readdir(join(disk, '.journal')), [])
+  t.same(await readdir(join(disk, '.wal')), [])
 })
 
 t.test('a disk that becomes read-only is 503, and goes on when it can be written again', async (t) => {
@@ -209,8 +223,7 @@ t.test('a disk that becomes read-only is 503, and goes on when it can be written
   const reader = await read(t, disk)
   await writtenBehind(disk)
   // A new file has to be begun: the open one would still take a push on some systems.
-  const [journal = ''] = await readdir(join(disk, '.journal'))
-  await rm(join(disk, '.journal', journal))
+  for (const name of await readdir(join(disk, '.wal'))) await rm(join(disk, '.wal', name))
   t.equal(await reader.push('lost'), 503)
   t.ok(mount('-o', 'remount,ro', disk))
   t.equal(await reader.push('lost'), 503)

@@ -62,18 +62,21 @@ t.test('a stop gives the backup up, and the next start makes it', async (t) => {
   await closed
   t.same(await readdir(join(dir, '.backups')), [])
   const next = await serveHere(t, dir)
-  await until(async () => (await readdir(dir)).includes('.format'))
+  await until(async () => (await readFile(join(dir, '.format'), 'utf8')) === '{"format":2}\n')
   await next.close()
   t.equal((await readdir(join(dir, '.backups'))).length, 1)
 })
 
-t.test('a journal that a crash left is brought in after the backup', async (t) => {
-  const dir = await pythonFolder(t)
-  await mkdir(join(dir, '.journal'), { mode: 0o700 })
-  const server = await serveHere(t, dir)
-  t.equal((await readdir(join(dir, '.backups'))).length, 1, 'it is there when the server listens')
-  await server.close()
-})
+for (const log of ['.journal', '.wal']) {
+  t.test(`a ${log} that a crash left is brought in after the backup`, async (t) => {
+    const dir = await pythonFolder(t)
+    await mkdir(join(dir, log), { mode: 0o700 })
+    await writeFile(join(dir, log, '0000000001.log'), '')
+    const server = await serveHere(t, dir)
+    t.equal((await readdir(join(dir, '.backups'))).length, 1, 'it is there when the server listens')
+    await server.close()
+  })
+}
 
 const changes: Record<string, (store: MemoryStore, ann: Account) => Promise<unknown>> = {
   createUser: (store) => store.createUser({ username: 'bob', key: 'K' }),

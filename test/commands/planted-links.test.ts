@@ -104,12 +104,13 @@ t.test('the state directory itself may be reached through a link', async (t) => 
 })
 
 for (const [path, stderr] of [
-  ['.journal', /^Cannot read the journal in .*\.journal: is a symbolic link: kss does not follow it\. Mend that, /],
+  ['.wal', /^Cannot read the log in .*\.wal: is a symbolic link: kss does not follow it\. Mend that, /],
+  ['.journal', /^Cannot read the log in .*\.journal: is a symbolic link: kss does not follow it\. Mend that, /],
   ['.format', /\.format: is a symbolic link: kss does not follow it\. Take it from a backup, /],
 ] as const) {
   t.test(`a server does not start with a link in the place of ${path}`, async (t) => {
     const { dir, outside } = await plant(t, path)
-    await mkdir(join(outside, '.journal'), { recursive: true })
+    for (const log of ['.wal', '.journal']) await mkdir(join(outside, log), { recursive: true })
     const before = await readState(outside)
     await t.rejects(serveHere(t, dir), { message: stderr })
     t.same(await readState(outside), before)
@@ -166,11 +167,11 @@ t.test('an account in a folder of another user is not trusted', { skip: needsRoo
   t.match((await run(dir, 'doc', 'list', 'alice')).stderr, /alice: belongs to user 12345: kss does not trust it\n$/)
 })
 
-t.test('a server does not start with a journal of another user', { skip: needsRoot }, async (t) => {
+t.test('a server does not start with a log of another user', { skip: needsRoot }, async (t) => {
   const dir = await stateFolder(t)
-  await chown(join(dir, '.journal'), 12_345, 12_345)
+  await chown(join(dir, '.wal'), 12_345, 12_345)
   await t.rejects(serveHere(t, dir), {
-    message: /\.journal: belongs to user 12345: kss does not trust it\. Mend that, /,
+    message: /\.wal: belongs to user 12345: kss does not trust it\. Mend that, /,
   })
 })
 

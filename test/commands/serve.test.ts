@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { journalLine } from '../../src/store/file-store/wal/read-journal.ts'
+import { readLog } from '../../src/store/file-store/wal/recovery.ts'
+import { journalLine } from '../store/file-store/wal/journal-lines.ts'
+import { isLogEmpty } from '../store/file-store/wal/log-is-empty.ts'
 import { kss, serve } from './kss.ts'
 import { launcher } from '../launcher.ts'
 
@@ -30,7 +32,7 @@ async function readAll(dir: string): Promise<object> {
 
 /** Whether the push is in the files, and nothing more is about to be written. */
 async function isSettled(dir: string): Promise<boolean> {
-  return (await readdir(join(dir, 'ann'))).includes('abc.json') && (await readdir(join(dir, '.journal'))).length === 1
+  return (await readdir(join(dir, 'ann'))).includes('abc.json') && (await isLogEmpty(dir))
 }
 
 t.test('positions are there after a kill -9 and a start', async (t) => {
@@ -51,7 +53,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const server = await serve(t, dir)
     t.equal(await server.stop(signal), 0)
     t.match(server.log.at(-1), { level: 30, msg: 'stopping', signal })
-    t.same(await readdir(dir, { recursive: true }), ['.format', '.journal'])
+    t.same(await readdir(dir, { recursive: true }), ['.format', '.wal'])
   })
 }
 
@@ -141,7 +143,7 @@ t.test('a port that is taken is one line that names another, and the folder is f
   const other = Math.min(port + 1, 65_534)
   const advice = `node ${launcher} serve --port ${other} --dir ${dir}`
   t.match(ended, { code: 1, stderr: `Port ${port} is in use. Try: ${advice}\n` })
-  t.same(await readdir(dir, { recursive: true }), ['.format', '.journal'])
+  t.same(await readdir(dir, { recursive: true }), ['.format', '.wal'])
 })
 
 t.test('an address that this machine does not have is one line', async (t) => {
@@ -302,24 +304,28 @@ t.test('while another folder is in the place of its own, nothing is acknowledged
     { err: { message: `The folder ${dir} is not the one that was opened: put that one back, or restart kss` } },
   ])
   t.equal(errors.length, 1)
-  t.match(await readdir(join(away, '.journal')), [/\.log$/], 'the last push is in the journal of its own folder')
+  const { records } = await readLog(join(away, '.wal'), (error) => t.fail(error))
+  t.match(records, [{ kind: 'push', file: 'abc.json' }], 'the last push is in the log of its own folder')
 })
 
-t.test('a journal line that holds no push is set aside and logged, and the other pushes are there', async (t) => {
-  const line = (push: object | null): string => journalLine(JSON.stringify({ folder: 'ann', file: 'abc.json', push }))
-  const journal = line(null) + line({ ...position, timestamp: 1000 })
-  const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' })
-  const dir = t.testdir({ ann: { 'auth.json': auth }, '.journal': { '0000000001.log': journal } })
-  const server = await serve(t, dir)
-  const reply = await fetch(`${server.url}/syncs/progress/abc`, { headers })
-  t.match(await reply.json(), position)
-  t.equal(await server.stop(), 0)
-  t.match(server.log[0], {
-    level: 50,
-    err: { message: /0000000001\.log: has 1 line that is no entry: the file is kept/ },
-  })
-  t.match(await readdir(join(dir, '.journal')), [/^0000000001\.log\.corrupt-\d+$/])
-})
+t.test(
+  'a line of the journal of an older kss that holds no push is set aside and logged, and the other pushes are there',
+  async (t) => {
+    const line = (push: object | null): string => journalLine(JSON.stringify({ folder: 'ann', file: 'abc.json', push }))
+    const journal = line(null) + line({ ...position, timestamp: 1000 })
+    const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' })
+    const dir = t.testdir({ ann: { 'auth.json': auth }, '.journal': { '0000000001.log': journal } })
+    const server = await serve(t, dir)
+    const reply = await fetch(`${server.url}/syncs/progress/abc`, { headers })
+    t.match(await reply.json(), position)
+    t.equal(await server.stop(), 0)
+    t.match(server.log[0], {
+      level: 50,
+      err: { message: /0000000001\.log: has 1 line that is no entry: the file is kept/ },
+    })
+    t.match(await readdir(join(dir, '.journal')), [/^0000000001\.log\.corrupt-\d+$/])
+  },
+)
 
 t.test('a file in the place of a history is logged with its cure, which helps', async (t) => {
   const dir = t.testdir({})
@@ -339,13 +345,15 @@ t.test('a file in the place of a history is logged with its cure, which helps', 
   t.match(JSON.parse(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8')), position)
 })
 
-t.test('a journal that can not be read is one line, and the folder is free again', async (t) => {
-  const dir = t.testdir({ '.journal': { '0000000001.log': {} } })
-  const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir])
-  t.equal(ended.code, 1)
-  t.match(ended.stderr, /^Cannot read the journal in .*: EISDIR.* Mend that, then start kss again\.\n$/)
-  t.same((await readdir(dir)).toSorted(), ['.format', '.journal'])
-})
+for (const log of ['.wal', '.journal']) {
+  t.test(`a ${log} that can not be read is one line, and the folder is free again`, async (t) => {
+    const dir = t.testdir({ [log]: { '0000000001.log': {} } })
+    const ended = await kss(t, ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir])
+    t.equal(ended.code, 1)
+    t.match(ended.stderr, /^Cannot read the log in .*: EISDIR.* Mend that, then start kss again\.\n$/)
+    t.same((await readdir(dir)).toSorted(), ['.format', log])
+  })
+}
 
 t.test(
   'what was said of registration holds for the next start, but a setting that closes it beats an open one',

@@ -26,7 +26,7 @@ for (const [name, open] of [
     'a server',
     async (t: Test, dir: string) => {
       const server = await serveHere(t, dir)
-      await until(async () => (await formatIn(dir)) !== undefined)
+      await until(async () => (await formatIn(dir)) === '{"format":2}\n')
       await server.close()
     },
   ],
@@ -73,8 +73,8 @@ t.test('a backup that cannot be made keeps nothing from its start, and is tried 
 
 for (const [mark, message] of [
   [
-    '{"format":2}',
-    (dir: string) => `The folder ${dir} has format 2, and this kss knows only 1. Install a newer kss-server.`,
+    '{"format":3}',
+    (dir: string) => `The folder ${dir} has format 3, and this kss knows only 2. Install a newer kss-server.`,
   ],
   ['{', (dir: string) => `${join(dir, '.format')}: is not JSON. Take it from a backup, or write {"format":1} into it.`],
   [
@@ -106,6 +106,14 @@ t.test('a mark that cannot be read is one line', async (t) => {
   await rm(join(dir, '.format'))
   await mkdir(join(dir, '.format'))
   t.match(await run(dir, 'user', 'list'), { code: 1, stderr: /^It failed: EISDIR: .*\n$/ })
+})
+
+t.test('a backup that could not be made before a crash is made at the next start', async (t) => {
+  const dir = await stateFolder(t)
+  await writeFile(join(dir, '.format'), '{"format":2,"before":0}')
+  t.match(await run(dir, 'user', 'list'), { code: 0, stderr: '' })
+  t.match(await backupsIn(dir), [/before-format-1/])
+  t.equal(await readFile(join(dir, '.format'), 'utf8'), '{"format":1}\n')
 })
 
 t.test('an older format is backed up, too, before it is changed', async (t) => {

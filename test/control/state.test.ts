@@ -240,15 +240,16 @@ t.test('a mistake of ours is no line for a person', async (t) => {
   t.notOk(await hasLock(dir))
 })
 
-t.test('a journal that cannot be read is one line, and the folder is free again', async (t) => {
+t.test('a log that cannot be read is one line, and the folder is free again', async (t) => {
   const dir = await folder(t)
-  await mkdir(join(dir, '.journal', '0000000001.log'), { recursive: true })
+  await mkdir(join(dir, '.wal', '0000000001.log'), { recursive: true })
   t.match(await run(dir, 'user', 'list'), { code: 1, stderr: /^It failed: EISDIR: .*\n$/ })
   t.notOk(await hasLock(dir))
 })
 
-t.test('what is damaged in the journal is told, and the rest goes on', async (t) => {
+t.test('what is damaged in the journal of an older kss is told, and the rest goes on', async (t) => {
   const dir = await stateFolder(t)
+  await mkdir(join(dir, '.journal'))
   await writeFile(join(dir, '.journal', '0000000001.log'), 'x\n{"no":"entry"}\ny\n')
   const { code, stderr, stdout } = await run(dir, 'user', 'list')
   t.equal(code, 0)

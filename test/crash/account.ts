@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, type Answer, type Client, type Login } from './client.ts'
 import { DocumentModel, percentageOf, type StoredRecord } from './document-model.ts'
 import type { Report } from './report.ts'
@@ -105,9 +106,13 @@ export class Account {
     this.#changed = false
   }
 
+  /** A server that has too many keys to hash on a busy machine answers 503: then the client tries again. */
   async #logIn(client: Client, key: string): Promise<number | undefined> {
-    const answer = await client.ask('GET', '/users/auth', { username: this.username, key })
-    return answer?.status
+    for (let tries = 1; ; tries++) {
+      const answer = await client.ask('GET', '/users/auth', { username: this.username, key })
+      if (answer?.status !== 503 || tries === 5) return answer?.status
+      await sleep(1000)
+    }
   }
 
   /** Whether it was acknowledged. */

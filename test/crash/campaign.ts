@@ -67,7 +67,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Report> {
   return report
 }
 
-/** The replay of the journal is at the end of a start. */
+/** The recovery of the log is at the end of a start. */
 async function killDuringStart(campaign: Campaign): Promise<void> {
   const { options, random, report, startTime } = campaign
   const server = start(campaign)

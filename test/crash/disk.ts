@@ -9,7 +9,7 @@ const isTemp = (name: string): boolean => name.startsWith('.tmp-')
 /** The files as whoever reads them beside the server may see them at any moment: whole documents, whole lines. */
 export async function checkFiles(dir: string, report: Report): Promise<void> {
   for (const folder of await list(dir)) {
-    // Temps, locks and the journal.
+    // Temps, locks and the log.
     if (folder.startsWith('.')) continue
     for (const name of await list(join(dir, folder))) {
       const path = join(dir, folder, name)
@@ -24,8 +24,8 @@ export async function checkFiles(dir: string, report: Report): Promise<void> {
 /** After a stop: nothing is left over, and the history is complete. */
 export async function checkStopped(dir: string, accounts: readonly Account[], report: Report): Promise<void> {
   await checkFiles(dir, report)
-  const journal = await list(join(dir, '.journal'))
-  if (journal.length > 0) report.violate(`the journal is not empty after a stop: ${journal.join(', ')}`)
+  const log = (await list(join(dir, '.wal'))).filter((name) => !isTemp(name))
+  if (log.length > 0) report.violate(`the log is not empty after a stop: ${log.join(', ')}`)
   const all = await readdir(dir, { recursive: true })
   for (const path of all.filter((name) => /(^|\/)\.(tmp|lock)-[^/]*$/.test(name))) {
     report.violate(`${path} is left after a stop`)

@@ -14,11 +14,11 @@ export interface CrashMutant extends Mutant {
 
 /** Each breaks one promise of STORAGE.md; the waits widen the moments that the kill has to hit. */
 export const mutants: Record<string, CrashMutant> = {
-  'acknowledges before the journal is written': {
-    file: 'store/file-store/wal/journal.ts',
-    text: 'await this.#write(Buffer.from(lines()))',
-    by: `const bytes = Buffer.from(lines());
-      setTimeout(() => void this.#turns.take(() => this.#write(bytes)), 150);`,
+  'acknowledges before the log is written': {
+    file: 'store/file-store/wal/log.ts',
+    text: 'await this.#write(lines())',
+    by: `const records = lines();
+      setTimeout(() => void this.#turns.take(() => this.#write(records)), 150);`,
     loads: [[150, 300]],
     stopEvery: Infinity,
     symptom: /was acknowledged/,
@@ -38,9 +38,9 @@ export const mutants: Record<string, CrashMutant> = {
     stopEvery: Infinity,
     symptom: /\.json is not whole: /,
   },
-  'forgets the journal at the start': {
+  'forgets the log at the start': {
     file: 'store/file-store/file-store.ts',
-    text: 'await store.#replay(dir, entries)',
+    text: 'await store.#replay(dir, all)',
     by: '',
     loads: [[150, 300]],
     stopEvery: Infinity,
@@ -54,10 +54,10 @@ export const mutants: Record<string, CrashMutant> = {
     stopEvery: 2,
     symptom: /^history .* is there twice$/,
   },
-  'drops the journal before the files are written': {
+  'recycles segments before the files are written': {
     file: 'store/file-store/write-behind.ts',
     text: 'const next = taken.values()',
-    by: `await this.#journal.dropBefore(before);
+    by: `await this.#log.dropBefore(before);
       await new Promise((resolve) => setTimeout(resolve, 400));
       const next = taken.values();`,
     loads: [[620, 800]],
@@ -66,14 +66,13 @@ export const mutants: Record<string, CrashMutant> = {
   },
   'keeps pushes anew after it made those before void': {
     file: 'store/file-store/write-behind.ts',
-    text: "await this.#journal.append(() => failed.map(keepAnew).join(''))",
+    text: "await this.#log.append(() => failed.map(keepAnew).join(''))",
     by: `{
-        const { journalLine } = await import('./wal/read-journal.ts');
-        const entries = failed.map((each) => JSON.parse(keepAnew(each).slice(9)));
-        const voids = entries.map(({ folder, file }) => journalLine(JSON.stringify({ folder, file }))).join('');
-        await this.#journal.append(() => voids);
+        const kept = failed.map((each) => JSON.parse(keepAnew(each)));
+        const tombstones = kept.map(({ folder, file }) => JSON.stringify({ kind: 'tombstone', folder, file }) + '\\n');
+        await this.#log.append(() => tombstones.join(''));
         await new Promise((resolve) => setTimeout(resolve, 400));
-        await this.#journal.append(() => failed.map(keepAnew).join(''));
+        await this.#log.append(() => failed.map(keepAnew).join(''));
       }`,
     loads: [[600, 850]],
     stopEvery: Infinity,
@@ -82,7 +81,7 @@ export const mutants: Record<string, CrashMutant> = {
   },
   'gives a new user what was pushed for a deleted one': {
     file: 'store/file-store/file-store.ts',
-    text: 'await this.#journal.append(() => voidLine(folder))',
+    text: 'await this.#log.append(() => formatTombstone(folder))',
     by: '',
     loads: [[300, 480]],
     stopEvery: Infinity,

@@ -3,6 +3,8 @@ import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readKssPython } from '../../src/import/kss-python.ts'
+import { formatPush } from '../../src/store/file-store/wal/record.ts'
+import { segment } from '../store/file-store/wal/log-lines.ts'
 import { SourceError } from '../../src/import/source.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { collect } from './collect.ts'
@@ -86,7 +88,19 @@ t.test('reads what this kss wrote, whatever the names', async (t) => {
 t.test('tells when the newest pushes are not in the files yet', async (t) => {
   const { users, problems } = await collect(readKssPython(make(t, { '.journal': { '1': '', '2': 'a push' } })))
   t.strictSame(users, [ann])
-  t.match(problems, [/: the newest pushes are only in the journal yet\. Start and stop kss there, then come again\.$/])
+  t.match(problems, [/: the newest pushes are only in the log yet\. Start and stop kss there, then come again\.$/])
+})
+
+t.test('tells when the newest pushes are only in the write-ahead log', async (t) => {
+  const push = formatPush('ann/abc.json', '{}', true)
+  const { problems } = await collect(readKssPython(make(t, { '.wal': { '0000000001.log': segment(1, push) } })))
+  t.match(problems, [/: the newest pushes are only in the log yet\. /])
+})
+
+t.test('does not mind a log without records, or whose segments just went', async (t) => {
+  const gone = t.fixture('symlink', 'nowhere')
+  const segments = { '0000000001.log': '\0'.repeat(5000), '0000000002.log': segment(1, 'x\n'), '0000000003.log': gone }
+  t.strictSame(await collect(readKssPython(make(t, { '.wal': segments }))), { users: [ann], problems: [] })
 })
 
 t.test('does not mind a journal that is empty, or whose files just went', async (t) => {

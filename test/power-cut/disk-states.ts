@@ -6,6 +6,7 @@
 //   part: torn at any byte, or some blocks of 512 bytes without the others, or the new length with zeros in it.
 // - A folder has the entries that were made, renamed and removed in it before its last flush. Of the later changes the
 //   first few are there, in their order; a rename is there whole or not at all. Two folders need not agree on when.
+// - An fdatasync is a flush only as long as the file did not become longer since the last fsync.
 // - A flush of a file does not keep its name, a flush of a folder not what is in its files: a renamed file that was
 //   not flushed may be empty, and a flushed file in a folder that was not may be gone.
 // A call that was under way may have done its work or not. A folder that no certain entry leads to is gone with all

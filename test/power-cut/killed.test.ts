@@ -6,8 +6,8 @@ import type { Session } from './record.ts'
 t.jobs = 2
 
 /** The first process is killed when it begins its nth flush: the next one sees what it did, but that is not durable. */
-const killedAt = (flush: number): Session[] => [
-  { part: 'live', injected: `fsync:signal=KILL:when=${flush}` },
+const killedAt = (flush: number, call = 'fsync'): Session[] => [
+  { part: 'live', injected: `${call}:signal=KILL:when=${flush}` },
   { part: 'goOn' },
 ]
 
@@ -18,6 +18,14 @@ for (const flush of flushes) {
   const name = `a process killed at flush ${flush}, a start and then a power cut lose nothing`
   t.test(name, { ...traced, buffered: true }, async (t) => {
     const recording = await recordCuts(t, { sessions: killedAt(flush), samples: 2 })
+    t.same(await checkCuts(t, recording, 100), [])
+  })
+}
+
+for (const flush of thorough ? Array.from({ length: 20 }, (_, number) => number + 1) : [1, 6]) {
+  const name = `a process killed at append ${flush} to a preallocated segment, a start and then a power cut lose nothing`
+  t.test(name, { ...traced, buffered: true }, async (t) => {
+    const recording = await recordCuts(t, { sessions: killedAt(flush, 'fdatasync'), samples: 2 })
     t.same(await checkCuts(t, recording, 100), [])
   })
 }

@@ -1,14 +1,66 @@
 import type { Mutant } from '../own-build.ts'
+import type { Session } from './record.ts'
 
 /** `name` ends the sentence "it would be found if the store"; `samples` are the random states of each cut. */
-export type NamedMutant = Mutant & { name: string; samples?: number }
+export type NamedMutant = Mutant & { name: string; samples?: number; sessions?: Session[] }
+
+const log = 'store/file-store/wal/log.ts'
 
 /** Each leaves out one thing that a power cut needs. */
 export const mutants: NamedMutant[] = [
   {
-    name: 'does not flush the folder of a new journal file',
-    file: 'store/file-store/wal/journal.ts',
-    text: 'await syncFolder(this.#dir)',
+    name: 'does not flush the folder of a new segment',
+    file: log,
+    text: 'const file = await this.#openNew(path) try { await syncFolder(this.#paths.log)',
+    by: 'const file = await this.#openNew(path)\n try {',
+  },
+  {
+    name: 'acknowledges what it appended to a new segment without a flush',
+    file: log,
+    text: 'else await current.file.sync()',
+    by: '',
+  },
+  {
+    name: 'acknowledges what it appended to a preallocated segment without a flush',
+    file: log,
+    text: 'await current.file.datasync()',
+    by: 'await Promise.resolve()',
+  },
+  {
+    name: 'flushes only the data of a segment that grows',
+    file: log,
+    text: 'else await current.file.sync()',
+    by: 'else await current.file.datasync()',
+  },
+  {
+    name: 'does not flush the length and blocks of a preallocated segment',
+    file: log,
+    text: 'await file.sync() } catch (error) { await file.close() await rm(temp',
+    by: '} catch (error) { await file.close(); await rm(temp',
+  },
+  {
+    name: 'does not flush the folder after a segment got its number',
+    file: log,
+    text: 'await renameFile(from, path) await syncFolder(this.#paths.log)',
+    by: 'await renameFile(from, path)',
+  },
+  {
+    name: 'leaves the number of the segment out of the CRC of a batch',
+    file: 'store/file-store/wal/record.ts',
+    text: 'return digits(number) }',
+    by: 'return digits(0 * number) }',
+  },
+  {
+    name: 'does not raise the format before it begins a log',
+    file: log,
+    text: 'if (!this.#isRaised) await raiseFormat(this.#paths.state)',
+    by: '',
+  },
+  {
+    name: 'lowers the format before the removal of the log is durable',
+    sessions: [{ part: 'old' }, { part: 'goOn' }],
+    file: log,
+    text: 'await unlessAbsent(syncFolder(this.#paths.log))',
     by: '',
   },
   {
@@ -18,25 +70,19 @@ export const mutants: NamedMutant[] = [
     by: 'await renameFile(temp, folder)\n try {',
   },
   {
-    name: 'acknowledges without a flush of the journal',
-    file: 'store/file-store/wal/journal.ts',
-    text: 'await current.file.sync()',
-    by: '',
-  },
-  {
     name: 'renames a file that is not flushed',
     file: 'durable.ts',
     text: 'await file.writeFile(data as string) await flush(file)',
     by: 'await file.writeFile(data as string)',
   },
   {
-    name: 'drops the journal before the folder of the records is flushed',
+    name: 'recycles a segment before the folder of the records is flushed',
     file: 'durable.ts',
     text: 'await renameFile(temp, path) await syncFolder(dirname(path))',
     by: "await renameFile(temp, path); if (path.endsWith('auth.json')) await syncFolder(dirname(path))",
   },
   {
-    name: 'drops the journal before the history is flushed',
+    name: 'recycles a segment before the history is flushed',
     file: 'durable.ts',
     text: 'await file.sync() if (size === 0)',
     by: 'if (size === 0)',
@@ -54,34 +100,46 @@ export const mutants: NamedMutant[] = [
     by: 'await rm(temp',
   },
   {
-    name: 'does not note a new user in the journal',
+    name: 'does not note a new user in the log',
     file: 'store/file-store/file-store.ts',
-    text: 'await this.#journal.append(() => voidLine(folder))',
+    text: 'await this.#log.append(() => formatTombstone(folder))',
     by: '',
   },
   {
-    name: 'drops the journal before it is in the files',
+    name: 'recycles a segment before it is in the files',
     file: 'store/file-store/write-behind.ts',
     text: 'await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))',
-    by: 'await this.#journal.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
+    by: 'await this.#log.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
   },
   {
-    name: 'keeps pushes anew in lines that a cut may tear apart',
+    name: 'drops the journal of an older kss before it is in the files',
+    sessions: [{ part: 'old' }, { part: 'goOn' }],
+    file: 'store/file-store/write-behind.ts',
+    text: 'await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))',
+    by: 'await this.#log.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
+  },
+  {
+    name: 'keeps pushes anew in an append of its own after their tombstones',
     samples: 4,
-    file: 'store/file-store/wal/journal-entry.ts',
-    text: 'return journalLine(`{"folder":${folder},"file":${file},"kept":{"rows":[${rows.join()}],"record":${record}}}`)',
-    by: `const place = \`"folder":\${folder},"file":\${file}\`;
-    const pushes = [...rows.map((row) => \`,"push":\${row}\`), \`,"push":\${record},"row":false\`];
-    return ['', ...pushes].map((push) => journalLine(\`{\${place}\${push}}\`)).join('');`,
+    file: 'store/file-store/write-behind.ts',
+    text: "await this.#log.append(() => failed.map(keepAnew).join(''))",
+    by: `{
+      const tombstones = failed.map(({ path }) => {
+        const [folder, file] = path.split('/').slice(-2);
+        return \`\${JSON.stringify({ kind: 'tombstone', folder, file })}\\n\`;
+      });
+      await this.#log.append(() => tombstones.join(''));
+      await this.#log.append(() => failed.map(keepAnew).join(''));
+    }`,
   },
 ]
 
 /** Matter only after a process was killed, when it began this flush. */
 export const killedMutants: (NamedMutant & { flush: number })[] = [
   {
-    name: 'does not flush the journal that it found',
+    name: 'does not flush the log that it found',
     file: 'store/file-store/file-store.ts',
-    text: 'await syncJournal(folder)',
+    text: 'for (const folder of [paths.journal, paths.log]) await syncLog(folder)',
     by: '',
     flush: 22,
   },
@@ -90,6 +148,6 @@ export const killedMutants: (NamedMutant & { flush: number })[] = [
     file: 'store/file-store/file-store.ts',
     text: 'await syncFolder(dir)',
     by: '',
-    flush: 5,
+    flush: 7,
   },
 ]

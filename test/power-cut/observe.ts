@@ -1,7 +1,8 @@
 import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
+import { decodeSegment } from '../../src/store/file-store/wal/record.ts'
+import { logOptions } from './log-options.ts'
 import { writeTree } from './record.ts'
 import type { Tree } from './recorded-disk.ts'
 import { byName } from '../store/by-name.ts'
@@ -22,13 +23,13 @@ export interface Observation {
 
 /** Starts the store on a state that a cut left, and asks it for everything. */
 export async function observe(dir: string, state: Tree, documents: Map<string, Set<string>>): Promise<Observation> {
-  const troubles = halfFiles(state)
+  const troubles = [...halfFiles(state), ...hiddenRecords(state)]
   const accounts = new Map<string, Account>()
   const told = (error: unknown): unknown => isTornJournal(error) || troubles.push(String(error))
   await writeTree(dir, withoutObstacles(state))
   let store: FileStore | undefined
   try {
-    store = await FileStore.open({ dir, history: true, onDamage: told })
+    store = await FileStore.open({ dir, history: true, onDamage: told, ...logOptions })
     for (const [username, own] of documents) {
       const key = (await store.getUser(username))?.key
       if (key === undefined) await store.createUser({ username, key: 'anew' })
@@ -40,8 +41,8 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
       accounts.set(username, account)
     }
     await store.close()
-    const left = await readdir(join(dir, '.journal'))
-    if (left.length > 0) troubles.push(`after the stop there is ${left.join()} in the journal`)
+    const left = (await readdir(dir, { recursive: true })).filter((path) => /^\.(wal.\d+\.log|journal)/.test(path))
+    if (left.length > 0) troubles.push(`after the stop there is ${left.join()}`)
   } catch (error) {
     troubles.push(String(error))
     await store?.close()
@@ -65,6 +66,16 @@ function halfFiles(state: Tree): string[] {
     } catch {
       return [`${path} is not whole: ${data.length} bytes`]
     }
+  })
+}
+
+/** A kss that does not know the log must not start while it holds records. */
+function hiddenRecords(state: Tree): string[] {
+  if (state.get('.format')?.toString().startsWith('{"format":2')) return []
+  return [...state].flatMap(([path, data]) => {
+    const number = Number(/^\.wal\/(\d+)\.log$/.exec(path)?.[1])
+    const isHidden = data && number > 0 && decodeSegment(data, number).lines.length > 0
+    return isHidden ? [`an older kss would start without ${path}`] : []
   })
 }
 

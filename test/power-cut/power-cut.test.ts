@@ -3,6 +3,11 @@ import { checkCuts, recordCuts, thorough, traced } from './cuts.ts'
 import { check, collectStates, pick } from './explore.ts'
 import { recordRecoveries } from './record.ts'
 
+t.test('the journal of an older kss outlives a power cut during the start that takes it over', traced, async (t) => {
+  const sessions = [{ part: 'old' }, { part: 'goOn' }] as const
+  t.same(await checkCuts(t, await recordCuts(t, { sessions: [...sessions], samples: 4 }), 300), [])
+})
+
 t.test('whatever a power cut leaves, a start finds all that was acknowledged', traced, async (t) => {
   const recording = await recordCuts(t, { sessions: [{ part: 'live' }], samples: 6 })
   t.same(await checkCuts(t, recording, 500), [])

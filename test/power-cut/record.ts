@@ -34,7 +34,7 @@ export async function buildWorkload(folder: string, mutant?: Mutant): Promise<st
 
 /** A run of the workload: what it does, and what strace does to it. */
 export interface Session {
-  part: 'live' | 'goOn'
+  part: 'live' | 'old' | 'goOn'
   injected?: string
 }
 

@@ -28,12 +28,12 @@ interface Changed<T> {
   flushes: Span[]
 }
 
-export type FileNode = Changed<FileChange> & { isFolder: false; size: number }
+export type FileNode = Changed<FileChange> & { isFolder: false; size: number; hasGrown: boolean }
 export type FolderNode = Changed<FolderChange> & { isFolder: true; entries: Map<string, Node> }
 export type Node = FileNode | FolderNode
 
 const start: Span = { begin: -1, end: -1 }
-const newFile = (): FileNode => ({ isFolder: false, changes: [], flushes: [], size: 0 })
+const newFile = (): FileNode => ({ isFolder: false, changes: [], flushes: [], size: 0, hasGrown: false })
 const newFolder = (): FolderNode => ({ isFolder: true, changes: [], flushes: [], entries: new Map() })
 
 /** All that a trace says of the files in one folder, and of the lines that were written to the marks file. */
@@ -116,14 +116,23 @@ export class RecordedDisk {
         open.position += result
       }
     } else if (node === 'marks') throw new Error(`${name} of the marks`)
-    else if (/^f(data)?sync$/.test(name)) node.flushes.push(spanOf(call))
-    else if (name === 'ftruncate' && !node.isFolder) {
+    else if (name === 'fsync') this.#flush(node, spanOf(call))
+    else if (name === 'fdatasync') {
+      // It may leave out what the file system notes elsewhere: then a new length, and all that is behind, is not certain.
+      if (node.isFolder || !node.hasGrown) this.#flush(node, spanOf(call))
+    } else if (name === 'ftruncate' && !node.isFolder) {
       this.#write(node, { ...spanOf(call), at: 0, data: empty, length: numbers[0]! })
     } else throw new Error(`${name} is not in the model`)
   }
 
+  #flush(node: Node, span: Span): void {
+    node.flushes.push(span)
+    if (!node.isFolder) node.hasGrown = false
+  }
+
   #write(node: FileNode, change: FileChange): void {
     this.moments.add(change.begin).add(change.end)
+    if (change.length !== undefined || change.at + change.data.length > node.size) node.hasGrown = true
     node.changes.push(change)
     node.size = change.length ?? Math.max(node.size, change.at + change.data.length)
   }

@@ -1,16 +1,19 @@
 // Run by record.ts as a program of its own, with the store bundled in.
 import { openSync, writeSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, open as openFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import type { Act, Mark } from './marks.ts'
+import { logOptions } from './log-options.ts'
 import { byName } from '../store/by-name.ts'
+import { pushLine } from '../store/file-store/wal/journal-lines.ts'
 
 const [marksPath = '', part = '', ...dirs] = process.argv.slice(2)
 const marks = openSync(marksPath, 'a')
 
-const open = (dir: string): Promise<FileStore> => FileStore.open({ dir, history: true, onDamage: () => undefined })
+const open = (dir: string): Promise<FileStore> =>
+  FileStore.open({ dir, history: true, onDamage: () => undefined, ...logOptions })
 const mark = (line: Mark): unknown => writeSync(marks, `${JSON.stringify(line)}\n`)
 
 /** Says in the trace what is asked for, and what was answered. */
@@ -103,7 +106,7 @@ async function live(dir: string): Promise<void> {
   await store.close()
 }
 
-/** A user whose history cannot be written for a while: the journal keeps the pushes anew with each try. */
+/** A user whose history cannot be written for a while: the log keeps the pushes anew with each try. */
 async function pushBlocked(store: FileStore, dir: string): Promise<void> {
   const eve = new Reader(store, 'eve')
   await eve.create()
@@ -120,6 +123,41 @@ async function pushBlocked(store: FileStore, dir: string): Promise<void> {
 
 type Readers = [Reader, Reader, Reader, Reader]
 
+/** What kss 0.1 left when it was killed: an account, and pushes that are in its journal alone. */
+async function old(dir: string): Promise<void> {
+  const act = { act: 'create', username: 'ann', key: 'ann:1:0' } as const
+  const temp = join(dir, '.tmp-ann')
+  for (const folder of [temp, join(dir, '.journal')]) await mkdir(folder)
+  await writeDurably(join(dir, '.tmp-format'), '{"format":1}\n')
+  await rename(join(dir, '.tmp-format'), join(dir, '.format'))
+  await writeDurably(join(temp, 'auth.json'), JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': act.key }))
+  await tell(act, async () => {
+    await rename(temp, join(dir, 'ann'))
+    await flush(dir)
+  })
+  for (let number = 1; number <= 6; number++) {
+    const document = number % 2 === 0 ? 'a' : 'b'
+    const progress = `ann:1:${number}`
+    await tell({ act: 'push', username: 'ann', life: 'ann:1', document, progress }, async () => {
+      const push = { document, percentage: number / 1000, progress, device: 'kobo', timestamp: 1000 }
+      const line = pushLine(`ann/${document}.json`, JSON.stringify(push), true)
+      await writeDurably(join(dir, '.journal', `000000000${number}.log`), line)
+    })
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  await writeFile(path, text)
+  await flush(path)
+  await flush(dirname(path))
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await openFile(path, 'r')
+  await file.sync()
+  await file.close()
+}
+
 /** After a crash: those who are there push on. */
 async function goOn(dir: string): Promise<void> {
   const store = await open(dir)
@@ -135,5 +173,5 @@ async function recover(dir: string): Promise<void> {
   await store.close()
 }
 
-const parts: Record<string, (dir: string) => Promise<void>> = { live, goOn, recover }
+const parts: Record<string, (dir: string) => Promise<void>> = { live, old, goOn, recover }
 for (const dir of dirs) await parts[part]!(dir)

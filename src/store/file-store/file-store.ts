@@ -5,13 +5,15 @@ import { current, isCurrent, StaleAccount } from '../account.ts'
 import { syncFolder } from '../../durable.ts'
 import type { StoredUser } from './files/auth-file.ts'
 import { unlessAbsent } from '../../error-code.ts'
-import { collectPushes, isEntry, voidLine, type JournalEntry } from './wal/journal-entry.ts'
-import { Journal } from './wal/journal.ts'
+import { WriteAheadLog, type LogOptions } from './wal/log.ts'
+import { readOldJournal } from './wal/old-journal.ts'
+import { formatTombstone, type LogRecord } from './wal/record.ts'
+import { collectPushes, readLog, syncLog } from './wal/recovery.ts'
 import { OpenedFolder } from './opened-folder.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
-import { readJournal, syncJournal } from './wal/read-journal.ts'
 import { oncePerMinute } from './retry.ts'
+import { journalFolder, logFolder } from './files/folder-names.ts'
 import { removeTempsInside } from './files/left-over-temps.ts'
 import { RegistrationFile } from './files/registration-file.ts'
 import type { Account, NewUser, Now, Quota, Registration, Store, User } from '../store.ts'
@@ -19,7 +21,7 @@ import { Turns } from '../../turns.ts'
 import { Usage } from './usage.ts'
 import { UserFiles } from './user-files.ts'
 
-export interface FileStoreOptions extends ProgressFilesOptions {
+export interface FileStoreOptions extends ProgressFilesOptions, LogOptions {
   /** The state directory. No other server may use it. @see folder-lock.ts */
   dir: string
   /** What an account may keep by pushes, unless an operator gave it other limits; none if left out. */
@@ -30,7 +32,7 @@ const noQuota: Quota = { documents: 0, bytes: 0 }
 
 /** Flat JSON files: the layout of STORAGE.md §1, the names of §2, the durability of §3. */
 export class FileStore implements Store {
-  readonly #journal: Journal
+  readonly #log: WriteAheadLog
   readonly #users: UserFiles
   readonly #progress: ProgressFiles
   readonly #registration: RegistrationFile
@@ -46,10 +48,10 @@ export class FileStore implements Store {
   /** What only operators do. */
   readonly operations: Operations
 
-  private constructor(dir: string, journal: Journal, { quota = noQuota, ...options }: Omit<FileStoreOptions, 'dir'>) {
-    this.#journal = journal
+  private constructor(dir: string, log: WriteAheadLog, { quota = noQuota, ...options }: Omit<FileStoreOptions, 'dir'>) {
+    this.#log = log
     this.#users = new UserFiles(dir)
-    this.#progress = new ProgressFiles(journal, options)
+    this.#progress = new ProgressFiles(log, options)
     this.#registration = new RegistrationFile(dir)
     this.#quota = quota
     this.#onDamage = options.onDamage
@@ -65,36 +67,38 @@ export class FileStore implements Store {
     })
   }
 
-  /** Serves what a crash left in the journal, and brings it into the files meanwhile. */
+  /** Serves what a crash left in the log, and brings it into the files meanwhile. */
   static async open({ dir, ...options }: FileStoreOptions): Promise<FileStore> {
-    const folder = join(dir, '.journal')
-    const { entries, newest } = await readJournal(folder, isEntry, options.onDamage)
     const { onDamage, now = () => performance.now() } = options
-    const journal = new Journal(folder, newest, new OpenedFolder(dir, oncePerMinute(onDamage, now)))
-    const store = new FileStore(dir, journal, options)
+    const paths = { state: dir, log: join(dir, logFolder), journal: join(dir, journalFolder) }
+    const earlier = await readOldJournal(paths.journal, onDamage)
+    const { records, newest } = await readLog(paths.log, onDamage)
+    const log = new WriteAheadLog(paths, newest, new OpenedFolder(dir, oncePerMinute(onDamage, now)), options)
+    const store = new FileStore(dir, log, options)
     try {
-      await syncJournal(folder)
-      // A user, or the journal, that is there but for a power cut: what is pushed now must not go with it.
+      for (const folder of [paths.journal, paths.log]) await syncLog(folder)
+      // A user, or the log, that is there but for a power cut: what is pushed now must not go with it.
       await syncFolder(dir)
     } catch (error) {
-      options.onDamage(error)
+      onDamage(error)
     }
-    await store.#replay(dir, entries)
-    for (const name of new Set(entries.map((entry) => entry.folder))) await store.#removeTemps(join(dir, name))
+    const all = earlier.concat(records)
+    await store.#replay(dir, all)
+    for (const name of new Set(all.map((record) => record.folder))) await store.#removeTemps(join(dir, name))
     try {
-      // Now, so that the first push does not wait for it.
-      const { before } = await journal.rotate(() => undefined)
-      if (store.#progress.isWritten) await journal.dropBefore(before)
+      // Now, so that the first push does not wait for it. A command may have nothing to push.
+      if (options.preallocate) await log.begin()
+      if (store.#progress.isWritten) await log.dropBefore(newest + 1)
     } catch (error) {
       // A full disk, say: there is nothing to push, but everything to read.
-      options.onDamage(error)
+      onDamage(error)
     }
     store.#progress.begin()
     return store
   }
 
-  async #replay(dir: string, entries: JournalEntry[]): Promise<void> {
-    for (const { folder, file, ...kept } of collectPushes(entries)) {
+  async #replay(dir: string, records: LogRecord[]): Promise<void> {
+    for (const { folder, file, ...kept } of collectPushes(records)) {
       // Also for an account that is gone: its name may be given again.
       this.#progress.notePushes(join(dir, folder))
       if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), kept)
@@ -132,7 +136,7 @@ export class FileStore implements Store {
       return
     }
     await this.#progress.forget(folder)
-    await this.#journal.append(() => voidLine(folder))
+    await this.#log.append(() => formatTombstone(folder))
   }
 
   /** Takes back that the name is invited, or was removed. The account is there: a failure is for the operator to know. */
@@ -176,7 +180,7 @@ export class FileStore implements Store {
   /** Does the work while no user is made, changed or deleted, and not in a folder that took the place of this one. */
   #change<T>(work: () => Promise<T>): Promise<T> {
     return this.#changes.take(async () => {
-      this.#journal.folder.check()
+      this.#log.folder.check()
       return await work()
     })
   }
@@ -255,14 +259,14 @@ export class FileStore implements Store {
     return await this.#progress.listHistory(folder, document)
   }
 
-  /** Brings all that the journal holds into the files. False when something could not be written: it stays there. */
+  /** Brings all that the log holds into the files. False when something could not be written: it stays there. */
   flush(): Promise<boolean> {
     return this.#progress.flush()
   }
 
   close(): Promise<void> {
     return this.#changes.take(async () => {
-      await this.#journal.close(await this.#progress.close())
+      await this.#log.close(await this.#progress.close())
     })
   }
 }

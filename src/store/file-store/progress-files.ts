@@ -4,8 +4,9 @@ import { Batcher } from '../../batcher.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './files/file-name.ts'
 import { HistoryFiles, readHistory } from './files/history-file.ts'
-import { pushLine, voidLine, type KeptPushes } from './wal/journal-entry.ts'
-import type { Journal } from './wal/journal.ts'
+import type { WriteAheadLog } from './wal/log.ts'
+import { formatPush, formatTombstone } from './wal/record.ts'
+import type { LoggedPushes } from './wal/recovery.ts'
 import { listsRawName } from './files/raw-names.ts'
 import { readRecord } from './files/read-record.ts'
 import { RecordEditor, type Located } from './record-editor.ts'
@@ -30,27 +31,27 @@ interface Push extends Located {
   keepsRow: boolean
 }
 
-/** <user>/<document>.json and <user>/history/<document>.jsonl, and the journal before them. @see STORAGE.md §1, §3 */
+/** <user>/<document>.json and <user>/history/<document>.jsonl, and the log before them. @see STORAGE.md §1, §3 */
 export class ProgressFiles {
   readonly #options: ProgressFilesOptions
-  readonly #journal: Journal
+  readonly #log: WriteAheadLog
   readonly #files: FileCache<Progress>
   readonly #history: HistoryFiles
   readonly #behind: WriteBehind
   readonly #commits: Batcher<Push, Progress | { failure: unknown }>
-  /** Folders that the journal may hold pushes for. */
+  /** Folders that the log may hold pushes for. */
   readonly #pushed = new Set<string>()
   /** For a folder that is settled, and stays so meanwhile. */
   readonly editor: RecordEditor
 
-  constructor(journal: Journal, options: ProgressFilesOptions) {
+  constructor(log: WriteAheadLog, options: ProgressFilesOptions) {
     this.#options = options
-    this.#journal = journal
+    this.#log = log
     this.#files = new FileCache((text, stats, path) => readRecord(text, stats, path, options.onDamage))
     this.#history = new HistoryFiles(options.historyLimit ?? 0)
     this.editor = new RecordEditor(this.#files, this.#history, options.history)
     const history = options.history ? this.#history : undefined
-    this.#behind = new WriteBehind(journal, this.#files, history, options)
+    this.#behind = new WriteBehind(log, this.#files, history, options)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
@@ -75,8 +76,8 @@ export class ProgressFiles {
     return stored
   }
 
-  /** Takes over pushes of one record that the journal kept: its files may hold none, some or all of them. */
-  async replay(path: string, { pushes, rows }: Pick<KeptPushes, 'pushes' | 'rows'>): Promise<void> {
+  /** Takes over pushes of one record that the log kept: its files may hold none, some or all of them. */
+  async replay(path: string, { pushes, rows }: Pick<LoggedPushes, 'pushes' | 'rows'>): Promise<void> {
     const last = pushes.at(-1)!
     const key = cacheKey(dirname(path), last.document)
     const found = await this.#findForReplay(key, path)
@@ -106,12 +107,12 @@ export class ProgressFiles {
     return rows.length > 0 || !record ? rows : [rowOf(record)]
   }
 
-  /** Notes that the journal holds pushes for the folder. */
+  /** Notes that the log holds pushes for the folder. */
   notePushes(folder: string): void {
     this.#pushed.add(folder)
   }
 
-  /** Whether the journal may hold pushes for the folder. */
+  /** Whether the log may hold pushes for the folder. */
   hasPushes(folder: string): boolean {
     return this.#pushed.has(folder)
   }
@@ -134,8 +135,8 @@ export class ProgressFiles {
     await this.#commits.drained('')
     await this.#behind.flush()
     this.#behind.checkWritten(folder)
-    // A power cut may bring back what was removed of the journal: it must not undo what is done to the files next.
-    await this.#journal.append(() => voidLine(folder))
+    // A power cut may bring back what was removed of the log: it must not undo what is done to the files next.
+    await this.#log.append(() => formatTombstone(folder))
   }
 
   /** Where the record is, or would be. */
@@ -143,20 +144,20 @@ export class ProgressFiles {
     return this.#locate(cacheKey(folder, document), folder, document)
   }
 
-  /** Writes all that was pushed so far to the files. False when something could not be: it is still in the journal. */
+  /** Writes all that was pushed so far to the files. False when something could not be: it is still in the log. */
   async flush(): Promise<boolean> {
     await this.#commits.drained('')
     return await this.#behind.flush()
   }
 
-  /** Whether nothing is left in the journal alone. */
+  /** Whether nothing is left in the log alone. */
   async close(): Promise<boolean> {
     await this.flush()
     this.#behind.stop()
     return this.isWritten
   }
 
-  /** One file that cannot be read must not keep the server from its start: what was pushed is known from the journal. */
+  /** One file that cannot be read must not keep the server from its start: what was pushed is known from the log. */
   async #findForReplay(key: string, path: string): Promise<Progress | undefined> {
     try {
       return await this.#files.get(key, path)
@@ -208,13 +209,13 @@ export class ProgressFiles {
       const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
       const isRow = keepsRow && !isRepeat(newest, pushed)
       records.set(key, record)
-      entries += pushLine(path, line, isRow)
+      entries += formatPush(path, line, isRow)
       const lines = isRow ? [line] : []
       added.push(() => this.#behind.add({ key, path, record, lines, foreign: foreign && !newest, unsure: false }))
       results.push(record)
     }
     if (entries !== '')
-      await this.#journal.append(
+      await this.#log.append(
         () => entries,
         () => added.forEach((add) => add()),
       )

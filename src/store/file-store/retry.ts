@@ -72,6 +72,6 @@ export function cannotWrite(path: string, failure: unknown): Error {
   const { code, message } = failure as NodeJS.ErrnoException
   const isMendable = ['EACCES', 'EEXIST', 'EISDIR', 'ENOTDIR', 'EPERM'].includes(String(code))
   const cure = isMendable ? ' To mend it: kss check --repair, or move away what is in its place.' : ''
-  const text = `Cannot write ${path}: ${message}. Its pushes are kept in the journal, and kss tries again.${cure}`
+  const text = `Cannot write ${path}: ${message}. Its pushes are kept in the log, and kss tries again.${cure}`
   return Object.assign(new Error(text), { code })
 }

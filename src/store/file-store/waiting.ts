@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 import type { Progress } from '../../kosync/protocol.ts'
 import { unlessAbsent } from '../../error-code.ts'
-import { keptLine } from './wal/journal-entry.ts'
+import { formatKept } from './wal/record.ts'
 
-/** A record whose file is older than the journal. */
+/** A record whose file is older than the log. */
 export interface Waiting {
   key: string
   path: string
@@ -27,9 +27,9 @@ export interface Taken {
   lines: string[]
 }
 
-/** The journal's line for all that waits, in place of those that stand there. */
+/** The log's record of all that waits, in place of those that stand there. */
 export function keepAnew({ path, record, lines }: Waiting): string {
-  return keptLine(path, lines, JSON.stringify(record))
+  return formatKept(path, lines, JSON.stringify(record))
 }
 
 /** Takes what waits now, for one round. */

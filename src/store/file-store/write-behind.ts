@@ -4,7 +4,7 @@ import { replaceFile, setAside } from '../../durable.ts'
 import { unlessAbsent } from '../../error-code.ts'
 import type { FileCache } from './file-cache.ts'
 import type { HistoryFiles } from './files/history-file.ts'
-import type { Journal } from './wal/journal.ts'
+import type { WriteAheadLog } from './wal/log.ts'
 import { FolderReplaced } from './opened-folder.ts'
 import { Alarm, Backoff, cannotWrite, oncePerMinute } from './retry.ts'
 import { isGone, keepAnew, take, type Taken, type Waiting } from './waiting.ts'
@@ -15,7 +15,7 @@ const delayMs = 500
 /** Documents that may wait, so that neither the memory nor the time of a stop or start grows without end. */
 const mostWaiting = 2000
 
-/** Records that are written at a time: the other threads of the pool are for the journal, reads and scrypt. */
+/** Records that are written at a time: the other threads of the pool are for the log, reads and scrypt. */
 const writers = 2
 
 export interface WriteBehindOptions {
@@ -25,9 +25,9 @@ export interface WriteBehindOptions {
   now?: () => number
 }
 
-/** Brings what is in the journal into the files, each document once for many pushes. @see STORAGE.md §3, The journal */
+/** Brings what is in the log into the files, each document once for many pushes. @see STORAGE.md §3, The write-ahead log */
 export class WriteBehind {
-  readonly #journal: Journal
+  readonly #log: WriteAheadLog
   readonly #files: FileCache<Progress>
   /** Undefined when none is kept. */
   readonly #history: HistoryFiles | undefined
@@ -41,12 +41,12 @@ export class WriteBehind {
   #failure: unknown
 
   constructor(
-    journal: Journal,
+    log: WriteAheadLog,
     files: FileCache<Progress>,
     history: HistoryFiles | undefined,
     { onDamage, now = () => performance.now() }: WriteBehindOptions,
   ) {
-    this.#journal = journal
+    this.#log = log
     this.#files = files
     this.#history = history
     this.#backoff = new Backoff(now)
@@ -58,7 +58,7 @@ export class WriteBehind {
     return this.#waiting.get(key)
   }
 
-  /** Takes over what is in the journal from now on. */
+  /** Takes over what is in the log from now on. */
   add(added: Omit<Waiting, 'failure' | 'writing'>): void {
     const { key, path, record } = added
     const waiting = this.#waiting.get(key)
@@ -74,7 +74,7 @@ export class WriteBehind {
     return this.#waiting.size === 0
   }
 
-  /** From here on files are written, and then journal files dropped: all that is in them must have been added. */
+  /** From here on files are written, and then segments dropped: all that is in them must have been added. */
   begin(): void {
     this.#begun = true
     if (!this.isEmpty) this.#schedule(0)
@@ -145,17 +145,17 @@ export class WriteBehind {
   /** Resolves to why something could not be written, now or before; undefined when all was. */
   async #write(retries: boolean): Promise<unknown> {
     const isDue = ({ failure }: Waiting): boolean => retries || failure === undefined
-    // Else each round would begin another journal file for nothing.
+    // Else each round would begin another segment for nothing.
     if (![...this.#waiting.values()].some(isDue)) return this.#failure
-    const { before, taken } = await this.#journal.rotate(() => [...this.#waiting.values()].filter(isDue).map(take))
+    const { before, taken } = await this.#log.rotate(() => [...this.#waiting.values()].filter(isDue).map(take))
     const next = taken.values()
     await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))
     const failed = [...this.#waiting.values()].filter(({ failure }) => failure !== undefined)
     const [first] = failed
     if (first) this.#tell(cannotWrite(first.path, first.failure))
-    // Kept anew, so that one file that cannot be written does not make the journal grow for ever.
-    if (failed.length > 0) await this.#journal.append(() => failed.map(keepAnew).join(''))
-    await this.#journal.dropBefore(before)
+    // Kept anew, so that one file that cannot be written does not make the log grow for ever.
+    if (failed.length > 0) await this.#log.append(() => failed.map(keepAnew).join(''))
+    await this.#log.dropBefore(before)
     return first?.failure
   }
 
@@ -171,7 +171,7 @@ export class WriteBehind {
 
   async #writeOne({ waiting, record, lines }: Taken): Promise<void> {
     const { key, path } = waiting
-    const { folder } = this.#journal
+    const { folder } = this.#log
     try {
       folder.check()
       if (waiting.foreign) await unlessAbsent(setAside(path))

@@ -44,14 +44,14 @@ for (const [call, code] of [
   ['write', 'EIO'],
   ['sync', 'EIO'],
 ] as const) {
-  t.test(`${code} at a ${call} of the journal: not acknowledged, not stored, and over when the fault is`, async (t) => {
+  t.test(`${code} at a ${call} of the log: not acknowledged, not stored, and over when the fault is`, async (t) => {
     const { dir, disk, store } = await open(t)
-    disk.fail(call, /\.journal\/\d+\.log$/, code)
+    disk.fail(call, /\.wal\/\d+\.log$/, code)
     for (const progress of ['a', 'b']) {
       await t.rejects(byName(store).putProgress('ann', { ...pushed, progress }), { code })
       t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'old' })
     }
-    t.ok((await readdir(join(dir, '.journal'))).length <= 2, 'no file for each push')
+    t.ok((await readdir(join(dir, '.wal'))).length <= 2, 'no file for each push')
     disk.mend()
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
     await store.flush()
@@ -60,10 +60,10 @@ for (const [call, code] of [
   })
 }
 
-t.test('a flush of the journal that failed is not tried again on the same file', async (t) => {
+t.test('a flush of the log that failed is not tried again on the same file', async (t) => {
   const { dir, disk, store } = await open(t)
   await byName(store).putProgress('ann', pushed)
-  const current = (await readdir(join(dir, '.journal'))).at(-1)
+  const current = (await readdir(join(dir, '.wal'))).at(-1)
   const path = new RegExp(`${current}$`)
   disk.fail('sync', path, 'EIO')
   // The lines that failed are taken off; that may fail too.
@@ -77,9 +77,9 @@ t.test('a flush of the journal that failed is not tried again on the same file',
 for (const [call, path, code] of [
   ['open', /\.log$/, 'EMFILE'],
   ['open', /\.log$/, 'EROFS'],
-  ['sync', /\.journal$/, 'EIO'],
+  ['sync', /\.wal$/, 'EIO'],
 ] as const) {
-  t.test(`${code} at ${call} of a new journal file: the pushes wait in the old one`, async (t) => {
+  t.test(`${code} at ${call} of a new segment: the pushes wait in the old one`, async (t) => {
     const { dir, disk, store, damage } = await open(t)
     disk.fail(call, path, code)
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
@@ -124,7 +124,7 @@ for (const [call, what, path, code] of [
     t.equal(await store.flush(), false)
     t.equal(damage.length, 1, 'told once')
     await cp(dir, `${dir}-crashed`, { recursive: true })
-    t.equal((await readdir(join(dir, '.journal'))).length, 1, 'the journal does not grow')
+    t.equal((await readdir(join(dir, '.wal'))).length, 1, 'the log does not grow')
     disk.mend()
     t.equal(await store.flush(), true)
     t.match(await readRecord(dir), { progress: 'new' })
@@ -155,7 +155,7 @@ for (const [call, path, code] of [
       const { dir, disk, store } = await open(t)
       disk.fail(call, path, code)
       await t.rejects(store.createUser({ username: 'bob', key: 'K' }), { code })
-      t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+      t.same((await readdir(dir)).toSorted(), ['.format', '.wal', 'ann'])
       disk.mend()
       t.equal(await store.createUser({ username: 'bob', key: 'K' }), true)
     },
@@ -175,7 +175,7 @@ t.test('a registration waits for the disk twice, and not four times', async (t) 
   t.equal(disk.count('sync', /./) - before, 3, 'then that it is in its place')
 })
 
-t.test('a start that can not go on leaves the journal as it is', async (t) => {
+t.test('a start that can not go on leaves the log as it is', async (t) => {
   const { dir, disk, store } = await open(t)
   await store.createUser({ username: 'bob', key: 'K' })
   await Promise.all(['ann', 'bob'].map((user) => byName(store).putProgress(user, { ...pushed, progress: 'new' })))
@@ -223,7 +223,7 @@ t.test('temps and folders that go while temps are removed do no harm', async (t)
   await writeFile(join(dir, '.tmp-old'), '')
   disk.fail('stat', /\.tmp-live$/, 'ENOENT')
   await removeTemps(dir, Date.now() + 60_000)
-  t.same((await readdir(dir)).toSorted(), ['.journal', '.tmp-live', 'ann'])
+  t.same((await readdir(dir)).toSorted(), ['.format', '.tmp-live', '.wal', 'ann'])
 })
 
 t.test('a temp of a crash that cannot be removed is told, and keeps nothing from its start', async (t) => {
@@ -261,12 +261,12 @@ t.test('a key that can not be replaced stays', async (t) => {
   t.match(await store.getUser('ann'), { key: 'K' })
 })
 
-t.test('a journal that can not be begun at the start: positions are read, pushes wait for a journal', async (t) => {
+t.test('a log that can not be begun at the start: positions are read, pushes wait for a log', async (t) => {
   const { dir, disk, store } = await open(t)
   await store.close()
   const damage: unknown[] = []
   disk.fail('open', /\.log$/, 'ENOSPC')
-  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  const next = await FileStore.open({ dir, history: true, preallocate: true, onDamage: (error) => damage.push(error) })
   t.match(damage, [{ code: 'ENOSPC' }])
   t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'old' })
   await t.rejects(byName(next).putProgress('ann', pushed), { code: 'ENOSPC' })
@@ -275,7 +275,7 @@ t.test('a journal that can not be begun at the start: positions are read, pushes
   await next.close()
 })
 
-t.test('a journal that can not be flushed at the start is told, and served', async (t) => {
+t.test('a log that can not be flushed at the start is told, and served', async (t) => {
   const { dir, disk, store } = await open(t)
   await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
   const damage: unknown[] = []
@@ -287,7 +287,7 @@ t.test('a journal that can not be flushed at the start is told, and served', asy
   await next.close()
 })
 
-t.test('a record that can not be read at the start is served from the journal', async (t) => {
+t.test('a record that can not be read at the start is served from the log', async (t) => {
   const { dir, disk, store } = await open(t)
   await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
   const damage: unknown[] = []

@@ -31,7 +31,9 @@ export interface FaultyDisk {
 const handleCalls = {
   appendFile: 'write',
   writeFile: 'write',
+  write: 'write',
   sync: 'sync',
+  datasync: 'sync',
   truncate: 'truncate',
   read: 'read',
   readFile: 'readFile',

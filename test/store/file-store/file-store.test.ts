@@ -61,7 +61,7 @@ t.test('the files are those of STORAGE.md, whole, and for the owner alone', asyn
   t.equal(await readFile(join(dir, 'ann', 'history', 'abc.jsonl'), 'utf8'), `${JSON.stringify(pushed)}\n`)
   for (const path of await listAll(dir)) {
     t.equal((await stat(path)).mode & 0o777, 0o600)
-    t.equal((await stat(dirname(path))).mode & 0o777, 0o700)
+    if (dirname(path) !== dir) t.equal((await stat(dirname(path))).mode & 0o777, 0o700)
   }
 })
 
@@ -147,7 +147,7 @@ t.test('a folder of Python kss works as it is', async (t) => {
   t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
   t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])
   await byName(store).deleteUser('Alice')
-  t.same((await readdir(dir)).toSorted(), ['.journal', '.registration.json', 'Mallory', 'alice', 'bob'])
+  t.same((await readdir(dir)).toSorted(), ['.format', '.registration.json', '.wal', 'Mallory', 'alice', 'bob'])
 })
 
 t.test('the document auth never reads, and never touches, the credential', async (t) => {
@@ -258,7 +258,7 @@ t.test('a folder with files but no credential can not be registered', async (t) 
   const { store } = await open(t, dir)
   t.equal(await store.createUser({ username: 'ann', key: 'K' }), false)
   t.equal(await store.createUser({ username: 'bob', key: 'K' }), false)
-  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann', 'bob'])
+  t.same((await readdir(dir)).toSorted(), ['ann', 'bob'])
 })
 
 t.test('what can not be written is still served, and no more is taken until it can', async (t) => {
@@ -300,7 +300,6 @@ t.test('a state directory that is gone is an error: nobody is created, nobody is
   const pass = runAhead(t)
   const { dir, store } = await openWithAnn(t)
   await rm(dir, { recursive: true })
-  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'DAMAGED_FILE' })
   await t.rejects(byName(store).putProgress('ann', pushed), { code: 'FOLDER_REPLACED' })
   pass(1000)
   await t.rejects((async () => store.getUser('ann'))(), { code: 'ENOENT' })
@@ -336,7 +335,7 @@ t.test('a folder that is removed by hand does not come back with a push', async 
   await store.getUser('ann')
   await rm(join(dir, 'ann'), { recursive: true })
   await put(store, 'ann', pushed)
-  t.same(await readdir(dir), ['.journal'])
+  t.same((await readdir(dir)).toSorted(), ['.format', '.wal'])
   pass(1000)
   await t.rejects(byName(store).putProgress('ann', pushed), { code: 'STALE_ACCOUNT', isGone: true })
   t.same(damage, [])

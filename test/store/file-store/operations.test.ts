@@ -46,7 +46,7 @@ t.test('a user who is renamed keeps the key, the records and the history, and th
   t.match(await store.getUser('Bob'), { username: 'Bob', key: 'K' })
   t.match(await byName(store).getProgress('Bob', 'abc'), { progress: '2' })
   t.same(progressOf(await byName(store).listHistory('Bob', 'abc')), ['0', '1', '2'])
-  t.same((await readdir(dir)).toSorted(), ['%42ob', '.journal', '.registration.json'])
+  t.same((await readdir(dir)).toSorted(), ['%42ob', '.format', '.registration.json', '.wal'])
   t.match(JSON.parse(await readFile(join(dir, '%42ob', 'auth.json'), 'utf8')), {
     'x-auth-user': 'Bob',
     'x-auth-key': 'K',

@@ -40,7 +40,7 @@ function handTimers(t: Test): { now: () => number; set: number[]; ringNext: () =
 }
 
 const newest = async (dir: string): Promise<number> =>
-  Number.parseInt((await readdir(join(dir, '.journal'))).toSorted().at(-1) ?? '', 10)
+  Number.parseInt((await readdir(join(dir, '.wal'))).toSorted().at(-1) ?? '', 10)
 
 t.test('what cannot be written is tried again less and less often, and told once a minute', async (t) => {
   const dir = t.testdir({})
@@ -84,24 +84,21 @@ t.test('what cannot be written is tried again less and less often, and told once
   t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
 })
 
-t.test(
-  'while too many documents wait for their retry, further ones are refused and no journal file is begun',
-  async (t) => {
-    const dir = t.testdir({})
-    const { now, set, ringNext } = handTimers(t)
-    const store = await FileStore.open({ dir, history: true, onDamage: () => undefined, now })
-    t.teardown(() => store.close())
-    await store.createUser({ username: 'ann', key: 'K' })
-    const documents = Array.from({ length: 2000 }, (_, number) => `${number}`)
-    await writeFile(join(dir, 'ann', 'history'), '')
-    await Promise.all(documents.map((document) => byName(store).putProgress('ann', { ...pushed, document })))
-    await ringNext()
-    while (set.length < 2) await sleep(1)
-    const number = await newest(dir)
-    for (const document of ['x', 'y']) {
-      await t.rejects(byName(store).putProgress('ann', { ...pushed, document }), { code: 'ENOTDIR' })
-    }
-    t.equal(await newest(dir), number)
-    await rm(join(dir, 'ann', 'history'))
-  },
-)
+t.test('while too many documents wait for their retry, further ones are refused and no segment is begun', async (t) => {
+  const dir = t.testdir({})
+  const { now, set, ringNext } = handTimers(t)
+  const store = await FileStore.open({ dir, history: true, onDamage: () => undefined, now })
+  t.teardown(() => store.close())
+  await store.createUser({ username: 'ann', key: 'K' })
+  const documents = Array.from({ length: 2000 }, (_, number) => `${number}`)
+  await writeFile(join(dir, 'ann', 'history'), '')
+  await Promise.all(documents.map((document) => byName(store).putProgress('ann', { ...pushed, document })))
+  await ringNext()
+  while (set.length < 2) await sleep(1)
+  const number = await newest(dir)
+  for (const document of ['x', 'y']) {
+    await t.rejects(byName(store).putProgress('ann', { ...pushed, document }), { code: 'ENOTDIR' })
+  }
+  t.equal(await newest(dir), number)
+  await rm(join(dir, 'ann', 'history'))
+})

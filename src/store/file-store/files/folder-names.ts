@@ -1,6 +1,12 @@
 import type { Dirent } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 
+/** The write-ahead log, in the state directory. */
+export const logFolder = '.wal'
+
+/** The journal of kss 0.1, which a start takes over. */
+export const journalFolder = '.journal'
+
 /** Not even a stray one is a user's: what mkfs leaves at the top of a disk. */
 export const foreignFolders = new Set(['lost+found'])
 

@@ -99,7 +99,7 @@ export class HistoryFiles {
   }
 
   /**
-   * Cuts off the end what may be of the lines, whole or torn, and appends all of them: they are in the journal until
+   * Cuts off the end what may be of the lines, whole or torn, and appends all of them: they are in the log until
    * that is durable. So a long history is neither read nor written. Also if it has them all: what a failed flush left
    * in the memory of the system may never come to the disk.
    */

@@ -4,9 +4,9 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../../../src/kosync/protocol.ts'
 import { hasCode } from '../../../../src/error-code.ts'
 import { FileStore } from '../../../../src/store/file-store/file-store.ts'
-import { keptLine, voidLine, pushLine } from '../../../../src/store/file-store/wal/journal-entry.ts'
-import { journalLine } from '../../../../src/store/file-store/wal/read-journal.ts'
+import { formatKept, formatPush, formatTombstone } from '../../../../src/store/file-store/wal/record.ts'
 import { pushed } from '../../contract.ts'
+import { segment } from './log-lines.ts'
 import { removeFoldersLast } from '../../../folders-last.ts'
 import { byName } from '../../by-name.ts'
 
@@ -29,18 +29,21 @@ async function open(t: Test, dir: string, history = true): Promise<Opened> {
 const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
 const at = (progress: string, more: Partial<Progress> = {}): Progress => ({ ...pushed, progress, ...more })
 const line = (progress: Progress): string => JSON.stringify(progress)
-const entry = (progress: Progress, path = 'ann/abc.json', isRow = true): string => pushLine(path, line(progress), isRow)
+const entry = (progress: Progress, path = 'ann/abc.json', isRow = true): string =>
+  formatPush(path, line(progress), isRow)
 
 interface Left {
-  journal: string[]
+  /** The records of each segment. */
+  log: string[]
   record?: object
   history?: string
 }
 
 /** A state directory as a crash may leave it. */
-function leftBy(t: Test, { journal, record, history }: Left): string {
+function leftBy(t: Test, { log, record, history }: Left): string {
   return t.testdir({
-    '.journal': Object.fromEntries(journal.map((text, number) => [`000000000${number + 1}.log`, text])),
+    '.format': '{"format":2}',
+    '.wal': Object.fromEntries(log.map((text, i) => [`000000000${i + 1}.log`, segment(i + 1, text)])),
     ann: {
       'auth.json': auth,
       ...(record && { 'abc.json': JSON.stringify(record) }),
@@ -49,7 +52,7 @@ function leftBy(t: Test, { journal, record, history }: Left): string {
   })
 }
 
-/** Again when a journal file went while it was copied. */
+/** Again when a segment went while it was copied. */
 async function copyAsCrashed(dir: string, copy: string): Promise<void> {
   for (;;) {
     try {
@@ -73,14 +76,14 @@ t.test('what was acknowledged outlives a crash at once, in the files and once in
   for (let number = 5; number < 10; number++) await byName(store).putProgress('ann', at(`${number}`))
   const crashed = `${dir}-crashed`
   await copyAsCrashed(dir, crashed)
-  t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '4' }, 'it was in the journal alone')
+  t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '4' }, 'it was in the log alone')
 
   const { store: next, damage } = await open(t, crashed)
   t.match(await byName(next).getProgress('ann', 'abc'), { progress: '9' })
   t.match(await readJson(crashed, 'ann', 'abc.json'), { progress: '9' })
   t.same(progressOf(await byName(next).listHistory('ann', 'abc')), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
   await next.close()
-  t.same(await readdir(join(crashed, '.journal')), [])
+  t.same(await readdir(join(crashed, '.wal')), [])
   t.same(damage, [])
 })
 
@@ -94,78 +97,70 @@ for (const [what, left, progress, history] of [
   ['the record is newer', { record: at('9', { timestamp: 1001 }), history: `${line(at('9'))}\n` }, '9', ['9']],
   ['the record is of a clock a year ahead', { record: at('9', { timestamp: 40_000_000 }) }, '3', ['9', '2', '3']],
 ] as const) {
-  t.test(`the journal is brought into the files when ${what}`, async (t) => {
-    const dir = leftBy(t, { ...left, journal: [entry(at('2')), entry(at('3'))] })
+  t.test(`the log is brought into the files when ${what}`, async (t) => {
+    const dir = leftBy(t, { ...left, log: [entry(at('2')), entry(at('3'))] })
     for (const time of ['once', 'and again']) {
-      const journal = await readFile(join(dir, '.journal', '0000000002.log'), 'utf8').catch(() => '')
+      const journal = await readFile(join(dir, '.wal', '0000000002.log'), 'utf8').catch(() => '')
       const { store } = await open(t, dir)
       t.match(await byName(store).getProgress('ann', 'abc'), { progress }, time)
       t.match(await readJson(dir, 'ann', 'abc.json'), { progress })
       t.same(progressOf(await byName(store).listHistory('ann', 'abc')), history)
       await store.close()
       // A crash before its removal was durable.
-      await writeFile(join(dir, '.journal', '0000000002.log'), journal)
+      await writeFile(join(dir, '.wal', '0000000002.log'), journal)
     }
   })
 }
 
 t.test('what the record had besides stays', async (t) => {
   const record = { ...at('1'), metadata: { title: 'Dune' }, note: 'mine' }
-  const { store } = await open(t, leftBy(t, { record, journal: [entry(at('2'))] }))
+  const { store } = await open(t, leftBy(t, { record, log: [entry(at('2'))] }))
   t.same(await byName(store).getProgress('ann', 'abc'), { ...record, progress: '2' })
 })
 
 t.test('without history only the record is written', async (t) => {
-  const dir = leftBy(t, { journal: [entry(at('2'))] })
+  const dir = leftBy(t, { log: [entry(at('2'))] })
   await open(t, dir, false)
   t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
 })
 
 t.test("another document's file is set aside", async (t) => {
-  const dir = leftBy(t, { record: { ...pushed, document: 'other' }, journal: [entry(at('2'))] })
+  const dir = leftBy(t, { record: { ...pushed, document: 'other' }, log: [entry(at('2'))] })
   await open(t, dir)
   t.match(await readJson(dir, 'ann', 'abc.json'), { document: 'abc', progress: '2' })
   t.equal((await readdir(join(dir, 'ann'))).filter((name) => name.startsWith('abc.json.corrupt-')).length, 1)
 })
 
 t.test('pushes of a user who is gone, or was somebody else, are nobody’s', async (t) => {
-  const journal = [entry(at('2')) + entry(at('3'), 'bob/abc.json'), voidLine('ann')]
-  const dir = leftBy(t, { journal })
+  const log = [entry(at('2')) + entry(at('3'), 'bob/abc.json'), formatTombstone('ann')]
+  const dir = leftBy(t, { log })
   const { store } = await open(t, dir)
   t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
-  t.same((await readdir(dir)).toSorted(), ['.journal', 'ann'])
+  t.same((await readdir(dir)).toSorted(), ['.format', '.wal', 'ann'])
 })
 
 t.test('pushes that were kept anew, when their file could not be written, count once', async (t) => {
-  const kept = keptLine('ann/abc.json', [at('1'), at('2')].map(line), line(at('2', { timestamp: 1005 })))
-  const journal = [entry(at('0', { document: 'x' }), 'ann/x.json') + entry(at('1')) + entry(at('2')) + kept]
-  const { store } = await open(t, leftBy(t, { journal: [...journal, entry(at('1', { timestamp: 1006 }))] }))
+  const kept = formatKept('ann/abc.json', [at('1'), at('2')].map(line), line(at('2', { timestamp: 1005 })))
+  const log = [entry(at('0', { document: 'x' }), 'ann/x.json') + entry(at('1')) + entry(at('2')) + kept]
+  const { store } = await open(t, leftBy(t, { log: [...log, entry(at('1', { timestamp: 1006 }))] }))
   t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2', '1'])
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1', timestamp: 1006 })
   t.match(await byName(store).getProgress('ann', 'x'), { progress: '0' })
 })
 
-t.test('pushes that an earlier build kept anew, in lines of their own, count once', async (t) => {
-  const again = journalLine('{"folder":"ann","file":"abc.json"}')
-  const kept = entry(at('1')) + entry(at('2')) + again + entry(at('1')) + entry(at('2')) + entry(at('1'))
-  const { store } = await open(t, leftBy(t, { journal: [entry(at('0', { document: 'x' }), 'ann/x.json') + kept] }))
-  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2', '1'])
-  t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1' })
-  t.match(await byName(store).getProgress('ann', 'x'), { progress: '0' })
-})
-
 t.test('a crash in the middle of the pushes that are kept anew leaves those that stood there before', async (t) => {
   const before = entry(at('1')) + entry(at('2'))
-  const dir = leftBy(t, { journal: [before] })
+  const dir = leftBy(t, { log: [before] })
   await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
   await (await open(t, dir)).store.close()
-  const [name = ''] = await readdir(join(dir, '.journal'))
-  const kept = await readFile(join(dir, '.journal', name))
-  t.not(kept.toString(), before, 'it was kept anew')
-  await rm(join(dir, 'ann', 'history'), { recursive: true })
+  const [name = ''] = await readdir(join(dir, '.wal'))
+  const kept = await readFile(join(dir, '.wal', name))
+  t.match(kept.toString(), /"kind":"kept"/, 'it was kept anew')
+  t.notMatch(kept.toString(), /"kind":"push"/)
   for (let length = 0; length <= kept.length; length += 1 + Math.floor(kept.length / 20)) {
-    const journal = [before, kept.subarray(0, length).toString()]
-    const { store } = await open(t, leftBy(t, { journal }))
+    const torn = leftBy(t, { log: [before] })
+    await writeFile(join(torn, '.wal', name), kept.subarray(0, length))
+    const { store } = await open(t, torn)
     t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2'], `${length} bytes`)
     await store.close()
   }
@@ -173,14 +168,14 @@ t.test('a crash in the middle of the pushes that are kept anew leaves those that
 
 t.test('a push that was no row of the history becomes none, but its time counts', async (t) => {
   const again = at('2', { timestamp: 1005 })
-  const dir = leftBy(t, { journal: [entry(at('2')) + entry(again, 'ann/abc.json', false)] })
+  const dir = leftBy(t, { log: [entry(at('2')) + entry(again, 'ann/abc.json', false)] })
   const { store } = await open(t, dir)
   t.match(await byName(store).getProgress('ann', 'abc'), again)
   t.same(await byName(store).listHistory('ann', 'abc'), [at('2')])
 })
 
 t.test('what could not be written and repeats the last position is kept with its time', async (t) => {
-  const { dir, store } = await open(t, leftBy(t, { journal: [] }))
+  const { dir, store } = await open(t, leftBy(t, { log: [] }))
   await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
   await byName(store).putProgress('ann', at('1'))
   const again = at('1', { timestamp: 1005 })
@@ -196,15 +191,16 @@ t.test('what could not be written and repeats the last position is kept with its
   await rm(join(dir, 'ann', 'history'), { recursive: true })
 })
 
-t.test('a journal that somebody doctored does not lead out of the folder', async (t) => {
-  const journal = ['../ann/abc.json', 'ann/../abc.json', './ann.json', 'ann/.x.json', 'ann/a\\b.json']
-  const lines = journal.map((path) => {
+t.test('a log that somebody doctored does not lead out of the folder', async (t) => {
+  const paths = ['../ann/abc.json', 'ann/../abc.json', './ann.json', 'ann/.x.json', 'ann/a\\b.json']
+  const lines = paths.map((path) => {
     const [folder, ...file] = path.split('/')
-    return JSON.stringify({ folder, file: file.join('/'), push: at('2') })
+    return `${JSON.stringify({ kind: 'push', folder, file: file.join('/'), push: at('2') })}\n`
   })
-  const dir = leftBy(t, { journal: [lines.map(journalLine).join('')] })
+  const dir = leftBy(t, { log: [lines.join('')] })
   await (await open(t, dir)).store.close()
-  t.match((await readdir(dir, { recursive: true })).toSorted(), ['.journal', /\.corrupt-/, 'ann', 'ann/auth.json'])
+  const left = (await readdir(dir, { recursive: true })).toSorted()
+  t.match(left, ['.format', '.wal', /\.corrupt-/, 'ann', 'ann/auth.json'])
 })
 
 const ofAbc = '"folder":"ann","file":"abc.json"'
@@ -213,40 +209,50 @@ for (const [what, text] of [
   ['null', 'null'],
   ['a number', '5'],
   ['no JSON', '{"folder":'],
-  ['no folder', '{}'],
-  ['a folder that is no name', '{"folder":5}'],
-  ['a file that is no name', `{"folder":"ann","file":5,"push":${line(at('2'))}}`],
-  ['the file of a credential', `{"folder":"ann","file":"auth.json","push":${line(at('2'))}}`],
-  ['a push that is null', `{${ofAbc},"push":null}`],
-  ['a push without a time', `{${ofAbc},"push":{"document":"abc","percentage":1,"progress":"2","device":"kpw"}}`],
-  ['a percentage that is a text', `{${ofAbc},"push":${line({ ...at('2'), percentage: '1' as unknown as number })}}`],
-  ['kept pushes that are null', `{${ofAbc},"kept":null}`],
-  ['kept pushes without a record', `{${ofAbc},"kept":{"rows":[${line(at('2'))}]}}`],
-  ['kept pushes with a row that is none', `{${ofAbc},"kept":{"rows":[5],"record":${line(at('2'))}}}`],
+  ['no kind', `{${ofAbc},"push":${line(at('2'))}}`],
+  ['an unknown kind', `{"kind":"other",${ofAbc},"push":${line(at('2'))}}`],
+  ['no folder', '{"kind":"tombstone"}'],
+  ['a folder that is no name', '{"kind":"tombstone","folder":5}'],
+  ['a tombstone of a file that is no name', '{"kind":"tombstone","folder":"ann","file":"../x"}'],
+  ['a file that is no name', `{"kind":"push","folder":"ann","file":5,"push":${line(at('2'))}}`],
+  ['the file of a credential', `{"kind":"push","folder":"ann","file":"auth.json","push":${line(at('2'))}}`],
+  ['a push that is null', `{"kind":"push",${ofAbc},"push":null}`],
+  ['a push without a time', `{"kind":"push",${ofAbc},"push":{"document":"abc","percentage":1,"progress":"2"}}`],
+  ['a push that is nested too deeply', `{"kind":"push",${ofAbc},"push":${'{"a":'.repeat(200)}1${'}'.repeat(200)}}`],
+  ['a record that is null', `{"kind":"push",${ofAbc},"push":${line(at('2'))},"record":null}`],
+  ['kept pushes without a record', `{"kind":"kept",${ofAbc},"rows":[${line(at('2'))}]}`],
+  ['kept pushes without rows', `{"kind":"kept",${ofAbc},"record":${line(at('2'))}}`],
+  ['kept pushes with a row that is none', `{"kind":"kept",${ofAbc},"rows":[5],"record":${line(at('2'))}}`],
 ] as const) {
-  t.test(`a line of the journal with ${what} is set aside and told, and the rest is replayed`, async (t) => {
-    const text1 = entry(at('1')) + journalLine(text) + entry(at('3'))
-    const dir = leftBy(t, { journal: [text1] })
+  t.test(`a line of the log with ${what} is set aside and told, and the rest is recovered`, async (t) => {
+    const dir = leftBy(t, { log: [entry(at('1')) + `${text}\n` + entry(at('3'))] })
+    const before = await readFile(join(dir, '.wal', '0000000001.log'), 'utf8')
     const { store, damage } = await open(t, dir)
     t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '3'])
-    t.match(damage, [
-      { message: /0000000001\.log: has 1 line that is no entry: the file is kept as .*\.log\.corrupt-…$/ },
-    ])
+    t.match(damage, [{ message: /0000000001\.log: has damaged records: the file is kept as .*\.log\.corrupt-…$/ }])
     t.match(await store.getUser('ann'), { key: 'K' })
     await store.close()
-    const [copy = ''] = await readdir(join(dir, '.journal'))
-    t.equal(await readFile(join(dir, '.journal', copy), 'utf8'), text1)
+    const [copy = ''] = await readdir(join(dir, '.wal'))
+    t.equal(await readFile(join(dir, '.wal', copy), 'utf8'), before)
   })
 }
 
-t.test('a disk that can not be written is served from the journal, which stays', async (t) => {
-  const dir = leftBy(t, { journal: [entry(at('2'))] })
+t.test('a tombstone of one document ends its pushes alone', async (t) => {
+  const end = '{"kind":"tombstone","folder":"ann","file":"abc.json"}\n'
+  const other = entry(at('1', { document: 'x' }), 'ann/x.json')
+  const { store } = await open(t, leftBy(t, { log: [entry(at('1')) + other + end + entry(at('2'))] }))
+  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['2'])
+  t.match(await byName(store).getProgress('ann', 'x'), { progress: '1' })
+})
+
+t.test('a disk that can not be written is served from the log, which stays', async (t) => {
+  const dir = leftBy(t, { log: [entry(at('2'))] })
   await mkdir(join(dir, 'ann', 'history', 'abc.jsonl'), { recursive: true })
   const { store, damage } = await open(t, dir)
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
   t.match(damage, [{ code: 'EISDIR' }])
   await store.close()
-  t.equal((await readdir(join(dir, '.journal'))).length, 1)
+  t.equal((await readdir(join(dir, '.wal'))).length, 1)
   await rm(join(dir, 'ann', 'history'), { recursive: true })
   const { store: next } = await open(t, dir)
   t.match(await readJson(dir, 'ann', 'abc.json'), { progress: '2' })
@@ -307,11 +313,11 @@ t.test('while many are being written, a newer push waits for the next round, and
   t.same(await readdir(join(dir, 'ann')), ['auth.json'])
 })
 
-t.test('a journal that can not be written: nothing is acknowledged, and all goes on when it can', async (t) => {
-  const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': auth }, '.journal': 'in the way' }))
+t.test('a log that can not be written: nothing is acknowledged, and all goes on when it can', async (t) => {
+  const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': auth }, '.wal': 'in the way' }))
   await t.rejects(byName(store).putProgress('ann', at('1')), { code: 'ENOTDIR' })
   t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
   t.equal(await store.createUser({ username: 'bob', key: 'K' }), true, 'a new account needs no journal')
-  await rm(join(dir, '.journal'))
+  await rm(join(dir, '.wal'))
   t.match(await byName(store).putProgress('ann', at('2')), { progress: '2' })
 })

@@ -1,0 +1,317 @@
+import { constants, fstatSync } from 'node:fs'
+import { mkdir, rm, stat, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { renameFile, syncFolder, tempPath } from '../../../durable.ts'
+import { DamagedFile } from '../../../damaged-file.ts'
+import { hasCode, unlessAbsent } from '../../../error-code.ts'
+import { openTrusted } from '../../../trusted-file.ts'
+import { Turns } from '../../../turns.ts'
+import { lowerFormat, raiseFormat } from '../files/format.ts'
+import type { OpenedFolder } from '../opened-folder.ts'
+import { removeOldJournal } from './old-journal.ts'
+import { encodeBatch, segmentHeader, segmentName } from './record.ts'
+import { listSegments, numberOf } from './recovery.ts'
+
+/*
+ * The write-ahead log, <KSS_DIR>/.wal/. A change is durable when `append` resolves: after kill -9 or a power cut the
+ * next start reads it (recovery.ts) and brings it into the files. Changes that come during a flush share the next one
+ * (group commit).
+ *
+ * The log is a row of segments, `<number>.log`; record.ts has their format. Life of a segment: it is created empty, or
+ * preallocated as 8 MiB of zeros with one fsync, behind the first append. Batches are appended until it is full or a
+ * checkpoint rotates the log; inside a preallocated segment one fdatasync makes a batch durable, as no length and no
+ * block of the file changes. When all that it holds is flushed to the files, it is renamed to the next number
+ * (recycled), or removed. The folder is flushed before a segment is written under its new number, so a recycled segment
+ * never has the old number and new batches. A clean stop removes all segments. `.format` is 2 while there may be any.
+ */
+
+const { O_CREAT, O_EXCL, O_RDWR } = constants
+
+/** Bytes of zeros that are written at a time. */
+const zeros = Buffer.alloc(2 ** 20)
+
+/** Milliseconds until the next try when a segment could not be preallocated: on a full disk each try writes megabytes. */
+const retryMs = 10 * 60_000
+
+export interface LogOptions {
+  /** Whether segments are preallocated and recycled: for a server. Commands append to a new file. */
+  preallocate?: boolean
+  /** Bytes of a segment, 8 MiB unless said otherwise. */
+  segmentBytes?: number
+  /** Milliseconds of a clock that is never set. */
+  now?: () => number
+}
+
+interface Segment {
+  number: number
+  file: FileHandle
+  path: string
+  /** Bytes that are durable. */
+  size: number
+  /** Bytes up to which an append changes neither length nor blocks of the file. */
+  allocated: number
+}
+
+/** Paths of the log. */
+interface LogPaths {
+  /** The state directory. */
+  state: string
+  /** The folder of the segments, which is made when it is needed. */
+  log: string
+  /** The folder of the journal of kss 0.1. It counts as older than all segments. */
+  journal: string
+}
+
+/** The write-ahead log of a state directory. @see STORAGE.md §3, The write-ahead log */
+export class WriteAheadLog {
+  /** The state directory as it was opened. Nothing is written to the log of another one. */
+  readonly folder: OpenedFolder
+  readonly #paths: LogPaths
+  readonly #segmentBytes: number
+  readonly #now: () => number
+  readonly #turns = new Turns()
+  #newest: number
+  /** The segment that is appended to; undefined when the next append has to begin another. */
+  #current: Segment | undefined
+  /** A preallocated or recycled segment, ready to be the next one. */
+  #spare: Segment | undefined
+  /** While a segment is preallocated. */
+  #preparing: Promise<void> | undefined
+  /** While a segment gets its number. */
+  #publishing: Promise<void> | undefined
+  #preallocates: boolean
+  #retryAt = -Infinity
+  #isRaised = false
+  #mayHaveJournal = true
+
+  /** `newest` is the number of the newest segment in the folder. */
+  constructor(paths: LogPaths, newest: number, folder: OpenedFolder, options: LogOptions = {}) {
+    this.folder = folder
+    this.#paths = paths
+    this.#newest = newest
+    this.#preallocates = options.preallocate ?? false
+    this.#segmentBytes = options.segmentBytes ?? 8 * 2 ** 20
+    this.#now = options.now ?? (() => performance.now())
+  }
+
+  /** Appends the records that `lines` gives, durably, then calls `published`; no other change of the log comes between. */
+  append(lines: () => string, published?: () => void): Promise<void> {
+    return this.#turns.take(async () => {
+      await this.#write(lines())
+      published?.()
+      this.#prepareSoon()
+    })
+  }
+
+  /** Makes the segment that the first append goes to, so that it does not wait for that. */
+  begin(): Promise<void> {
+    return this.#turns.take(async () => {
+      if (!this.#current) await this.#begin()
+    })
+  }
+
+  /**
+   * Ends the segment that is appended to. Resolves to the number of the next one, and to what `snapshot` returned at that
+   * moment: all that was appended before is in segments with a lower number. When it is flushed to the files,
+   * `dropBefore` makes these segments free.
+   */
+  rotate<T>(snapshot: () => T): Promise<{ before: number; taken: T }> {
+    return this.#turns.take(async () => {
+      const current = this.#current && this.#current.size === 0 ? this.#current : await this.#begin()
+      return { before: current.number, taken: snapshot() }
+    })
+  }
+
+  /**
+   * Recycles or removes the segments with a lower number. That is durable before a later segment can go: after a crash
+   * the log is a row without a gap.
+   */
+  async dropBefore(number: number): Promise<void> {
+    this.folder.check()
+    if (this.#mayHaveJournal) await removeOldJournal(this.#paths.journal)
+    this.#mayHaveJournal = false
+    // The oldest first: a crash in between must not leave a gap.
+    for (const name of await listSegments(this.#paths.log)) {
+      if (numberOf(name) < number) await this.#drop(this.#pathOf(name))
+    }
+  }
+
+  /** Removes the segments too, if all that they hold is in the files. */
+  async close(empty: boolean): Promise<void> {
+    this.#preallocates = false
+    await this.#preparing
+    await this.#turns.take(() => this.#end())
+    await this.#dropSpare()
+    // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
+    if (!empty || !this.folder.isInPlace) return
+    await this.dropBefore(Infinity)
+    // A segment that a power cut brings back would bring back old pushes when an older kss was here meanwhile.
+    await unlessAbsent(syncFolder(this.#paths.log))
+    await lowerFormat(this.#paths.state)
+  }
+
+  async #write(lines: string): Promise<void> {
+    const room = this.#segmentBytes - Buffer.byteLength(lines)
+    const open = this.#current
+    const isFull = open && open.size > 0 && open.size > room
+    const current = open && !isFull ? open : await this.#begin()
+    const header = current.size === 0 ? segmentHeader(current.number) : ''
+    const bytes = Buffer.from(header + encodeBatch(current.number, lines))
+    const end = current.size + bytes.length
+    try {
+      await writeAt(current.file, bytes, current.size)
+      if (end <= current.allocated) await current.file.datasync()
+      else await current.file.sync()
+      // A folder that is gone takes along what is written to its files.
+      if (fstatSync(current.file.fd).nlink === 0) throw new DamagedFile(this.#paths.log, 'was removed')
+      // One that was moved away does too.
+      this.folder.check()
+      current.size = end
+    } catch (error) {
+      await this.#giveUp(current)
+      throw error
+    }
+  }
+
+  /** After a failed append: it is not acknowledged, and a failed flush is never tried again on one descriptor. */
+  async #giveUp(current: Segment): Promise<void> {
+    await current.file.truncate(current.size).catch(() => undefined)
+    await this.#end()
+    // Else a full disk would get an empty file with each push.
+    if (current.size === 0) await this.#remove(current.path).catch(() => undefined)
+    await this.#dropSpare()
+    this.#retryAt = this.#now() + retryMs
+  }
+
+  async #begin(): Promise<Segment> {
+    this.folder.check()
+    if (!this.#isRaised) await raiseFormat(this.#paths.state)
+    this.#isRaised = true
+    await this.#publishing
+    const next = this.#spare ?? (await this.#create())
+    this.#spare = undefined
+    await this.#end()
+    this.#current = next
+    return next
+  }
+
+  async #create(): Promise<Segment> {
+    const number = (this.#newest += 1)
+    const path = this.#pathOf(segmentName(number))
+    const file = await this.#openNew(path)
+    try {
+      await syncFolder(this.#paths.log)
+    } catch (error) {
+      await file.close()
+      await this.#remove(path).catch(() => undefined)
+      throw error
+    }
+    return { number, file, path, size: 0, allocated: 0 }
+  }
+
+  async #openNew(path: string): Promise<FileHandle> {
+    const flags = O_CREAT | O_EXCL | O_RDWR
+    try {
+      return await openTrusted(path, flags, 0o600)
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+      await mkdir(this.#paths.log, { mode: 0o700 })
+      await syncFolder(dirname(this.#paths.log))
+      return await openTrusted(path, flags, 0o600)
+    }
+  }
+
+  /** Preallocates a segment, behind what was appended: nobody waits for it. */
+  #prepareSoon(): void {
+    if (!this.#wantsSpare || this.#now() < this.#retryAt) return
+    this.#preparing = this.#prepare()
+      .catch(() => {
+        // No room, say: then the log grows with each append. The next append tells what is wrong with the disk.
+        this.#retryAt = this.#now() + retryMs
+      })
+      .finally(() => (this.#preparing = undefined))
+  }
+
+  get #wantsSpare(): boolean {
+    return this.#preallocates && !this.#preparing && !this.#publishing && !this.#spare
+  }
+
+  async #prepare(): Promise<void> {
+    const temp = tempPath(this.#paths.log)
+    const file = await openTrusted(temp, O_CREAT | O_EXCL | O_RDWR, 0o600)
+    try {
+      for (let at = 0; at < this.#segmentBytes; at += zeros.length) {
+        // A stop does not wait for the rest.
+        if (!this.#preallocates) throw new Error('the log was closed')
+        await writeAt(file, zeros.subarray(0, this.#segmentBytes - at), at)
+      }
+      // Length and blocks too: from here on an append flushes its data alone.
+      await file.sync()
+    } catch (error) {
+      await file.close()
+      await rm(temp, { force: true })
+      throw error
+    }
+    await this.#publish(temp, Promise.resolve(file))
+  }
+
+  async #drop(path: string): Promise<void> {
+    /* c8 ignore next -- undefined only when it was removed by hand at this moment */
+    const { size = 0 } = (await unlessAbsent(stat(path))) ?? {}
+    if (this.#wantsSpare && size >= this.#segmentBytes) await this.#publish(path, openTrusted(path, O_RDWR))
+    else await this.#remove(path)
+  }
+
+  /** Gives a preallocated file the next number, durably: then it is the spare one. */
+  #publish(from: string, opened: Promise<FileHandle>): Promise<void> {
+    const published = this.#giveNumber(from, opened)
+    this.#publishing = published.catch(() => undefined).finally(() => (this.#publishing = undefined))
+    return published
+  }
+
+  async #giveNumber(from: string, opened: Promise<FileHandle>): Promise<void> {
+    const number = (this.#newest += 1)
+    const file = await opened
+    const path = this.#pathOf(segmentName(number))
+    try {
+      await renameFile(from, path)
+      await syncFolder(this.#paths.log)
+      this.#spare = { number, file, path, size: 0, allocated: this.#segmentBytes }
+    } catch (error) {
+      await file.close()
+      for (const each of [from, path]) await this.#remove(each)
+      throw error
+    }
+  }
+
+  async #dropSpare(): Promise<void> {
+    await this.#publishing
+    const { file, path } = this.#spare ?? {}
+    this.#spare = undefined
+    await file?.close()
+    if (path !== undefined) await this.#remove(path).catch(() => undefined)
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#paths.log, name)
+  }
+
+  async #remove(path: string): Promise<void> {
+    this.folder.check()
+    await rm(path, { force: true })
+  }
+
+  async #end(): Promise<void> {
+    const { file } = this.#current ?? {}
+    this.#current = undefined
+    await file?.close()
+  }
+}
+
+/** Writes all of it: a full disk may take a part. */
+async function writeAt(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)
+    done += bytesWritten
+  }
+}
