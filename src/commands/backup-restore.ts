@@ -12,7 +12,7 @@ import { eachRecord, readRows } from '../store/file-store/files/folder-reader.ts
 import { listStoredUsers } from '../store/file-store/files/list-users.ts'
 import type { MergedDocument } from '../store/file-store/merge-documents.ts'
 import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
-import { removeTemps } from '../control/remove-temps.ts'
+import { removeAllTemps } from '../control/remove-temps.ts'
 import { tempAge } from '../check/scan-entries.ts'
 import { BadBackup, unpackBackup, type UnpackOptions } from '../backup/unpack-backup.ts'
 import type { StoredUser } from '../store/file-store/files/auth-file.ts'
@@ -55,7 +55,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     )
   }
   // Of a restore that was killed. Without a server nobody else works here.
-  await removeTemps(dir, server ? Date.now() - tempAge : Date.now())
+  await removeAllTemps(dir, server ? Date.now() - tempAge : Date.now())
   const temp = tempPath(dir)
   const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
   const merged: MergedUser[] = []

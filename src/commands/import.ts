@@ -7,7 +7,7 @@ import { schemas } from '../import/sqlite-schemas.ts'
 import { isHash } from '../accounts/key-hash.ts'
 import { KeyHasher } from '../accounts/key-hasher.ts'
 import type { MergedDocument } from '../store/file-store/merge-documents.ts'
-import { removeTemps } from '../control/remove-temps.ts'
+import { removeAllTemps } from '../control/remove-temps.ts'
 import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
 import { randomPassword, readPassword } from './password.ts'
@@ -134,7 +134,7 @@ async function importAll(kind: string, users: ImportedUser[], flags: ImportFlags
       return await limit.map(users, (user) => importOne(store, hasher, user, show))
     },
     // What an import left that was killed goes before this one begins.
-    { create: true, beforeOpen: (dir) => removeTemps(dir, performance.timeOrigin) },
+    { create: true, beforeOpen: (dir) => removeAllTemps(dir, performance.timeOrigin) },
   )
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { backupsName } from '../backup/backup-files.ts'
-import { logFolder } from '../store/file-store/files/folder-names.ts'
+import { eachUserFolder, logFolder } from '../store/file-store/files/folder-names.ts'
 import { removeTempsFrom, removeTempsInside } from '../store/file-store/files/left-over-temps.ts'
 
 /**
@@ -12,4 +12,10 @@ export async function removeTemps(dir: string, started: number): Promise<void> {
   await removeTempsFrom(dir, started)
   await removeTempsInside(join(dir, backupsName), started)
   await removeTempsInside(join(dir, logFolder), started)
+}
+
+/** The same in the folder of each account too: an import or a restore that was killed leaves temps there, and no log. */
+export async function removeAllTemps(dir: string, started: number): Promise<void> {
+  await removeTemps(dir, started)
+  for await (const name of eachUserFolder(dir)) await removeTempsInside(join(dir, name), started)
 }
