@@ -38,7 +38,7 @@ export function tablePages(head: string[], { isTTY, columns }: Screen = process.
     const lines = [...(isFirst ? [head] : []), ...(isTTY ? shortenIds(head, cells) : cells)]
     isFirst = false
     const needed = widthsOf(lines)
-    natural = natural.map((width, at) => Math.max(width, needed[at] ?? 0))
+    natural = natural.map((width, at) => Math.max(width, needed[at]!))
     const widths = isTTY ? fit(head, natural, screen) : natural
     return layOut(
       lines.map((row) => row.map((cell, at) => cut(cell, widths[at]!))),

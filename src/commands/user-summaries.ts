@@ -31,9 +31,11 @@ export interface UserSummary {
 /** Percent of a limit from which on `kss user list` tells of it. */
 const leastToTell = 80
 
+type Order = (one: UserSummary, other: UserSummary) => number
+
 /** How `kss user list --sort` orders accounts; those that are equal stay in the order of their names. */
-export const orders: Record<string, (one: UserSummary, other: UserSummary) => number> = {
-  name: () => 0,
+export const orders: Record<string, Order | undefined> = {
+  name: undefined,
   documents: (one, other) => other.documents - one.documents,
   size: (one, other) => other.bytes - one.bytes,
   last: (one, other) => (other.last_sync ?? 0) - (one.last_sync ?? 0),
@@ -78,7 +80,8 @@ export async function listAccounts(flags: StateFlags & { inactive?: string; sort
   }
   await withState(flags, async (state) => {
     const users = keep(summarizeAll(state, tellDamagedRecord), isListed)
-    const sorted = flags.sort === 'name' ? users : (await collect(users)).toSorted(orders[flags.sort])
+    const order = orders[flags.sort]
+    const sorted = order ? (await collect(users)).toSorted(order) : users
     const layOut = tablePages(columns)
     const listed = await printPages(flags.json, sorted, (page) => layOut(page.map(rowOf)))
     if (listed > 0 || flags.json) return

@@ -48,6 +48,21 @@ for (const [users, isOpen, expected] of [
   })
 }
 
+for (const [users, expected] of [
+  [10_000, 10_000],
+  [10_001, 'more than 10000'],
+] as const) {
+  t.test(`elsewhere ${users} users are one line of the log`, async (t) => {
+    const lines: Record<string, unknown>[] = []
+    const logger = pino({}, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) })
+    const wasTerminal = stdout.isTTY
+    stdout.isTTY = false
+    announce(config({ KSS_DIR: '/srv/kss' }), { users, isOpen: false, kss: (command) => command }, logger)
+    stdout.isTTY = wasTerminal
+    t.match(lines, [{ msg: 'listening', dir: '/srv/kss', users: expected, registration: 'closed' }])
+  })
+}
+
 for (const host of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', 'localhost']) {
   t.test(`a terminal shows that no reader can reach ${host}, and what to do`, async (t) => {
     const text = bannerOf(t, host, { users: 0, isOpen: true })
