@@ -111,6 +111,7 @@ export class WriteBehind {
 
   /** Ends the further tries. */
   stop(): void {
+    this.#begun = false
     this.#alarm.clear()
   }
 

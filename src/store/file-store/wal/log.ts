@@ -82,6 +82,9 @@ export class WriteAheadLog {
   #preallocates: boolean
   #retryAt = -Infinity
   #isRaised = false
+  #isClosed = false
+  /** A segment that is no longer appended to becomes the spare one: none needs to be preallocated. */
+  #willRecycle = false
   #mayHaveJournal = true
 
   /** `newest` is the number of the newest segment in the folder. */
@@ -117,8 +120,11 @@ export class WriteAheadLog {
    */
   rotate<T>(snapshot: () => T): Promise<{ before: number; taken: T }> {
     return this.#turns.take(async () => {
-      const current = this.#current && this.#current.size === 0 ? this.#current : await this.#begin()
-      return { before: current.number, taken: snapshot() }
+      const last = this.#current
+      if (last?.size === 0) return { before: last.number, taken: snapshot() }
+      const { number } = await this.#begin()
+      this.#willRecycle = last !== undefined && last.allocated > 0
+      return { before: number, taken: snapshot() }
     })
   }
 
@@ -134,13 +140,18 @@ export class WriteAheadLog {
     for (const name of await listSegments(this.#paths.log)) {
       if (numberOf(name) < number) await this.#drop(this.#pathOf(name))
     }
+    this.#willRecycle = false
   }
 
   /** Removes the segments too, if all that they hold is in the files. */
   async close(empty: boolean): Promise<void> {
     this.#preallocates = false
     await this.#preparing
-    await this.#turns.take(() => this.#end())
+    await this.#turns.take(async () => {
+      // An append after this would be removed with the segments, or stay where no kss looks for it.
+      this.#isClosed = true
+      await this.#end()
+    })
     await this.#dropSpare()
     // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
     if (!empty || !this.folder.isInPlace) return
@@ -184,12 +195,15 @@ export class WriteAheadLog {
   }
 
   async #begin(): Promise<Segment> {
+    if (this.#isClosed) throw new Error('the log is closed')
     this.folder.check()
     if (!this.#isRaised) await raiseFormat(this.#paths.state)
     this.#isRaised = true
     await this.#publishing
-    const next = this.#spare ?? (await this.#create())
+    let next = this.#spare
+    // Before anything is waited for: a segment that is ready only by then is the one after this.
     this.#spare = undefined
+    next ??= await this.#create()
     await this.#end()
     this.#current = next
     return next
@@ -223,7 +237,7 @@ export class WriteAheadLog {
 
   /** Preallocates a segment, behind what was appended: nobody waits for it. */
   #prepareSoon(): void {
-    if (!this.#wantsSpare || this.#now() < this.#retryAt) return
+    if (!this.#wantsSpare || this.#willRecycle || this.#now() < this.#retryAt) return
     this.#preparing = this.#prepare()
       .catch(() => {
         // No room, say: then the log grows with each append. The next append tells what is wrong with the disk.

@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DamagedFile } from '../../../damaged-file.ts'
 import { unlessAbsent } from '../../../error-code.ts'
@@ -73,10 +73,12 @@ export async function listSegments(dir: string): Promise<string[]> {
   return names.toSorted((one, other) => numberOf(one) - numberOf(other))
 }
 
-/** Whether there are segments, or files of the journal of kss 0.1. */
+/** Whether anything was written to the log, or to the journal of kss 0.1. */
 export async function hasLog(dir: string): Promise<boolean> {
-  const names = [journalFolder, logFolder].map((folder) => listSegments(join(dir, folder)))
-  return (await Promise.all(names)).flat().length > 0
+  for (const folder of [journalFolder, logFolder].map((name) => join(dir, name))) {
+    for (const name of await listSegments(folder)) if ((await stat(join(folder, name))).size > 0) return true
+  }
+  return false
 }
 
 /** The number of a segment. */

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { WriteAheadLog, type LogOptions } from '../../../../src/store/file-store/wal/log.ts'
 import { OpenedFolder } from '../../../../src/store/file-store/opened-folder.ts'
 import { formatTombstone } from '../../../../src/store/file-store/wal/record.ts'
-import { readLog } from '../../../../src/store/file-store/wal/recovery.ts'
+import { hasLog, readLog } from '../../../../src/store/file-store/wal/recovery.ts'
 import { removeFoldersLast } from '../../../folders-last.ts'
 import { until } from '../../../until.ts'
 import { faultyDisk } from '../faulty-disk.ts'
@@ -197,6 +197,59 @@ t.test('after a failed append the segment that was ready goes too: the next one 
   await append('3')
   t.same(await read(), ['1', '3'])
   t.same(await list(), ['0000000001.log', '0000000003.log'])
+})
+
+t.test('an empty segment is no log', async (t) => {
+  const { dir, log, append } = open(t)
+  t.notOk(await hasLog(dirname(dir)))
+  await log.begin()
+  t.notOk(await hasLog(dirname(dir)))
+  await append('1')
+  t.ok(await hasLog(dirname(dir)))
+})
+
+t.test('a log that is closed takes no more records', async (t) => {
+  const { dir, log, append } = open(t)
+  await append('1')
+  await log.close(true)
+  for (const late of [append('2'), log.begin(), log.rotate(() => undefined)] as Promise<unknown>[]) {
+    await t.rejects(late as Promise<void>, { message: 'the log is closed' })
+  }
+  t.match(await formatOf(dir), '{"format":1}')
+  t.same(await readdir(dir), [])
+})
+
+t.test('a segment that gets ready while another is begun is the one after that', async (t) => {
+  const { log, append, read, list } = open(t, server)
+  for (let round = 0; round < 30; round += 1) {
+    // The first append of a round has a segment preallocated, and the rotation may begin one meanwhile.
+    const pushed = append(`${round}`)
+    const { before } = await log.rotate(() => undefined)
+    await pushed
+    if (round % 3 === 2) await log.dropBefore(before)
+  }
+  await append('last')
+  t.equal((await read()).at(-1), 'last')
+  await log.close(true)
+  t.same(await list(), [], 'none is forgotten')
+})
+
+t.test('while a segment is to be recycled, none is preallocated', async (t) => {
+  const { dir, log, append, list } = open(t, server)
+  const segments = async (): Promise<string[]> => (await list()).filter((name) => name.endsWith('.log'))
+  await append('1')
+  await until(async () => (await segments()).length === 2)
+  await log.dropBefore((await log.rotate(() => undefined)).before)
+  await append('2')
+  await until(async () => (await segments()).length === 2)
+  const { before } = await log.rotate(() => undefined)
+  const names = await segments()
+  await append('3')
+  t.same(await list(), names)
+  const { ino } = await stat(join(dir, names[0]!))
+  await log.dropBefore(before)
+  const recycled = (await segments()).at(-1)!
+  t.equal((await stat(join(dir, recycled))).ino, ino)
 })
 
 t.test('other files in its folder are left alone', async (t) => {
