@@ -26,11 +26,16 @@ export function createPendingBodies(): preParsingHookHandler {
       else if (count >= maxPending) done(new ProtocolError(errorFor(request), retryAfter))
       else {
         pending.set(client, count + 1)
-        response.once('close', () => {
+        const end = (): void => {
+          response.off('close', end)
+          raw.socket.off('close', end)
           const left = pending.get(client)! - 1
           if (left > 0) pending.set(client, left)
           else pending.delete(client)
-        })
+        }
+        response.once('close', end)
+        // The answer to a request behind another one on its connection is not closed with that.
+        raw.socket.once('close', end)
         done()
       }
     }

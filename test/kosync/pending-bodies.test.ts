@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo, type Socket } from 'node:net'
+import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { MemoryStore } from '../../src/store/memory-store.ts'
 import { position, Reader } from '../helper.ts'
 import { exchange, listen, request } from '../raw-socket.ts'
+import { until } from '../until.ts'
 
 /** A request of which the body has begun, and is not whole. */
 async function begin(t: Test, app: FastifyInstance, line: string, headers: string[] = []): Promise<Socket> {
@@ -65,6 +68,33 @@ for (const [what, end] of [
     }
   })
 }
+
+t.test('a body behind another request does not stay counted when its connection breaks off', async (t) => {
+  const store = new MemoryStore()
+  let goOn = (): void => undefined
+  const held = new Promise<undefined>((resolve) => (goOn = () => resolve(undefined)))
+  store.getUser = (username) => (username === 'ann' ? held : undefined)
+  const app = await listen(t, { store })
+  const body = JSON.stringify({ username: 'ann', password: 'K' })
+  const whole = `${register} HTTP/1.1\r\nHost: kss\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  let requests = 0
+  app.server.on('request', () => (requests += 1))
+  for (let at = 1; at <= 21; at += 1) {
+    const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write(`${whole}${register} HTTP/1.1\r\nHost: kss\r\nContent-Length: 100\r\n\r\n{`)
+    await until(() => requests === 2 * at)
+    // It is counted after Node has read on.
+    await new Promise(setImmediate)
+    socket.destroy()
+  }
+  goOn()
+  const connections = promisify(app.server.getConnections.bind(app.server))
+  await until(async () => (await connections()) === 0)
+  const socket = await begin(t, app, register)
+  socket.write('}'.padEnd(99))
+  t.match(String(await once(socket, 'data')), /^HTTP\/1\.1 403 /)
+})
 
 t.test('bodies that are refused do not stay counted', async (t) => {
   const app = await listen(t)
