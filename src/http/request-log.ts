@@ -27,7 +27,8 @@ export function logEach(app: FastifyInstance, logRequest: LogRequest): void {
     const { id, method, originalUrl: url, account, ip, note, start } = request
     const query = url.indexOf('?')
     const path = query === -1 ? url : url.slice(0, query)
-    const ms = Math.round((performance.now() - start!) * 10) / 10
+    // No hook sees the start of a request whose method Fastify does not know.
+    const ms = start === undefined ? 0 : Math.round((performance.now() - start) * 10) / 10
     const user = account?.username ?? note?.user ?? ''
     const line: RequestLine = { id, method, path, status: reply.statusCode, ms, ip, user }
     if (note) Object.assign(line, note, { user })

@@ -47,7 +47,7 @@ export const syncs: FastifyPluginAsync<SyncsOptions> = async (app, { store, auth
     ...inTime,
     ...auth.authenticated<{ Body: Push }>(async (account, request) => {
       const pushed = progressOf(request.body, Math.floor(now() / 1000))
-      request.note = { document: pushed.document.slice(0, shortId), device: pushed.device }
+      request.note = { document: pushed.document.slice(0, shortId).toWellFormed(), device: pushed.device }
       const { document, timestamp } = await store.putProgress(account, pushed)
       return `{"document":${quote(document)},"timestamp":${timestamp}}`
     }),

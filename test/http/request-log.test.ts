@@ -5,6 +5,7 @@ import type { RequestLine } from '../../src/log.ts'
 import { reasonOfNotFound } from '../../src/http/request-log.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { build, position, Reader } from '../helper.ts'
+import { exchange, listen } from '../raw-socket.ts'
 
 /** A server with ann's account, and the line of the last request. */
 async function open(t: Test, options: Partial<AppOptions> = {}) {
@@ -33,6 +34,13 @@ t.test('a refused log-in names who was tried, and why', async (t) => {
   t.match(last(), { status: 401, user: '', reason: 'there is no name and key' })
   await new Reader(app, 'x'.repeat(256)).authorize()
   t.match(last(), { status: 401, user: '', reason: 'the name or the key is too long' })
+})
+
+t.test('a request whose method no hook sees is logged too', async (t) => {
+  const lines: RequestLine[] = []
+  const app = await listen(t, { logRequest: (line) => lines.push(line) })
+  t.match(await exchange(app, 'PLAY /x RTSP/1.0\r\nHost: kss\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /)
+  t.match(lines, [{ method: 'PLAY', path: '/x', status: 400, ms: 0 }])
 })
 
 t.test('a refused registration names who wanted it, and why', async (t) => {
