@@ -109,7 +109,9 @@ export class Authenticator {
     let failed = user === undefined && this.#adopt !== undefined
     try {
       const lane = user && !isSuspect ? 'first' : 'later'
-      const account = user ? await this.#check(user, attempt, lane) : await this.#checkUnknown(attempt)
+      // Whom the upstream lets in has the right key, whatever becomes of the account.
+      const onVouched = (): unknown => (failed = false)
+      const account = user ? await this.#check(user, attempt, lane) : await this.#checkUnknown(attempt, onVouched)
       failed = account === undefined
       // The user may be adopted the next time.
       if (failed && (user || !this.#adopt)) this.#wrong.set(check, true)
@@ -129,10 +131,13 @@ export class Authenticator {
   }
 
   /** The account of somebody who was adopted; undefined for all others. DELETE /users/me adopts nobody. */
-  async #checkUnknown(attempt: Attempt): Promise<Account | undefined> {
+  async #checkUnknown(attempt: Attempt, onVouched: () => void): Promise<Account | undefined> {
     const { username, key, since, whenUnknown } = attempt
-    // A while in any case: what the upstream said need not be asked again.
-    const hash = (): Promise<string> => this.#hasher.hash(key, Math.max(left(since), 100))
+    const hash = (): Promise<string> => {
+      onVouched()
+      // A while in any case: what the upstream said need not be asked again.
+      return this.#hasher.hash(key, Math.max(left(since), 100))
+    }
     const spentMs = (): number => performance.now() - since
     const adopted =
       whenUnknown === 'unauthorized' && this.#adopt ? await this.#adopt({ username, key }, spentMs, hash) : 'notAsked'
@@ -147,9 +152,11 @@ export class Authenticator {
   async #upgrade(user: User, stronger: string, given: string): Promise<void> {
     try {
       await this.#store.upgradeKey(user.account, user.key, stronger)
-      this.#verified.remember({ ...user, key: stronger }, given)
+      const stored = await this.#store.getUser(user.username)
+      // A store that is held up does it later; until then the key is known by what is stored now.
+      if (stored?.key === stronger) this.#verified.remember(stored, given)
     } catch (err) {
-      // A full disk must not lock the owner out; the next log-in tries again.
+      // A full disk must not lock the owner out. The next check of the key tries again.
       this.#logger.error({ err, user: user.username }, 'could not replace a weak key by its hash')
     }
   }

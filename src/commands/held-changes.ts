@@ -48,9 +48,14 @@ const retryAfter = { min: 5, max: 30 }
 /**
  * The store while the backup before a change of format is made: reads are served, and no file changes until `whole`
  * resolves. A change waits for it as long as a reader waits, then rejects with `unavailable`. A key that is only stored in
- * a stronger form stays as it is until the next log-in. @see STORAGE.md §3, Older versions
+ * a stronger form is replaced when it has resolved; `onFailure` is told why one could not be. @see STORAGE.md §3, Older versions
  */
-export function holdChanges(store: Store, whole: Promise<void>, waitMs = patience): Store {
+export function holdChanges(
+  store: Store,
+  whole: Promise<void>,
+  onFailure: (error: unknown) => void,
+  waitMs = patience,
+): Store {
   let isWhole = false
   void whole.then(() => (isWhole = true))
   const after = async <T>(change: () => Promise<T>): Promise<T> => {
@@ -71,7 +76,9 @@ export function holdChanges(store: Store, whole: Promise<void>, waitMs = patienc
     putProgress: (account, pushed) => after(() => store.putProgress(account, pushed)),
     addProgress: (account, record) => after(() => store.addProgress(account, record)),
     upgradeKey: async (account, current, key) => {
-      if (isWhole || (await resolvesWithin(whole, waitMs.upgrade))) await store.upgradeKey(account, current, key)
+      const upgrade = (): Promise<void> => store.upgradeKey(account, current, key)
+      if (isWhole || (await resolvesWithin(whole, waitMs.upgrade))) await upgrade()
+      else void whole.then(upgrade).catch(onFailure)
     },
     close: () => store.close(),
   }

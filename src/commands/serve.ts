@@ -37,7 +37,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const { files, formatChange } = await openStore(config, lock, onDamage)
-  const store = formatChange ? holdChanges(files, formatChange.whole) : files
+  const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
   const call = callStore(files)
   const stopAnswering = answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
   const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)

@@ -285,6 +285,36 @@ for (const [says, knows, status] of [
   })
 }
 
+t.test('a key that the upstream accepts is not counted, though the account cannot be made', async (t) => {
+  const store = new MemoryStore()
+  const makeAccount = store.createUser.bind(store)
+  store.createUser = async () => {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC', errno: -28 })
+  }
+  const upstream = { knows: async () => true, fetchProgress: async () => undefined }
+  const auth = { hashKeys: false, scryptCost: 8, loginFailuresPerMinute: 6, registrationsPerHour: 0 }
+  const reader = new Reader(build(t, { store, auth, upstream }))
+  for (let at = 0; at < 9; at++) t.equal((await reader.authorize()).statusCode, 507)
+  store.createUser = makeAccount
+  t.equal((await reader.authorize()).statusCode, 200)
+})
+
+t.test('a key that the store replaces later is known all the same', async (t) => {
+  const store = new MemoryStore()
+  store.upgradeKey = async () => undefined
+  const reader = new Reader(build(t, { store }))
+  await store.createUser({ username: reader.username, key: reader.key })
+  t.equal((await reader.authorize()).statusCode, 200)
+  const getUser = store.getUser.bind(store)
+  let lookedUp = 0
+  store.getUser = (username) => {
+    lookedUp += 1
+    return getUser(username)
+  }
+  t.equal((await reader.authorize()).statusCode, 200)
+  t.equal(lookedUp, 1, 'a check would look it up again')
+})
+
 t.test('what the upstream did not know a minute ago it may know now', async (t) => {
   let isKnown = false
   const upstream = { knows: async () => isKnown, fetchProgress: async () => undefined }

@@ -71,7 +71,7 @@ for (const log of ['.journal', '.wal']) {
   t.test(`a ${log} that a crash left is brought in after the backup`, async (t) => {
     const dir = await pythonFolder(t)
     await mkdir(join(dir, log), { mode: 0o700 })
-    await writeFile(join(dir, log, '0000000001.log'), '')
+    await writeFile(join(dir, log, '0000000001.log'), '\n')
     const server = await serveHere(t, dir)
     t.equal((await readdir(join(dir, '.backups'))).length, 1, 'it is there when the server listens')
     await server.close()
@@ -93,7 +93,7 @@ for (const [name, change] of Object.entries(changes)) {
     const ann = await accountOf(store, 'ann')
     let done = (): void => undefined
     const whole = new Promise<void>((resolve) => (done = resolve))
-    const held = holdChanges(store, whole, { change: 0, upgrade: 0 }) as MemoryStore
+    const held = holdChanges(store, whole, (error) => t.fail(String(error)), { change: 0, upgrade: 0 }) as MemoryStore
     const refused = change(held, ann)
     const error = await refused.catch((thrown: unknown) => thrown)
     t.match(error, { error: 'unavailable', retryAfter: Number })
@@ -108,22 +108,29 @@ for (const [name, change] of Object.entries(changes)) {
   })
 }
 
-t.test('a key gets its stronger form only when the backup is there soon', async (t) => {
-  const store = new MemoryStore()
-  await store.createUser({ username: 'ann', key: 'K' })
-  const ann = await accountOf(store, 'ann')
-  let done = (): void => undefined
-  const whole = new Promise<void>((resolve) => (done = resolve))
-  const held = holdChanges(store, whole, { change: 0, upgrade: 0 })
-  await held.upgradeKey(ann, 'K', 'hash')
-  t.match(await store.getUser('ann'), { key: 'K' })
-  const soon = held.upgradeKey(ann, 'K', 'hash')
-  done()
-  await soon
-  t.match(await store.getUser('ann'), { key: 'hash' })
-  await held.upgradeKey(ann, 'hash', 'stronger')
-  t.match(await store.getUser('ann'), { key: 'stronger' })
-})
+t.test(
+  'a key gets its stronger form when the backup is there, and its log-in does not wait long for that',
+  async (t) => {
+    const store = new MemoryStore()
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    let done = (): void => undefined
+    const whole = new Promise<void>((resolve) => (done = resolve))
+    const failed: unknown[] = []
+    const held = holdChanges(store, whole, (error) => failed.push(error), { change: 0, upgrade: 0 })
+    await held.upgradeKey(ann, 'K', 'hash')
+    await held.upgradeKey({ ...ann, id: 'of another account' }, 'K', 'hash')
+    t.match(await store.getUser('ann'), { key: 'K' })
+    const soon = held.upgradeKey(ann, 'K', 'hash')
+    done()
+    await soon
+    t.match(await store.getUser('ann'), { key: 'hash' })
+    await until(() => failed.length > 0)
+    t.match(failed, [{ code: 'STALE_ACCOUNT' }])
+    await held.upgradeKey(ann, 'hash', 'stronger')
+    t.match(await store.getUser('ann'), { key: 'stronger' })
+  },
+)
 
 t.test('a change of the format that was stopped is never whole', async (t) => {
   let end = (): void => undefined
