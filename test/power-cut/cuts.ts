@@ -38,10 +38,10 @@ function isWritable(path: string): boolean {
   }
 }
 
-export function newRandom(t: Test): Random {
-  const seed = thorough ? Date.now() % 2 ** 31 : 1
-  if (thorough) t.comment(`seed ${seed}`)
-  return createRandom(seed)
+function newRandom(t: Test, seed: number): Random {
+  const used = thorough ? Date.now() % 2 ** 31 : seed
+  if (thorough) t.comment(`seed ${used}`)
+  return createRandom(used)
 }
 
 export interface Recording {
@@ -58,16 +58,17 @@ export interface Plan {
   /** Random states of each cut. */
   samples: number
   mutant?: Mutant
+  seed?: number
 }
 
 /** Records the sessions on a new state directory, and collects the states that cuts may leave. */
-export async function recordCuts(t: Test, { sessions, samples, mutant }: Plan): Promise<Recording> {
+export async function recordCuts(t: Test, { sessions, samples, mutant, seed = 1 }: Plan): Promise<Recording> {
   const folder = await newFolder(t)
   const program = await buildWorkload(join(folder, 'build'), mutant)
   const disk = await record(folder, program, sessions)
   const real = await readTree(join(folder, 'state'))
   t.same(listed(stateAfter(disk, Infinity, extremes['everything']!)), listed(real), 'the trace tells all')
-  const random = newRandom(t)
+  const random = newRandom(t, seed)
   const states = collectStates(disk, thorough ? samples * 5 : samples, random)
   return { folder, program, oracle: new Oracle(collectAsked(disk.marks)), random, states }
 }
@@ -80,6 +81,27 @@ export async function checkCuts(t: Test, recording: Recording, most: number, eno
   const found = await check(folder, picked, oracle, enough === undefined ? {} : { enough })
   t.comment(`${picked.length} of ${states.length} states, ${Math.round(performance.now() - began)} ms`)
   return found
+}
+
+/** How often a mutant is looked for. */
+const attempts = 8
+
+/**
+ * Fails unless a cut shows the mutant. In which order the workload's calls reach the disk depends on the machine, and
+ * some orders hide a mutant: so it is recorded anew until one shows it. `sessions` are those of an attempt, from 0.
+ */
+export async function expectFound(
+  t: Test,
+  { samples, mutant, sessions }: { samples: number; mutant: Mutant; sessions: (attempt: number) => Session[] },
+): Promise<void> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const plan = { sessions: sessions(attempt), samples, mutant, seed: attempt + 1 }
+    const [found] = await checkCuts(t, await recordCuts(t, plan), 400, 1)
+    if (found === undefined) continue
+    t.pass(`found in attempt ${attempt + 1}: ${found.slice(0, 300)}`)
+    return
+  }
+  t.fail(`no cut of ${attempts} recordings shows the mutant`)
 }
 
 function listed(tree: Tree): object {

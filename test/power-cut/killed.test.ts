@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkCuts, recordCuts, thorough, traced } from './cuts.ts'
+import { checkCuts, expectFound, recordCuts, thorough, traced } from './cuts.ts'
 import { killedMutants } from './mutants.ts'
 import type { Session } from './record.ts'
 
@@ -33,9 +33,8 @@ for (const flush of thorough ? Array.from({ length: 20 }, (_, number) => number 
 for (const { flush, ...mutant } of killedMutants) {
   const name = `it would be found if the store ${mutant.name}`
   t.test(name, { ...traced, buffered: true }, async (t) => {
-    const recording = await recordCuts(t, { sessions: killedAt(flush), samples: 4, mutant })
-    const [found] = await checkCuts(t, recording, 400, 1)
-    t.not(found, undefined)
-    t.comment(found?.slice(0, 300))
+    // Which flush is the one that matters depends on the order of the calls: its neighbours are tried after it.
+    const nearby = (attempt: number): number => flush + Math.ceil(attempt / 2) * (attempt % 2 === 0 ? -1 : 1)
+    await expectFound(t, { sessions: (attempt) => killedAt(nearby(attempt)), samples: 4, mutant })
   })
 }

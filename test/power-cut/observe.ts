@@ -45,7 +45,7 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
     if (left.length > 0) troubles.push(`after the stop there is ${left.join()}`)
   } catch (error) {
     troubles.push(String(error))
-    await store?.close()
+    await store?.close().catch(told)
   }
   await rm(dir, { recursive: true })
   return { accounts, troubles }
