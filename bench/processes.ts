@@ -112,7 +112,9 @@ async function untilHealthy(child: ChildProcess, port: number): Promise<void> {
 
 /** Settings of the person who runs this are none of the benchmark's. */
 function cleanEnv(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(KSS_|RUNTIME_DIRECTORY$|XDG_RUNTIME_DIR$)/.test(name)),
+  )
 }
 
 async function freePort(): Promise<number> {

@@ -1,5 +1,6 @@
-// How long readers wait after a restart: nobody is known, so each log-in costs a hash. In the project's root:
-//   npm run bench:restart [-- accounts [scrypt cost]]
+// How long readers wait after a restart: nobody is known, so each log-in costs a hash; with a tmpfs, everybody
+// is. In the project's root:
+//   npm run bench:restart [-- accounts [scrypt cost [tmpfs]]]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { loadavg, tmpdir } from 'node:os'
@@ -24,7 +25,7 @@ interface Course {
 }
 
 try {
-  await bench(Number(process.argv[2] ?? 500), process.argv[3] ?? '14')
+  await bench(Number(process.argv[2] ?? 500), process.argv[3] ?? '14', process.argv[4])
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exitCode = 1
@@ -32,15 +33,20 @@ try {
   killAll()
 }
 
-async function bench(accounts: number, cost: string): Promise<void> {
+async function bench(accounts: number, cost: string, tmpfs?: string): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'kss-restart-'))
-  process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
-  const settings = { KSS_SCRYPT_COST: cost, KSS_REGISTRATIONS_PER_HOUR: '0' }
+  const runtime = tmpfs && mkdtempSync(join(tmpfs, 'kss-restart-'))
+  process.once('exit', () => {
+    for (const path of [dir, runtime]) if (path) rmSync(path, { recursive: true, force: true })
+  })
+  const limits = { KSS_REGISTRATIONS_PER_HOUR: '0' }
+  const settings = { KSS_SCRYPT_COST: cost, ...limits, ...(runtime && { RUNTIME_DIRECTORY: runtime }) }
   const start = (): Promise<Server> =>
     startServer((port) => ['bin/kss.cjs', 'serve', '--port', `${port}`, '--dir', dir], settings)
   const readers = makeReaders(accounts, accounts)
   const before = await start()
   for (const reader of readers) await register(before.port, reader)
+  if (runtime) await Promise.all(readers.map((reader, at) => push(before.port, reader, addressOf(at))))
   await before.stop()
   const server = await start()
   const [load = 0] = loadavg()

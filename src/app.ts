@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { createAdoption } from './accounts/adoption.ts'
 import { defaultLogN } from './accounts/key-hash.ts'
+import type { VerifiedKeys } from './accounts/verified-keys.ts'
 import { limitConnections } from './http/connection-limit.ts'
 import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
@@ -27,6 +28,8 @@ export interface AppOptions {
   disableRegistration?: boolean
   /** What guards the accounts; as the settings are by default, but without limits, if left out. */
   auth?: AuthOptions
+  /** Keys that count as verified already; none if left out. */
+  verified?: VerifiedKeys
   /** Another server, whose users and positions move here. */
   upstream?: Upstream | undefined
   /** Optional parts with URLs of their own, each encapsulated. */

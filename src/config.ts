@@ -7,6 +7,7 @@ import type { FromSchema } from 'json-schema-to-ts'
 import { defaultDir } from './default-dir.ts'
 import { defaultLogN, maxLogN } from './accounts/key-hash.ts'
 import { listSettings, readLists, type ListConfig } from './list-settings.ts'
+import { findRuntimeDir } from './runtime-dir.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
 const limit = {
@@ -75,7 +76,10 @@ type Name = keyof typeof settings.properties
 
 /** The settings, checked. The keys are the names of the variables. */
 export interface Config
-  extends Omit<Required<Settings>, keyof ListConfig | 'KSS_UPSTREAM_USERS'>, ListConfig, UpstreamConfig {}
+  extends Omit<Required<Settings>, keyof ListConfig | 'KSS_UPSTREAM_USERS'>, ListConfig, UpstreamConfig {
+  /** No setting: RUNTIME_DIRECTORY or XDG_RUNTIME_DIR of the system. */
+  runtimeDir: string | undefined
+}
 
 /** Values as a flag or a variable gives them. */
 export type Values = Partial<Record<string, string | boolean>>
@@ -112,6 +116,7 @@ export function loadConfig(
       KSS_BASE_PATH: checked.KSS_BASE_PATH.replace(/\/$/, '').replace(/^(?=[^/])/, '/'),
       ...readLists(checked, bad),
       ...readUpstream(checked, bad),
+      runtimeDir: findRuntimeDir(env, platform),
     },
     warnings,
     sources: {

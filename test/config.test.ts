@@ -31,6 +31,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_UPSTREAM_USERS: [],
     KSS_LOG_LEVEL: 'info',
     KSS_LOG_FORMAT: 'auto',
+    runtimeDir: undefined,
   })
   t.same(warnings, [])
 })
@@ -222,5 +223,18 @@ for (const [platform, env, expected] of [
 ] as const) {
   t.test(`the folder on ${platform} with ${JSON.stringify(env)} is ${expected}`, async (t) => {
     t.equal(loadConfig({}, undefined, env, platform).config.KSS_DIR, expected)
+  })
+}
+
+for (const [platform, env, expected] of [
+  ['linux', { XDG_RUNTIME_DIR: '/run/user/1000' }, '/run/user/1000'],
+  ['linux', { RUNTIME_DIRECTORY: '/run/kss', XDG_RUNTIME_DIR: '/run/user/1000' }, '/run/kss'],
+  ['linux', { RUNTIME_DIRECTORY: '/run/kss:/run/other' }, '/run/kss'],
+  ['linux', { RUNTIME_DIRECTORY: '', XDG_RUNTIME_DIR: '' }, undefined],
+  ['linux', { XDG_RUNTIME_DIR: 'relative' }, undefined],
+  ['darwin', { XDG_RUNTIME_DIR: '/run/user/1000' }, undefined],
+] as const) {
+  t.test(`the runtime folder on ${platform} with ${JSON.stringify(env)} is ${expected}`, async (t) => {
+    t.equal(loadConfig({}, undefined, env, platform).config.runtimeDir, expected)
   })
 }

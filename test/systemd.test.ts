@@ -39,6 +39,12 @@ t.test('the unit has its settings from the file that commands read, and its data
   t.equal(shown.find(({ name }) => name === 'KSS_DIR')?.value, '/var/lib/kss')
 })
 
+t.test('verified keys survive a restart of the unit, in a folder that no other user sees', async (t) => {
+  t.same(valuesOf('RuntimeDirectory'), ['kss'])
+  t.same(valuesOf('RuntimeDirectoryMode'), ['0700'])
+  t.same(valuesOf('RuntimeDirectoryPreserve'), ['restart'])
+})
+
 t.test('the unit names only settings that there are', async (t) => {
   const names = Object.keys(settings.properties)
   t.same(
@@ -99,7 +105,7 @@ t.test('a server needs no system call and no socket that the unit forbids', trac
   const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const log = join(folder, 'calls')
-  const command = ['strace', '-f', '-qq', '-o', log, process.execPath, launcher]
+  const command = ['env', `RUNTIME_DIRECTORY=${folder}`, 'strace', '-f', '-qq', '-o', log, process.execPath, launcher]
   const server = await startServer(t, command, join(folder, 'state'))
   await syncOnce(server.url)
   t.equal(await server.stop(), 0)
@@ -107,6 +113,7 @@ t.test('a server needs no system call and no socket that the unit forbids', trac
   const calls = await readFile(log, 'utf8')
   const used = new Set(Array.from(calls.matchAll(/^\d+ +(\w+)\(/gm), ([, name = '']) => name))
   t.ok(used.has('listen'), 'strace saw the server')
+  t.ok(used.has('statfs'), 'and how it looks at the runtime folder')
   const allowed = await allowedCalls()
   t.same(
     [...used].filter((name) => !allowed.has(name)),

@@ -44,6 +44,8 @@ export interface AuthenticatorOptions {
   limits: Limits
   /** Asked about whom the store does not know. */
   adopt: Adopt | undefined
+  /** Keys that count as verified already. */
+  verified?: VerifiedKeys | undefined
 }
 
 /**
@@ -56,17 +58,18 @@ export class Authenticator {
   readonly #hasher: KeyHasher
   readonly #limits: Limits
   readonly #adopt: Adopt | undefined
-  readonly #verified = new VerifiedKeys()
+  readonly #verified: VerifiedKeys
   readonly #checks = new Map<string, Promise<Account | undefined>>()
   /** Log-ins that failed, by a MAC of the address, the user, the key and what is stored of it. */
   readonly #wrong = new LRUCache<string, true>({ max: 20_000, ttl: wrongMs })
 
-  constructor({ store, logger, hasher, limits, adopt }: AuthenticatorOptions) {
+  constructor({ store, logger, hasher, limits, adopt, verified = new VerifiedKeys() }: AuthenticatorOptions) {
     this.#store = store
     this.#logger = logger
     this.#hasher = hasher
     this.#limits = limits
     this.#adopt = adopt
+    this.#verified = verified
   }
 
   /**

@@ -1,5 +1,6 @@
 import { hash as digest, randomBytes } from 'node:crypto'
 import type { User } from '../store/store.ts'
+import { logNOf } from './key-hash.ts'
 
 /** Milliseconds for which a verified key is remembered after it was last used. */
 const verifiedMs = 30 * 24 * 3600_000
@@ -11,6 +12,20 @@ export interface VerifiedKeysOptions {
   mostMacs?: number
   /** Milliseconds after which these are forgotten. */
   macsMs?: number
+  /** What the process before knew. */
+  kept?: KeptKeys | undefined
+  /** The binary logarithm of scrypt's N: only a log-in makes a hash of less cost anew, so its key is verified again. */
+  leastLogN?: number
+}
+
+/** The user name, MACs of what is stored of the key and of the key, and the milliseconds for which it is remembered. */
+export type KeptKey = [username: string, stored: string, mac: string, leftMs: number]
+
+/** For the next process. Whoever reads it can try keys fast: it must never be on a disk. @see STORAGE.md §3 */
+export interface KeptKeys {
+  /** What the MACs were made with. */
+  secret: string
+  keys: KeptKey[]
 }
 
 interface Verified {
@@ -26,19 +41,29 @@ interface Verified {
  * is stored of the key, never objects, so a store may give a new object each time.
  */
 export class VerifiedKeys {
-  readonly #options: Required<VerifiedKeysOptions>
-  readonly #secret = randomBytes(32).toString('hex')
+  readonly #options: Required<Omit<VerifiedKeysOptions, 'kept'>>
+  /** Random; that of the process before, if its keys are kept. */
+  readonly #secret: string
   /** By user name: only accounts are in it, so that strangers cannot push them out. The one verified first goes first. */
   readonly #verified = new Map<string, Verified>()
+  /** Of the process before, until the account is looked up: `stored` is a MAC here. */
+  readonly #kept = new Map<string, Verified>()
   /** By key: only keys that were verified. A MAC takes longer than all else that a log-in needs. */
   readonly #macs = new Map<string, string>()
 
-  constructor(options: VerifiedKeysOptions = {}) {
-    this.#options = { mostAccounts: 100_000, mostMacs: 10_000, macsMs: 60_000, ...options }
+  constructor({ kept, ...options }: VerifiedKeysOptions = {}) {
+    this.#options = { mostAccounts: 100_000, mostMacs: 10_000, macsMs: 60_000, leastLogN: 0, ...options }
+    this.#secret = kept?.secret ?? randomBytes(32).toString('hex')
+    const now = performance.now()
+    for (const [username, stored, mac, leftMs] of kept?.keys ?? []) {
+      this.#kept.set(username, { stored, mac, until: now + leftMs })
+    }
   }
 
   /** Whether the key is one that was verified for the user. */
-  has({ username, key: stored }: User, key: string): boolean {
+  has(user: User, key: string): boolean {
+    const { username, key: stored } = user
+    if (this.#kept.size > 0) this.#takeKept(user)
     const verified = this.#verified.get(username)
     if (verified?.stored !== stored) return false
     const known = this.#macs.get(key)
@@ -51,16 +76,42 @@ export class VerifiedKeys {
   }
 
   remember({ username, key: stored }: User, key: string): void {
-    this.#verified.set(username, { stored, mac: this.mac(key), until: performance.now() + verifiedMs })
-    if (this.#verified.size > this.#options.mostAccounts) dropFirst(this.#verified)
+    this.#set(username, { stored, mac: this.mac(key), until: performance.now() + verifiedMs })
+  }
+
+  /** For the next process. */
+  keep(): KeptKeys {
+    const now = performance.now()
+    const verified = Array.from(
+      this.#verified,
+      ([username, each]) => [username, { ...each, stored: this.mac(each.stored) }] as const,
+    )
+    const keys = [...this.#kept, ...verified]
+      .filter(([, { until }]) => until > now)
+      .map(([username, { stored, mac, until }]): KeptKey => [username, stored, mac, until - now])
+    return { secret: this.#secret, keys: keys.slice(-this.#options.mostAccounts) }
   }
 
   /**
-   * A hash under a key of this process: what is kept of it is worth nothing elsewhere, and how long two of them take to
-   * compare tells nothing of what they were made of.
+   * A hash under the secret: worth nothing without it, and how long two of them take to compare tells nothing of what they
+   * were made of.
    */
   mac(text: string): string {
     return digest('sha256', this.#secret + text)
+  }
+
+  /** Takes over what the process before knew of the account, unless something else is stored by now, or has to be. */
+  #takeKept({ username, key: stored, unsaved }: User): void {
+    const kept = this.#kept.get(username)
+    if (!kept) return
+    this.#kept.delete(username)
+    const isFinal = !unsaved && logNOf(stored) >= this.#options.leastLogN
+    if (isFinal && kept.stored === this.mac(stored)) this.#set(username, { ...kept, stored })
+  }
+
+  #set(username: string, verified: Verified): void {
+    this.#verified.set(username, verified)
+    if (this.#verified.size > this.#options.mostAccounts) dropFirst(this.#verified)
   }
 
   #keepMac(key: string, mac: string): void {

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import { settings, type Config } from '../config.ts'
+import { settings } from '../config.ts'
 
 /** A group of commands, or a command that works on the state directory, with the flags that all of them take. */
 export function stateCommand(program: Command, name: string, description: string): Command {
@@ -37,7 +37,7 @@ export function serveSettings(command: Command): Command {
 }
 
 /** A flag for a setting; the variable and the default are in its help. */
-function setting(flags: string, name: keyof Config, description: string): Option {
+function setting(flags: string, name: keyof typeof settings.properties, description: string): Option {
   const { default: standard = '' } = settings.properties[name] as { default?: string | number | boolean }
   const shown = standard === '' || standard === false ? '' : `, default ${standard}`
   return new Option(flags, `${description} (${name}${shown})`)

@@ -13,6 +13,7 @@ import type { Call } from '../control/control-channel.ts'
 import { hasLog } from '../store/file-store/wal/recovery.ts'
 import { announce, mostCounted } from './announce.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
+import { takeKeptKeys } from './kept-keys.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
 import type { CommandLine } from '../command-line.ts'
 import { planFormat } from '../control/state-format.ts'
@@ -41,7 +42,9 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const call = callStore(files)
   const stopAnswering = answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
   const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
-  const app = createApp({ ...optionsOf(config, log), store, upstream: await openUpstream(config, store, logger) })
+  const { verified, save } = await takeKeptKeys(config, logger)
+  const upstream = await openUpstream(config, store, logger)
+  const app = createApp({ ...optionsOf(config, log), store, verified, upstream })
   const close = async (): Promise<void> => {
     try {
       const stopped = formatChange?.stop()
@@ -49,6 +52,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
       await stopped
       stopAnswering()
       await store.close()
+      await save()
     } finally {
       await lock.release()
       await log.flush()

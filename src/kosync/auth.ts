@@ -4,6 +4,7 @@ import { readCredentials } from './credentials.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { KeyHasher, type KeyHasherOptions } from '../accounts/key-hasher.ts'
 import { Limits, type LimitOptions } from '../accounts/limits.ts'
+import type { VerifiedKeys } from '../accounts/verified-keys.ts'
 import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
 import type { Account, Store } from '../store/store.ts'
 
@@ -19,6 +20,7 @@ export interface AuthParts {
   auth: AuthOptions
   adopt?: Adopt | undefined
   onAuthorized?: OnAuthorized
+  verified?: VerifiedKeys | undefined
 }
 
 type Done = (error?: Error) => void
@@ -44,12 +46,12 @@ export class Auth {
   readonly #authenticator: Authenticator
   readonly #onAuthorized: OnAuthorized | undefined
 
-  constructor({ store, logger, auth, adopt, onAuthorized }: AuthParts) {
+  constructor({ store, logger, auth, adopt, onAuthorized, verified }: AuthParts) {
     this.#store = store
     this.#hasher = new KeyHasher(auth)
     this.#limits = new Limits(auth)
     const [hasher, limits] = [this.#hasher, this.#limits]
-    this.#authenticator = new Authenticator({ store, logger, hasher, limits, adopt })
+    this.#authenticator = new Authenticator({ store, logger, hasher, limits, adopt, verified })
     this.#onAuthorized = onAuthorized
   }
 

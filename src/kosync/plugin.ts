@@ -7,6 +7,7 @@ import { addOtherMethods } from './other-methods.ts'
 import { syncs, type FindMissing } from './syncs.ts'
 import { users } from './users.ts'
 import type { Adopt } from '../accounts/authenticator.ts'
+import type { VerifiedKeys } from '../accounts/verified-keys.ts'
 import type { Store } from '../store/store.ts'
 
 export interface KosyncOptions extends ContextOptions {
@@ -20,6 +21,8 @@ export interface KosyncOptions extends ContextOptions {
   findMissing?: FindMissing | undefined
   /** Told of each request whose credentials are right, before its body is read. */
   onAuthorized?: OnAuthorized
+  /** Keys that count as verified already. */
+  verified?: VerifiedKeys | undefined
   /** Milliseconds after which a change that the disk holds up is answered. */
   patience: number
   /** Milliseconds since 1970. */
