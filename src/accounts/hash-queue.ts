@@ -24,9 +24,6 @@ export const patienceMs = 1500
 /** More than can be served in that time; it bounds the memory. */
 const mostWaiting = 1000
 
-/** Seconds. Those who are refused together must not come back together. */
-const retryAfter = { min: 1, max: 5 }
-
 /**
  * Work that takes a core for a while, some at a time, each lane in the order of its calls. What waits in the later lane
  * never takes the last place. Nothing waits longer than a reader does: it is refused, and may be asked again.
@@ -62,7 +59,7 @@ export class HashQueue {
     const waitMs = ((before + 1 - atOnce) / atOnce) * this.#workMs
     return new Promise((resolve, reject) => {
       const refuse = (): void => {
-        reject(new ProtocolError('unavailable', jitter()))
+        reject(new ProtocolError('unavailable', retryAfter()))
       }
       if (withinMs !== Infinity && (queue.length >= mostWaiting || waitMs > withinMs)) {
         refuse()
@@ -98,7 +95,7 @@ export class HashQueue {
   }
 }
 
-function jitter(): number {
-  const { min, max } = retryAfter
-  return min + Math.floor(Math.random() * (max - min + 1))
+/** Seconds, 1 to 5: those who are refused together must not come back together. */
+export function retryAfter(random: () => number = Math.random): number {
+  return 1 + Math.floor(random() * 5)
 }

@@ -4,6 +4,7 @@ import type { RateLimiterMemory as Limiter, RateLimiterRes } from 'rate-limiter-
 import memory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import { clientOf } from '../client-address.ts'
 import { ProtocolError } from '../kosync/protocol-error.ts'
+import { retryAfter } from './hash-queue.ts'
 
 export interface LimitOptions {
   /** Failed log-ins of one address; 0 for no limit. */
@@ -123,7 +124,7 @@ class FailureLimit {
     const result = await this.#failures?.get(key)
     const failures = result?.consumedPoints ?? 0
     if (result && failures >= this.most) return secondsOf(result, minute)
-    if (this.most > 0 && failures + place > this.most) throw new ProtocolError('unavailable', 1)
+    if (this.most > 0 && failures + place > this.most) throw new ProtocolError('unavailable', retryAfter())
     return undefined
   }
 

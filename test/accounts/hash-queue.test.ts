@@ -1,6 +1,6 @@
 import t from 'tap'
 import { errorTable } from '../../src/kosync/protocol.ts'
-import { atOnce, HashQueue, type Lane } from '../../src/accounts/hash-queue.ts'
+import { atOnce, HashQueue, retryAfter, type Lane } from '../../src/accounts/hash-queue.ts'
 
 /** A queue, and work that ends when it is told to. */
 function workshop(withinMs?: number) {
@@ -59,13 +59,20 @@ t.test('what can not begin in time is refused, to be asked again a while later, 
   const refused = [add('first', 'too late'), add('later', 'too late')]
   for (const each of await Promise.allSettled(refused)) {
     t.match(each, { status: 'rejected', reason: { error: 'unavailable' } })
-    const { retryAfter } = (each as PromiseRejectedResult).reason as { retryAfter: number }
-    t.ok(Number.isInteger(retryAfter) && retryAfter >= 1 && retryAfter <= 5)
+    const { retryAfter: seconds } = (each as PromiseRejectedResult).reason as { retryAfter: number }
+    t.ok(Number.isInteger(seconds) && seconds >= 1 && seconds <= 5)
   }
   await new Promise((resolve) => setImmediate(resolve))
   for (const name of names) end(name)
   await Promise.all(running)
   t.same(started, names)
+})
+
+t.test('who is refused is told to come back after 1 to 5 seconds, each as likely', async (t) => {
+  t.same(
+    [0, 0.19, 0.2, 0.39, 0.4, 0.59, 0.6, 0.79, 0.8, 0.999].map((random) => retryAfter(() => random)),
+    [1, 1, 2, 2, 3, 3, 4, 4, 5, 5],
+  )
 })
 
 t.test('more than could be served in time is refused at once', async (t) => {

@@ -162,6 +162,20 @@ t.test('an address has so many failures, over all users; one user a part of them
   t.same(await guess(1, 'h', '192.0.2.9'), [401])
 })
 
+t.test('those who are refused as others are still being checked do not all come back at once', async (t) => {
+  const limits = new Limits({ loginFailuresPerMinute: 6, registrationsPerHour: 0 })
+  const waits: unknown[] = []
+  for (const random of [0, 0.999]) {
+    t.intercept(Math, 'random', { value: () => random })
+    const counted = Array.from({ length: 7 }, (_, user) => limits.countLogin('192.0.2.1', `${user}`))
+    for (const each of await Promise.allSettled(counted)) {
+      if (each.status === 'fulfilled') each.value.end(false)
+      else waits.push((each.reason as ProtocolError).retryAfter)
+    }
+  }
+  t.same(waits, [1, 5])
+})
+
 t.test('what was refused does not count, nor does a registration that the server could not make', async (t) => {
   const limits = new Limits({ loginFailuresPerMinute: 6, registrationsPerHour: 1 })
   const counted = await Promise.allSettled(
