@@ -2,15 +2,17 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import { createAdoption } from './accounts/adoption.ts'
 import { defaultLogN } from './accounts/key-hash.ts'
 import type { VerifiedKeys } from './accounts/verified-keys.ts'
+import { addressList } from './client-address.ts'
 import { limitConnections } from './http/connection-limit.ts'
 import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
-import { logEach } from './http/request-log.ts'
+import { logBadUrls, logEach, logRaw } from './http/request-log.ts'
 import { createServer } from './http/server.ts'
 import { warnOfUnknownProxy } from './http/unknown-proxy.ts'
 import { logWrongProtocols } from './http/wrong-protocol.ts'
 import { patience } from './kosync/answer-in-time.ts'
 import type { AuthOptions } from './kosync/auth.ts'
+import { createAnswerBadUrl } from './kosync/context.ts'
 import { createCors } from './kosync/cors.ts'
 import { createAnswerRaw } from './kosync/errors.ts'
 import { kosync } from './kosync/plugin.ts'
@@ -62,13 +64,15 @@ const defaults = {
 export function createApp(given: AppOptions): FastifyInstance {
   const options = { ...defaults, ...given }
   const { store, logger, upstream, basePath, trustedProxies, corsOrigins, connectionsPerAddress: max } = options
-  const answerRaw = createAnswerRaw(createCors(corsOrigins)())
-  const app = createServer({ logger, trustedProxies, corsOrigins, answerRaw })
+  const { logRequest = () => undefined } = given
+  const answerRaw = createAnswerRaw(createCors(corsOrigins)(), logRaw(logRequest))
+  const answerBadUrl = logBadUrls(createAnswerBadUrl(corsOrigins), logRequest, addressList(trustedProxies))
+  const app = createServer({ logger, trustedProxies, answerBadUrl, answerRaw })
   const isStopping = stopGracefully(app)
   const markBusy = limitConnections(app.server, { max, trustedProxies, answer: answerRaw })
   logWrongProtocols(app.server, logger)
   warnOfUnknownProxy(app, logger, trustedProxies)
-  if (options.logRequest) logEach(app, options.logRequest)
+  if (given.logRequest) logEach(app, logRequest)
   app.register(kosync, {
     ...options,
     prefix: basePath,

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { BlockList } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
@@ -25,4 +26,14 @@ export function addressList(ranges: string[]): (address: string) => boolean {
     const parsed = ipaddr.process(address)
     return list.check(parsed.toString(), parsed.kind())
   }
+}
+
+/** The address of the client, as Fastify's `request.ip`: the last in X-Forwarded-For that is not a trusted proxy's. */
+export function forwardedAddress(
+  { headers, socket: { remoteAddress = '' } }: IncomingMessage,
+  isTrusted: (address: string) => boolean,
+): string {
+  const forwarded = String(headers['x-forwarded-for'] ?? '').split(',')
+  const addresses = [...forwarded.map((address) => address.trim()).filter(Boolean), remoteAddress]
+  return addresses.findLast((address) => !isTrusted(address)) ?? addresses[0]!
 }

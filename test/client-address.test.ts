@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import t from 'tap'
-import { addressList, clientOf } from '../src/client-address.ts'
+import { addressList, clientOf, forwardedAddress } from '../src/client-address.ts'
 
 for (const [one, other, same] of [
   ['192.0.2.1', '192.0.2.1', true],
@@ -24,3 +25,20 @@ t.test('a list holds addresses and ranges of both versions', async (t) => {
   for (const address of ['11.1.2.3', '192.0.2.2', '2001:db9::1', '::2', '', 'unknown']) t.notOk(holds(address))
   t.notOk(addressList([])('127.0.0.1'))
 })
+
+for (const [remoteAddress, forwarded, client] of [
+  ['192.0.2.9', undefined, '192.0.2.9'],
+  ['192.0.2.9', '192.0.2.1', '192.0.2.9'],
+  ['10.0.0.1', undefined, '10.0.0.1'],
+  ['10.0.0.1', '', '10.0.0.1'],
+  ['10.0.0.1', '192.0.2.1', '192.0.2.1'],
+  ['10.0.0.1', 'made up, 192.0.2.1 ,, 10.0.0.2', '192.0.2.1'],
+  ['10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
+  [undefined, '192.0.2.1', ''],
+] as const) {
+  t.test(`from ${remoteAddress} for ${forwarded} comes a request of ${client}`, async (t) => {
+    const headers = { 'x-forwarded-for': forwarded }
+    const request = { headers, socket: { remoteAddress } } as unknown as IncomingMessage
+    t.equal(forwardedAddress(request, addressList(['10.0.0.0/8'])), client)
+  })
+}

@@ -1,4 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { forwardedAddress } from '../client-address.ts'
+import type { AnswerBadUrl } from '../kosync/context.ts'
+import type { OnRawAnswer } from '../kosync/errors.ts'
 import type { LogRequest, RequestLine } from '../log.ts'
 
 declare module 'fastify' {
@@ -24,17 +28,44 @@ export function logEach(app: FastifyInstance, logRequest: LogRequest): void {
     done()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    const { id, method, originalUrl: url, account, ip, note, start } = request
-    const query = url.indexOf('?')
-    const path = query === -1 ? url : url.slice(0, query)
-    // No hook sees the start of a request whose method Fastify does not know.
-    const ms = start === undefined ? 0 : Math.round((performance.now() - start) * 10) / 10
-    const user = account?.username ?? note?.user ?? ''
-    const line: RequestLine = { id, method, path, status: reply.statusCode, ms, ip, user }
-    if (note) Object.assign(line, note, { user })
+    const line = lineOf(request, reply)
     // The route tells a health check from a document of that name, and takes longer to find out.
-    const isHealthcheck = path.includes('healthcheck') && request.routeOptions.url?.endsWith('/healthcheck') === true
+    const isHealthcheck =
+      line.path.includes('healthcheck') && request.routeOptions.url?.endsWith('/healthcheck') === true
     logRequest(line, isHealthcheck)
     done(null, payload)
   })
+}
+
+/** Logs the requests whose URL cannot be decoded: no hook sees them, and Fastify asks no proxy for their address. */
+export function logBadUrls(
+  answer: AnswerBadUrl,
+  logRequest: LogRequest,
+  isTrusted: (address: string) => boolean,
+): AnswerBadUrl {
+  return (error, request, reply) => {
+    answer(error, request, reply)
+    logRequest({ ...lineOf(request, reply), ip: forwardedAddress(request.raw, isTrusted) }, false)
+  }
+}
+
+/** Logs what was answered without a request: what is not HTTP, say. Of these there is no method and no path. */
+export function logRaw(logRequest: LogRequest): OnRawAnswer {
+  return (socket, status, reason) => {
+    const { remoteAddress: ip = '', bytesRead } = socket as Socket
+    // A browser opens connections that it may need, and sends nothing.
+    if (status === 408 && bytesRead === 0) return
+    logRequest({ id: '-', method: '-', path: '-', status, ms: 0, ip, user: '', reason }, false)
+  }
+}
+
+function lineOf(request: FastifyRequest, reply: FastifyReply): RequestLine {
+  const { id, method, originalUrl: url, account, ip, note, start } = request
+  const query = url.indexOf('?')
+  const path = query === -1 ? url : url.slice(0, query)
+  // No hook sees the start of a request whose method Fastify does not know.
+  const ms = start === undefined ? 0 : Math.round((performance.now() - start) * 10) / 10
+  const user = account?.username ?? note?.user ?? ''
+  const line: RequestLine = { id, method, path, status: reply.statusCode, ms, ip, user }
+  return note ? Object.assign(line, note, { user }) : line
 }

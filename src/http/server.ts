@@ -5,14 +5,14 @@ import fastify, {
   type FastifyInstance,
   type FastifyServerOptions,
 } from 'fastify'
-import { createAnswerBadUrl } from '../kosync/context.ts'
+import type { AnswerBadUrl } from '../kosync/context.ts'
 import { answerForNode, clientErrorName, type AnswerRaw } from '../kosync/errors.ts'
 import { normalizeUrl } from '../kosync/request-url.ts'
 
 export interface ServerOptions {
   logger: FastifyBaseLogger
   trustedProxies: string[]
-  corsOrigins: string[]
+  answerBadUrl: AnswerBadUrl
   answerRaw: AnswerRaw
 }
 
@@ -32,7 +32,7 @@ const transport = {
 const bodyLimit = 16 * 1024
 
 /** Fastify with the limits of the transport. What no part can answer, as what is not HTTP, gets an error of the wire. */
-export function createServer({ logger, trustedProxies, corsOrigins, answerRaw }: ServerOptions): FastifyInstance {
+export function createServer({ logger, trustedProxies, answerBadUrl, answerRaw }: ServerOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     // The logger of each request. With `loggerInstance` Fastify would listen for the end of each answer.
     childLoggerFactory: () => logger,
@@ -42,7 +42,7 @@ export function createServer({ logger, trustedProxies, corsOrigins, answerRaw }:
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     rewriteUrl: ({ url }) => normalizeUrl(url!),
     schemaController: { compilersFactory: compilers() },
-    frameworkErrors: createAnswerBadUrl(corsOrigins),
+    frameworkErrors: answerBadUrl,
     clientErrorHandler: (error, socket) => answerRaw(socket, clientErrorName(error)),
     return503OnClosing: false,
   })

@@ -70,9 +70,9 @@ export function setUpContext(app: FastifyInstance, { corsOrigins, isStopping }: 
 }
 
 /** Answers a request that no context sees: its URL cannot be decoded. */
-export function createAnswerBadUrl(
-  corsOrigins: string[],
-): (error: Error, request: FastifyRequest, reply: FastifyReply) => void {
+export type AnswerBadUrl = (error: Error, request: FastifyRequest, reply: FastifyReply) => void
+
+export function createAnswerBadUrl(corsOrigins: string[]): AnswerBadUrl {
   const addHeaders = createAddHeaders(corsOrigins)
   return (error, request, reply) => {
     addHeaders(request, reply)

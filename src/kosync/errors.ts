@@ -90,8 +90,11 @@ export function answerForNode(server: Server, answer: AnswerRaw): void {
   server.on('checkExpectation', ({ socket }) => answer(socket, 'expectationFailed'))
 }
 
+/** Told of each such answer. */
+export type OnRawAnswer = (socket: Duplex, status: number, message: string) => void
+
 /** Its answers carry these headers beside the common ones. */
-export function createAnswerRaw(moreHeaders: Record<string, string>): AnswerRaw {
+export function createAnswerRaw(moreHeaders: Record<string, string>, onAnswer: OnRawAnswer): AnswerRaw {
   return (socket, error) => {
     const { code, status, message } = errorTable[error]
     const body = JSON.stringify({ code, message })
@@ -103,7 +106,10 @@ export function createAnswerRaw(moreHeaders: Record<string, string>): AnswerRaw 
       connection: 'close',
     }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-    if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+    if (socket.writable) {
+      onAnswer(socket, status, message)
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+    }
     socket.destroy()
   }
 }

@@ -1,8 +1,10 @@
+import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { AppOptions } from '../../src/app.ts'
 import type { RequestLine } from '../../src/log.ts'
-import { reasonOfNotFound } from '../../src/http/request-log.ts'
+import { createAnswerRaw } from '../../src/kosync/errors.ts'
+import { logRaw, reasonOfNotFound } from '../../src/http/request-log.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { build, position, Reader } from '../helper.ts'
 import { exchange, listen } from '../raw-socket.ts'
@@ -41,6 +43,47 @@ t.test('a request whose method no hook sees is logged too', async (t) => {
   const app = await listen(t, { logRequest: (line) => lines.push(line) })
   t.match(await exchange(app, 'PLAY /x RTSP/1.0\r\nHost: kss\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /)
   t.match(lines, [{ method: 'PLAY', path: '/x', status: 400, ms: 0 }])
+})
+
+for (const url of ['/%zz?secret=1', '/syncs/progress/%zz']) {
+  t.test(`a request for ${url}, which cannot be decoded, is logged with the address of its client`, async (t) => {
+    const { app, lines } = await open(t, { trustedProxies: ['127.0.0.1'] })
+    const headers = { 'x-forwarded-for': '192.0.2.1' }
+    t.equal((await app.inject({ url, headers })).statusCode, 400)
+    const [path = ''] = url.split('?')
+    t.match(lines, [{ id: /^req-/, method: 'GET', path, status: 400, ms: 0, ip: '192.0.2.1', user: '', reason: path }])
+  })
+}
+
+for (const [what, bytes, status] of [
+  ['what is not HTTP', 'nonsense\r\n\r\n', 400],
+  ['too long headers', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ['CONNECT', 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n', 405],
+  ['an expectation', 'GET / HTTP/1.1\r\nHost: kss\r\nExpect: nothing\r\n\r\n', 417],
+] as const) {
+  t.test(`${what}, which is answered without a request, is logged`, async (t) => {
+    const lines: RequestLine[] = []
+    const app = await listen(t, { logRequest: (line) => lines.push(line) })
+    t.match(await exchange(app, bytes), `HTTP/1.1 ${status} `)
+    t.match(lines, [{ method: '-', path: '-', status, ip: '127.0.0.1', user: '', reason: String }])
+  })
+}
+
+t.test('a connection that is closed because it sent nothing, or that broke, leaves no line', async (t) => {
+  const lines: RequestLine[] = []
+  const answer = createAnswerRaw(
+    {},
+    logRaw((line) => lines.push(line)),
+  )
+  answer(Object.assign(new PassThrough(), { bytesRead: 0 }), 'requestTimeout')
+  answer(Object.assign(new PassThrough().destroy(), { bytesRead: 9 }), 'badRequest')
+  t.same(lines, [])
+  answer(Object.assign(new PassThrough(), { bytesRead: 9 }), 'requestTimeout')
+  answer(Object.assign(new PassThrough(), { bytesRead: 0, remoteAddress: '192.0.2.1' }), 'tooManyConnections')
+  t.match(lines, [
+    { status: 408, ip: '' },
+    { status: 429, ip: '192.0.2.1' },
+  ])
 })
 
 t.test('a refused registration names who wanted it, and why', async (t) => {

@@ -46,7 +46,7 @@ t.test('a reader that takes the server for a proxy leaves a warning with its add
   t.match(log, [{ level: 40, msg }])
 })
 
-t.test('other noise leaves no line', async (t) => {
+t.test('other noise leaves no warning', async (t) => {
   const { port, log } = await listen(t)
   for (const noise of [
     'SSH-2.0-OpenSSH_9.6\r\n',

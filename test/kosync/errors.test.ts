@@ -34,7 +34,7 @@ for (const [what, error, expected] of [
 t.test('a client that is gone is not answered', async (t) => {
   const socket = new PassThrough()
   socket.destroy()
-  createAnswerRaw({})(socket, 'badRequest')
+  createAnswerRaw({}, () => t.fail('told of an answer'))(socket, 'badRequest')
   t.equal(socket.writableLength, 0)
 })
 
