@@ -9,7 +9,7 @@ import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { removeTemps } from '../control/remove-temps.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
-import type { Call } from '../control/control-channel.ts'
+import { stoppable, type Call } from '../control/control-channel.ts'
 import { hasLog } from '../store/file-store/wal/recovery.ts'
 import { announce, mostCounted } from './announce.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
@@ -39,8 +39,8 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const { files, formatChange } = await openStore(config, lock, onDamage)
   const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
-  const call = callStore(files)
-  const stopAnswering = answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
+  const { call, stop: stopCalls } = stoppable(callStore(files))
+  answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
   const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
@@ -50,7 +50,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
       const stopped = formatChange?.stop()
       await app.close()
       await stopped
-      stopAnswering()
+      await stopCalls()
       await store.close()
       await save()
     } finally {
@@ -95,19 +95,13 @@ function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions
   }
 }
 
-/** Does what commands ask for, until the returned function is called. */
-function answerCalls(lock: FolderLock, call: Call, logger: Log['logger']): () => void {
-  let stopping = false
+/** Does what commands ask for. */
+function answerCalls(lock: FolderLock, call: Call, logger: Log['logger']): void {
   lock.answer(async (method, args) => {
-    /* c8 ignore next -- in the milliseconds of a stop */
-    if (stopping) throw new Error('the server is stopping: try again')
     if (method !== 'logCommand') return await call(method, args)
     logger.info(`command: ${args.join(' ')}`)
     return undefined
   })
-  return () => {
-    stopping = true
-  }
 }
 
 /** Whether it is open. What `kss registration open` said does not outlive a start that says it is closed. */

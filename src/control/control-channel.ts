@@ -1,11 +1,32 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setImmediate } from 'node:timers/promises'
 import { connectTo } from '../store/file-store/local-socket.ts'
 import { Turns } from '../turns.ts'
 
 /** Does what another process asks for; JSON carries the arguments and the result. */
 export type Call = (method: string, args: unknown[]) => Promise<unknown>
+
+/** Does calls until `stop` is called: further ones are refused, and it resolves when those under way are answered. */
+export function stoppable(call: Call): { call: Call; stop: () => Promise<void> } {
+  const underWay = new Set<Promise<unknown>>()
+  let stopping = false
+  return {
+    call: async (method, args) => {
+      if (stopping) throw new Error('the server is stopping: try again')
+      const done = call(method, args)
+      underWay.add(done)
+      return await done.finally(() => underWay.delete(done))
+    },
+    stop: async () => {
+      stopping = true
+      await Promise.allSettled(underWay)
+      // Their answers are written before anything else runs.
+      await setImmediate()
+    },
+  }
+}
 
 interface Request {
   method: string

@@ -4,10 +4,19 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ControlChannel, serveCalls } from '../../src/control/control-channel.ts'
+import { ControlChannel, serveCalls, stoppable, type Call } from '../../src/control/control-channel.ts'
+import { until } from '../until.ts'
 
-/** A channel to one who answers with the arguments, and all that went over it. */
-async function echo(t: Test): Promise<{ channel: ControlChannel; sent: () => string; sockets: Socket[] }> {
+const echoing: Call = async (method, args) => {
+  if (method === 'fail') throw new Error('no')
+  return args
+}
+
+/** A channel to one who answers with the arguments, unless another function does, and all that went over it. */
+async function echo(
+  t: Test,
+  call = echoing,
+): Promise<{ channel: ControlChannel; sent: () => string; sockets: Socket[] }> {
   const dir = await mkdtemp(join(tmpdir(), 'kss-control-'))
   const sockets: Socket[] = []
   let sent = ''
@@ -15,10 +24,7 @@ async function echo(t: Test): Promise<{ channel: ControlChannel; sent: () => str
     sockets.push(socket)
     socket.on('data', (chunk) => (sent += String(chunk)))
     socket.write('{}\n')
-    serveCalls(socket, async (method, args) => {
-      if (method === 'fail') throw new Error('no')
-      return args
-    })
+    serveCalls(socket, call)
   })
   const path = join(dir, 'socket')
   await once(server.listen(path), 'listening')
@@ -64,4 +70,31 @@ t.test('what is no call is answered by why', async (t) => {
   const [answer] = (await once(socket, 'data')) as [Buffer]
   t.match(String(answer), /^\{"error":".*JSON.*"\}\n$/)
   socket.destroy()
+})
+
+t.test('a stop waits until the calls under way are answered, and refuses further ones', async (t) => {
+  let done = (): void => undefined
+  const work = new Promise<void>((resolve) => (done = resolve))
+  let [begun, isStopped] = [0, false]
+  const { call, stop } = stoppable(async (method, args) => {
+    begun += 1
+    await work
+    return await echoing(method, args)
+  })
+  const { channel, sockets } = await echo(t, call)
+  const other = await echo(t, call)
+  const results = Promise.allSettled([channel.call('echo', [1]), other.channel.call('fail', [])])
+  await until(() => begun === 2)
+  const closeAfterStop = async (): Promise<void> => {
+    await stop()
+    isStopped = true
+    for (const socket of [...sockets, ...other.sockets]) socket.destroy()
+  }
+  const closed = closeAfterStop()
+  const late = await echo(t, call)
+  await t.rejects(late.channel.call('echo', []), { message: 'the server is stopping: try again' })
+  t.notOk(isStopped)
+  done()
+  t.match(await results, [{ value: [1] }, { reason: { message: 'no' } }])
+  await closed
 })

@@ -4,7 +4,7 @@ import { chmod, chown, cp, mkdir, readdir, symlink, writeFile } from 'node:fs/pr
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { callStore } from '../../src/control/state-store.ts'
 import { lockFolder } from '../../src/store/file-store/folder-lock.ts'
@@ -13,7 +13,9 @@ import { kss, serve, start } from '../commands/kss.ts'
 import { run, runJson } from '../commands/run.ts'
 import { dune, folder, openStore, places, serveHere, stateFolder } from '../commands/state-fixture.ts'
 import { byName } from '../store/by-name.ts'
+import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { launcher } from '../launcher.ts'
+import { until } from '../until.ts'
 
 const hasLock = async (dir: string): Promise<boolean> => (await readdir(dir)).some((name) => name.startsWith('.lock-'))
 
@@ -216,6 +218,27 @@ for (const [method, result, args, stderr] of [
     await lock.release()
   })
 }
+
+t.test('a command whose change is being made when the server stops gets its answer', async (t) => {
+  const dir = await stateFolder(t)
+  const disk = faultyDisk(t)
+  const { url, close } = await serveHere(t, dir)
+  const record = new RegExp(`alice.${dune}\\.json$`)
+  const release = disk.hold('open', record)
+  const restored = run(dir, 'history', 'restore', 'alice', 'Dune')
+  await until(() => disk.count('open', record) > 0)
+  const closed = close()
+  await until(() =>
+    fetch(url).then(
+      () => false,
+      () => true,
+    ),
+  )
+  await setImmediate()
+  release()
+  t.match(await restored, { code: 0, stderr: '' })
+  await closed
+})
 
 t.test('a server that stops says so', async (t) => {
   const dir = await stateFolder(t)
