@@ -26,11 +26,12 @@ export function beginFormatChange(work: (signal: AbortSignal) => Promise<void>):
 /** What commands ask for that changes nothing. */
 const reads = new Set(['getUser', 'listUsers', 'getRegistration', 'getProgress', 'listHistory', 'flush'])
 
-/** The same for commands: a change waits until the backup is whole, however long that takes. */
+/** The same for commands: a change waits until the backup is whole, however long that takes, or its command ends. */
 export function holdCalls(call: Call, whole: Promise<void>): Call {
   return async (method, args) => {
-    if (!reads.has(method)) await whole
-    return await call(method, args)
+    if (reads.has(method)) return await call(method, args)
+    await whole
+    return () => call(method, args)
   }
 }
 

@@ -5,7 +5,10 @@ import { setImmediate } from 'node:timers/promises'
 import { connectTo } from '../store/file-store/local-socket.ts'
 import { Turns } from '../turns.ts'
 
-/** Does what another process asks for; JSON carries the arguments and the result. */
+/**
+ * Does what another process asks for; JSON carries the arguments and the result. It may wait, then resolve to a function
+ * that does the work: that is called only while the process that asked is still there.
+ */
 export type Call = (method: string, args: unknown[]) => Promise<unknown>
 
 /** Does calls until `stop` is called: further ones are refused, and it resolves when those under way are answered. */
@@ -45,7 +48,7 @@ export function serveCalls(socket: Socket, call: Call): void {
   // On an error who asked has gone: there is nobody to tell.
   const lines = createInterface(socket.on('error', () => undefined)).on('error', () => undefined)
   lines.on('line', (line) => {
-    void turns.take(async () => socket.write(toLine(await answer(line, call))))
+    void turns.take(async () => socket.write(toLine(await answer(line, call, socket))))
   })
 }
 
@@ -57,10 +60,13 @@ function toLine(value: Request | Reply): string {
   return `${json}\n`
 }
 
-async function answer(line: string, call: Call): Promise<Reply> {
+async function answer(line: string, call: Call, socket: Socket): Promise<Reply> {
   try {
     const { method, args } = JSON.parse(line) as Request
-    return { result: await call(method, args) }
+    const result = await call(method, args)
+    if (typeof result !== 'function') return { result }
+    if (socket.destroyed) throw new Error('the process that asked has gone')
+    return { result: await (result as () => Promise<unknown>)() }
   } catch (error) {
     return { error: (error as Error).message }
   }

@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { beginFormatChange, holdCalls, holdChanges } from '../../src/commands/held-changes.ts'
+import { ControlChannel, serveCalls } from '../../src/control/control-channel.ts'
 import type { Account } from '../../src/store/store.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { accountOf } from '../store/by-name.ts'
@@ -147,4 +150,35 @@ t.test('a change of the format that was stopped is never whole', async (t) => {
   await change.stop()
   end()
   t.equal(calls, 1)
+})
+
+t.test('a change whose command ended while it waited for the backup is dropped', async (t) => {
+  let done = (): void => undefined
+  const whole = new Promise<void>((resolve) => (done = resolve))
+  const changed: unknown[] = []
+  const call = holdCalls(async (_method, args) => changed.push(...args), whole)
+  const sockets: Socket[] = []
+  let asked = 0
+  const server = createServer((socket) => {
+    sockets.push(socket)
+    socket.write('{}\n')
+    serveCalls(socket, (method, args) => {
+      asked += 1
+      return call(method, args)
+    })
+  })
+  const path = join(await folder(t), 'socket')
+  await once(server.listen(path), 'listening')
+  t.teardown(() => server.close())
+  const [gone, waiting] = [await ControlChannel.open(path), await ControlChannel.open(path)]
+  const dropped = gone.call('setDisabled', ['dropped'])
+  const answered = waiting.call('setDisabled', ['done'])
+  await until(() => asked === 2)
+  gone.close()
+  await t.rejects(dropped)
+  await until(() => sockets.filter((socket) => socket.destroyed).length === 1)
+  done()
+  t.equal(await answered, 1)
+  t.same(changed, ['done'])
+  waiting.close()
 })
