@@ -7,6 +7,7 @@ import { createLogger, type Log } from '../log.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
 import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
+import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
 import { removeTemps } from '../control/remove-temps.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
 import { stoppable, type Call } from '../control/control-channel.ts'
@@ -130,17 +131,28 @@ async function openStore(config: Config, lock: FolderLock, onDamage: (error: unk
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   try {
     const changeFormat = await planFormat(dir, onDamage)
-    // What a crash left in a log changes files as soon as the store is open.
-    const isFirst = !(await hasLog(dir))
-    if (!isFirst) await changeFormat?.()
+    const isAwaited = changeFormat !== undefined && (await startChangesFiles(config))
+    if (isAwaited) await changeFormat()
     const quota = { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES }
     const files = await FileStore.open({ dir, history, historyLimit, quota, preallocate: true, onDamage })
-    return { files, formatChange: isFirst && changeFormat ? beginFormatChange(changeFormat) : undefined }
+    return { files, formatChange: changeFormat && !isAwaited ? beginFormatChange(changeFormat) : undefined }
   } catch (error) {
     await lock.release()
     if (error instanceof CommandError) throw error
     const { message } = error as Error
     throw new CommandError(`Cannot read the log in ${dir}: ${message}. Mend that, then start kss again.`)
+  }
+}
+
+/** What a crash left in a log changes files as soon as the store is open; then registration is closed, if it is not. */
+async function startChangesFiles(config: Config): Promise<boolean> {
+  const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: disabled } = config
+  if (await hasLog(dir)) return true
+  if (!disabled) return false
+  try {
+    return (await new RegistrationFile(dir).get()).open === true
+  } catch {
+    return true // startRegistration tells of it
   }
 }
 

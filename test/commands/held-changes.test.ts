@@ -81,6 +81,35 @@ for (const log of ['.journal', '.wal']) {
   })
 }
 
+t.test('registration is closed by KSS_DISABLE_REGISTRATION after the backup', async (t) => {
+  const dir = await pythonFolder(t)
+  const [path, opened] = [join(dir, '.registration.json'), '{"open":true,"invited":["bob"]}']
+  await writeFile(path, opened, { mode: 0o600 })
+  const disk = faultyDisk(t)
+  const release = disk.hold('rename', /\.backups/)
+  const starting = serveHere(t, dir, true)
+  await until(() => disk.count('rename', /\.backups/) > 0)
+  t.equal(await readFile(path, 'utf8'), opened)
+  release()
+  const server = await starting
+  t.equal(await readFile(path, 'utf8'), '{"invited":["bob"]}\n')
+  await server.close()
+})
+
+for (const [what, text, disabled] of [
+  ['that is not to be closed', '{"open":true,"invited":[]}', false],
+  ['that is closed', '{"open":false,"invited":[]}', true],
+  ['that cannot be read', 'x', true],
+] as const) {
+  t.test(`registration ${what} stays as it is at the first start`, async (t) => {
+    const dir = await pythonFolder(t)
+    await writeFile(join(dir, '.registration.json'), text, { mode: 0o600 })
+    const server = await serveHere(t, dir, disabled)
+    await server.close()
+    t.equal(await readFile(join(dir, '.registration.json'), 'utf8'), text)
+  })
+}
+
 const changes: Record<string, (store: MemoryStore, ann: Account) => Promise<unknown>> = {
   createUser: (store) => store.createUser({ username: 'bob', key: 'K' }),
   setKey: (store, ann) => store.setKey(ann, 'L'),
