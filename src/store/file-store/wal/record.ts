@@ -191,7 +191,8 @@ export function isRecordFile(file: unknown): boolean {
 }
 
 export function isName(name: unknown): boolean {
-  return typeof name === 'string' && /^[^./\\][^/\\]*$/.test(name)
+  // No file has a name with a NUL or of more bytes: to look for it throws.
+  return typeof name === 'string' && /^[^./\\\0][^/\\\0]*$/.test(name) && Buffer.byteLength(name) <= 255
 }
 
 export function isProgress(value: unknown): value is Progress {
