@@ -10,6 +10,7 @@ import {
   encodeBatch,
   parseRecord,
   segmentHeader,
+  type DecodedSegment,
   type LogRecord,
 } from '../store/file-store/wal/record.ts'
 import { collectPushes, numberOf } from '../store/file-store/wal/recovery.ts'
@@ -44,7 +45,7 @@ export async function checkLogRecords(scan: Scan, files: Entry[]): Promise<Set<s
     const bytes = await readBytes(scan, file)
     if (!bytes) continue
     const isOld = file.at.startsWith(`${journalFolder}/`)
-    const found = isOld ? checkJournal(scan, file, bytes.toString()) : checkSegment(scan, file, bytes)
+    const found = isOld ? checkJournal(scan, file, bytes.toString()) : await checkSegment(scan, file, bytes)
     records.push(...found)
     if (found.length > 0) at = isOld ? journalFolder : logFolder
   }
@@ -68,13 +69,12 @@ function checkJournal(scan: Scan, entry: Entry, text: string): LogRecord[] {
   return said.filter((record) => record !== undefined)
 }
 
-function checkSegment(scan: Scan, entry: Entry, bytes: Buffer): LogRecord[] {
+async function checkSegment(scan: Scan, entry: Entry, bytes: Buffer): Promise<LogRecord[]> {
   const number = numberOf(entry.name)
   try {
-    const { lines, isDamaged } = decodeSegment(bytes, number)
-    const records = lines.map(parseRecord)
-    const good = lines.filter((_, at) => records[at])
-    if (isDamaged || good.length < lines.length) {
+    const { lines, records, isDamaged } = readSegment(bytes, number)
+    if (isDamaged && !(scan.running && (await wasBeingWritten(scan, entry, lines)))) {
+      const good = lines.filter((_, at) => records[at])
       const batch = good.length > 0 ? encodeBatch(number, good.map((line) => `${line}\n`).join('')) : ''
       tellDamage(scan, entry, 'damaged records', 'records', segmentHeader(number) + batch)
     }
@@ -84,6 +84,22 @@ function checkSegment(scan: Scan, entry: Entry, bytes: Buffer): LogRecord[] {
     scan.found.push({ path: entry.at, problem: `cannot be read: ${(error as Error).message}`, advice, damage: true })
     return []
   }
+}
+
+function readSegment(bytes: Buffer, number: number): DecodedSegment & { records: (LogRecord | undefined)[] } {
+  const { lines, isDamaged } = decodeSegment(bytes, number)
+  const records = lines.map(parseRecord)
+  return { lines, records, isDamaged: isDamaged || records.includes(undefined) }
+}
+
+/**
+ * Whether a segment that looked damaged is not so, or not there, when it is read again: a server may write a batch, or
+ * recycle the segment, between two reads of one file. `lines` are what was valid.
+ */
+async function wasBeingWritten(scan: Scan, entry: Entry, lines: string[]): Promise<boolean> {
+  const bytes = await readBytes(scan, entry)
+  const again = bytes && readSegment(bytes, numberOf(entry.name))
+  return !again?.isDamaged || lines.some((line, at) => line !== again.lines[at])
 }
 
 /** `mended` is the text of the file without what is damaged. */

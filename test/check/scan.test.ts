@@ -1,4 +1,4 @@
-import fs, { chmod, mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import fs, { chmod, mkdir, rename, rm, stat, symlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -315,6 +315,42 @@ for (const [what, text, found] of logs) {
       damage.map(({ problem, repair }) => (repair ? { problem, advice } : { problem })),
     )
   })
+}
+
+const tornSegment = segment(7, one, two, three).replace('p2', 'xx')
+for (const [what, text, found] of [
+  ['is written meanwhile', segment(7, one, two, three), []],
+  ['is recycled meanwhile', undefined, []],
+  ['is damaged at another place', segment(7, one, two, three, one).replace('p3', 'xx'), []],
+  ['is damaged, and written meanwhile', tornSegment + segment(7, one).replace(/^.*\n/, ''), [segmentPath]],
+] as const) {
+  t.test(`beside a server, a segment that ${what} ${found.length > 0 ? 'counts as damaged' : 'is well'}`, async (t) => {
+    const dir = await makeState(t, { [segmentPath]: tornSegment })
+    afterFirstRead(t, join(dir, segmentPath), async (path) => {
+      await (text === undefined ? rm(path) : writeFile(path, text))
+    })
+    const paths = (await scanTop(dir)).map(({ path }) => path)
+    t.same(paths, found)
+  })
+}
+
+/** Calls the function when the file was read for the first time. */
+function afterFirstRead(t: Test, path: string, change: (path: string) => Promise<void>): void {
+  const { open: realOpen } = fs
+  const replace = (opening: typeof realOpen): void => {
+    fs.open = opening
+    syncBuiltinESMExports()
+  }
+  const opening = async (...args: Parameters<typeof realOpen>): Promise<FileHandle> => {
+    const file = await realOpen(...args)
+    if (args[0] !== path) return file
+    replace(realOpen)
+    const bytes = await file.readFile()
+    await change(path)
+    return Object.assign(file, { readFile: async () => bytes })
+  }
+  replace(opening)
+  t.teardown(() => replace(realOpen))
 }
 
 t.test('what the next start brings to its end is no damage', async (t) => {
