@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,10 +24,16 @@ export function stopGracefully(app: FastifyInstance): () => boolean {
     stopping = true
     app.server.close()
     const deadline = sleep(patience, undefined, { ref: false })
-    for (const response of responses.values()) {
-      if (response && !response.closed) await Promise.race([once(response, 'close'), deadline])
+    for (const [socket, response] of responses) {
+      // A response that waits for the one before it does not close with its connection.
+      if (response && !response.closed) await Promise.race([closeOf(response), closeOf(socket), deadline])
     }
     app.server.closeAllConnections()
   })
   return () => stopping
+}
+
+/** Not `once`, which rejects where a connection ends with an error. */
+function closeOf(stream: ServerResponse | Socket): Promise<void> {
+  return new Promise((resolve) => stream.once('close', resolve))
 }
