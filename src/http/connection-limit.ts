@@ -16,8 +16,8 @@ export interface ConnectionLimitOptions {
 
 /**
  * A client has at most `max` connections. One more takes the place of one without an authenticated request in flight, so
- * that slow or idle connections of strangers never keep out an owner behind the same address. It is refused where all are
- * busy. Call the returned function for each authenticated request before its body is read.
+ * that slow or idle connections of strangers never keep out an owner behind the same address: of one that was never
+ * authenticated while these are more than half, else of the one that waits longest. It is refused where all are busy. Call the returned function for each authenticated request before its body is read.
  */
 export function limitConnections(
   server: Server,
@@ -56,12 +56,14 @@ export function limitConnections(
 
 /** Without an answer, which a client that has sent nothing yet would take for that of its next request. */
 function closeOldest(connections: Connections): boolean {
-  for (const [socket, response] of connections) {
-    // Responses end in their order: where the newest one has ended, all have.
-    if (response && !response.closed) continue
-    connections.delete(socket)
-    socket.destroy()
-    return true
-  }
-  return false
+  // Responses end in their order: where the newest one has ended, all have.
+  const waiting = [...connections].filter(([, response]) => !response || response.closed)
+  const strangers = waiting.filter(([, response]) => !response)
+  // Not strangers alone: where nearly all are authenticated, a new one would go before it can send its request.
+  const [oldest] = strangers.length > connections.size / 2 ? strangers : waiting
+  if (!oldest) return false
+  const [socket] = oldest
+  connections.delete(socket)
+  socket.destroy()
+  return true
 }

@@ -77,9 +77,23 @@ t.test('a connection waits anew after each authenticated request, not after othe
   await open()
   t.notOk(anns.closed)
   t.equal(await answerOf(strangers, health), '')
-  await open()
-  await open()
-  t.equal(await answerOf(anns, lastPush), '')
+  for (let more = 0; more < 10; more += 1) await open()
+  t.match(await answerOf(anns, lastPush), /^HTTP\/1\.1 200 /)
+})
+
+t.test('where most connections were authenticated, the one that waits longest goes', async (t) => {
+  const { open } = await limited(t)
+  const anns = [await open(), await open(), await open()]
+  for (const socket of anns) {
+    socket.write(push)
+    await once(socket, 'data')
+  }
+  const [first, second, third] = anns as [Socket, Socket, Socket]
+  const fourth = await open()
+  t.equal(await answerOf(first, lastPush), '')
+  const fifth = await open()
+  t.equal(await answerOf(second, lastPush), '')
+  for (const socket of [third, fourth, fifth]) t.match(await answerOf(socket, lastPush), /^HTTP\/1\.1 200 /)
 })
 
 t.test('an authenticated request in flight is never cut off', async (t) => {
@@ -100,7 +114,11 @@ t.test('a connection with several of them in flight waits when the last one is a
   const both = await open()
   both.write(push + push)
   for (let answers = ''; !/(200 OK[^]*){2}\}$/.test(answers);) answers += String(await once(both, 'data'))
-  for (let more = 0; more < 3; more += 1) await open()
+  for (const other of [await open(), await open()]) {
+    other.write(push)
+    await once(other, 'data')
+  }
+  await open()
   t.equal(await answerOf(both, lastPush), '')
 })
 
