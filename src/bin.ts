@@ -134,11 +134,11 @@ function exitCodeOf(error: unknown): number {
     console.error(plainLines(error.message))
     return exitCodes.usage
   }
-  if (error instanceof CommandError) {
-    console.error(plain(error.message))
-    return error.exitCode
+  /* c8 ignore next 4 -- a bug: there is no way to it on purpose */
+  if (!(error instanceof CommandError)) {
+    console.error(error)
+    return exitCodes.failure
   }
-  /* c8 ignore next 3 -- a bug: there is no way to it on purpose */
-  console.error(error)
-  return exitCodes.failure
+  console.error(plain(error.message))
+  return error.exitCode
 }
