@@ -41,7 +41,7 @@ export function createServer({ logger, trustedProxies, answerBadUrl, answerRaw }
     ...transport,
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     rewriteUrl: ({ url }) => normalizeUrl(url!),
-    schemaController: { compilersFactory: compilers() },
+    schemaController: { compilersFactory: compilers },
     frameworkErrors: answerBadUrl,
     clientErrorHandler: (error, socket) => answerRaw(socket, clientErrorName(error)),
     return503OnClosing: false,
@@ -52,16 +52,14 @@ export function createServer({ logger, trustedProxies, answerBadUrl, answerRaw }
   return app
 }
 
-/**
- * Plain Ajv, which takes a body as it is, where Fastify's would change it to fit; and JSON.stringify, because replies
- * are small: a serializer compiled for each would cost more at start than it ever saves.
- */
-function compilers(): Compilers {
-  const ajv = new Ajv({ allErrors: true })
-  // Fastify calls it with the route's schema in an object, as its documentation says and its type does not.
-  const buildValidator = () => (route: { schema: AnySchema }) => ajv.compile(route.schema)
-  return {
-    buildValidator: buildValidator as unknown as Compilers['buildValidator'],
-    buildSerializer: () => () => JSON.stringify,
-  }
+/** Plain Ajv, which takes a body as it is, where Fastify's would change it to fit. One for all servers of a process. */
+const ajv = new Ajv({ allErrors: true })
+
+// Fastify calls it with the route's schema in an object, as its documentation says and its type does not.
+const buildValidator = () => (route: { schema: AnySchema }) => ajv.compile(route.schema)
+
+/** JSON.stringify, because replies are small: a serializer compiled for each would cost more at start than it ever saves. */
+const compilers: Compilers = {
+  buildValidator: buildValidator as unknown as Compilers['buildValidator'],
+  buildSerializer: () => () => JSON.stringify,
 }
