@@ -5,6 +5,7 @@ import pLimit from 'p-limit'
 import t, { type Test } from 'tap'
 import { folder, headersOf, openStore } from './state-fixture.ts'
 import { kss, serve, type Ended } from './kss.ts'
+import { bundled } from '../launcher.ts'
 import { byName } from '../store/by-name.ts'
 
 const backups = 20
@@ -52,7 +53,7 @@ async function positionsIn(dir: string, { username, document }: Pushed): Promise
 
 async function backUp(t: Test, dir: string, path: string, all: Pushed[]): Promise<{ bounds: Bounds[]; made: Ended }> {
   const least = all.map(({ acknowledged }) => acknowledged)
-  const made = await kss(t, ['backup', 'create', path, '--dir', dir], env)
+  const made = await kss(t, ['backup', 'create', path, '--dir', dir], env, undefined, bundled)
   return { made, bounds: all.map((pushed, at) => ({ pushed, least: least[at] ?? 0, most: pushed.sent })) }
 }
 
@@ -85,7 +86,8 @@ t.test(
     const restored = taken.map(({ bounds }, at) =>
       limit(async () => {
         const target = join(archives, `restored-${at}`)
-        const ended = await kss(t, ['backup', 'restore', join(archives, `${at}.tar.gz`), '--dir', target], env)
+        const args = ['backup', 'restore', join(archives, `${at}.tar.gz`), '--dir', target]
+        const ended = await kss(t, args, env, undefined, bundled)
         t.match(ended, { code: 0, stderr: '' })
         for (const { pushed, least, most } of bounds) {
           const { last, history } = await positionsIn(target, pushed)

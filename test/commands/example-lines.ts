@@ -9,7 +9,7 @@ import { byName } from '../store/by-name.ts'
 import { kss, type Ended } from './kss.ts'
 import { operatorCommands, run, runJson } from './run.ts'
 import { copyOf, folder, places, serveHere, stateFolder } from './state-fixture.ts'
-import { launcher } from '../launcher.ts'
+import { bundled } from '../launcher.ts'
 
 /** Lines that no test can run as they are. */
 const excluded: Record<string, string> = {
@@ -50,7 +50,8 @@ const examplesOf = (text: string): string[] =>
 async function workFolder(t: Test, backup: string): Promise<string> {
   const work = await folder(t)
   for (const name of ['bin', 'nas', 'new']) await mkdir(join(work, name))
-  await writeFile(join(work, 'bin', 'kss'), `#!/bin/sh\nexec "${process.execPath}" "${launcher}" "$@"\n`)
+  const words = bundled.map((word) => `"${word}"`)
+  await writeFile(join(work, 'bin', 'kss'), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`)
   await chmod(join(work, 'bin', 'kss'), 0o755)
   await writeFile(join(work, 'Dune.epub'), 'Arrakis')
   await writeFile(join(work, 'kss.env'), 'KSS_LOG_LEVEL=warn\n')

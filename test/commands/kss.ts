@@ -2,7 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Test } from 'tap'
-import { launcher } from '../launcher.ts'
+import { command } from '../launcher.ts'
 
 type Kss = ChildProcessByStdio<null, Readable, Readable>
 
@@ -12,20 +12,32 @@ export interface Ended {
   stderr: string
 }
 
-/** Starts the built `kss`; killed with the test. */
-export function start(t: Test, args: string[], env: NodeJS.ProcessEnv, stdin?: 'ignore' | number): Kss {
+/** Starts the built `kss`, by other words if there are some; killed with the test. */
+export function start(
+  t: Test,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  stdin: 'ignore' | number = 'ignore',
+  [program = '', ...first] = command,
+): Kss {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KSS_')))
-  const child = spawn(process.execPath, [launcher, ...args], {
+  const child = spawn(program, [...first, ...args], {
     env: { ...clean, ...env },
-    stdio: [stdin ?? 'ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
   }) as Kss
   t.teardown(() => child.kill('SIGKILL'))
   return child
 }
 
 /** Runs the built `kss` to its end. */
-export async function kss(t: Test, args: string[], env: NodeJS.ProcessEnv = {}, stdin?: number): Promise<Ended> {
-  const child = start(t, args, env, stdin)
+export async function kss(
+  t: Test,
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+  stdin?: number,
+  words?: string[],
+): Promise<Ended> {
+  const child = start(t, args, env, stdin, words)
   const ended = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => (ended.stdout += String(chunk)))
   child.stderr.on('data', (chunk) => (ended.stderr += String(chunk)))
