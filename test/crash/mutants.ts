@@ -36,7 +36,7 @@ export const mutants: Record<string, CrashMutant> = {
       const { temp, stats } = await writeTemp(path, data);`,
     loads: [[620, 800]],
     stopEvery: Infinity,
-    symptom: /\.json is not whole: /,
+    symptom: /\.json(?: is not whole|: is not JSON)/,
   },
   'forgets the log at the start': {
     file: 'store/file-store/file-store.ts',
