@@ -17,6 +17,9 @@ const lockPrefix = '.lock-'
 const answerMs = 1000
 const electionMs = 5000
 
+/** How often a peer is asked that ends the connection without an answer. */
+const mostAsked = 10
+
 interface Peer {
   state: 'gone' | 'starting' | 'holding'
   holder?: Holder
@@ -144,21 +147,27 @@ async function askUntil(deadline: number, path: string): Promise<Peer> {
   }
 }
 
-async function ask(path: string): Promise<Peer> {
+async function ask(path: string, asked = 1): Promise<Peer> {
   const stats = await unlessAbsent(lstat(path))
   if (stats?.isSymbolicLink()) throw new Error(`${path} is a symbolic link: remove it`)
   try {
     return JSON.parse(await readGreeting(connectTo(path))) as Peer
   } catch (error) {
-    return { state: hasCode(error, 'ECONNREFUSED', 'ENOENT') ? 'gone' : 'holding' }
+    if (hasCode(error, 'ECONNREFUSED', 'ENOENT')) return { state: 'gone' }
+    // One that gave up while it was asked says nothing, and then nobody listens.
+    const isCut = error instanceof SyntaxError || hasCode(error, 'ECONNRESET', 'EPIPE')
+    if (!isCut || asked === mostAsked) return { state: 'holding' }
   }
+  await sleep(20)
+  return await ask(path, asked + 1)
 }
 
-/** What comes until the end of a line, or until nothing comes any more. */
+/** What comes until the end of a line, or of the connection. Rejects when nothing comes for too long. */
 async function readGreeting(socket: Socket): Promise<string> {
   let greeting = ''
   // It destroys the socket at its end, too.
-  for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy())) {
+  const late = Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })
+  for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy(late))) {
     greeting += String(chunk)
     if (greeting.endsWith('\n')) break
   }

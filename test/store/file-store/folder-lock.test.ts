@@ -47,6 +47,29 @@ t.test('of twelve at once exactly one holds the folder', async (t) => {
   await held[0]?.value.release()
 })
 
+t.test('a starter that gives up while it is asked does not keep others from the folder', async (t) => {
+  const dir = await folder(t)
+  let isAsked = false
+  const server = net.createServer((socket) => {
+    isAsked = true
+    socket.destroy()
+    server.close()
+  })
+  server.listen(join(dir, '.lock-zzz'))
+  await once(server, 'listening')
+  await (await lockFolder(dir, { pid: 1 })).release()
+  t.ok(isAsked)
+})
+
+t.test('one that ends each connection without an answer counts as the holder', async (t) => {
+  const dir = await folder(t)
+  const server = net.createServer((socket) => void socket.destroy())
+  server.listen(join(dir, '.lock-zzz'))
+  await once(server, 'listening')
+  await t.rejects(lockFolder(dir, { pid: 1 }), inUse)
+  server.close()
+})
+
 t.test('the lock is in the folder itself, however long its path is', async (t) => {
   const dir = join(await folder(t), 'x'.repeat(150))
   await mkdir(dir)
