@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs'
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Batcher } from './batcher.ts'
-import { hasCode } from './error-code.ts'
+import { hasCode, unlessAbsent } from './error-code.ts'
 import { checkFoldersOf, openTrusted } from './trusted-file.ts'
 
 /** Left-over files that begin with this are removed at start. */
@@ -23,28 +23,51 @@ type FileData = string | AsyncIterable<Buffer | string>
 
 /** Puts the data at the path, whole or not at all, and durably; resolves to the new file's stat. @see STORAGE.md §3 */
 export async function replaceFile(path: string, data: FileData): Promise<Stats> {
+  const stats = await replaceUnflushed(path, data, (file) => file.sync())
+  await syncFolder(dirname(path))
+  return stats
+}
+
+/**
+ * The same without a flush, or with the flush of the new file alone: readers see the old content or the new one, but
+ * after a power cut the file may be empty or torn. For what the write-ahead log still holds.
+ */
+export async function replaceUnflushed(
+  path: string,
+  data: FileData,
+  flush: (file: FileHandle) => Promise<unknown> = () => Promise.resolve(),
+): Promise<Stats> {
   await checkFoldersOf(path)
-  const { temp, stats } = await writeTemp(path, data)
+  const temp = tempPath(dirname(path))
   return await orRemove(temp, async () => {
+    const stats = await writeNew(temp, data, flush)
     await renameFile(temp, path)
-    await syncFolder(dirname(path))
     return stats
   })
 }
 
 /**
- * Adds whole lines to the end of the file, durably; a torn line that a crash left there is ended first. Makes the
- * file and the folder it is in when they are not there.
+ * Adds whole lines to the end of the file, without a flush; a torn line that a crash left there is ended first. Makes
+ * the file and the folder it is in when they are not there. Whether the file was empty, or was made.
  */
-export async function appendLines(path: string, lines: string): Promise<void> {
+export async function appendUnflushed(path: string, lines: string): Promise<boolean> {
   const file = await openOrMakeFolder(path)
   try {
     const { size } = await file.stat()
     await file.appendFile((await endsInsideLine(file, size)) ? `\n${lines}` : lines)
-    await file.sync()
-    if (size === 0) await syncFolder(dirname(path))
+    return size === 0
   } finally {
     await file.close()
+  }
+}
+
+/** Flushes the content of the file, if there is one; not its entry in the folder. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await unlessAbsent(openTrusted(path))
+  try {
+    await file?.sync()
+  } finally {
+    await file?.close()
   }
 }
 
@@ -104,11 +127,6 @@ export async function makeFolder(path: string): Promise<void> {
     if (!hasCode(error, 'EEXIST')) throw error
   }
   await syncFolder(dirname(path))
-}
-
-async function writeTemp(path: string, data: FileData): Promise<{ temp: string; stats: Stats }> {
-  const temp = tempPath(dirname(path))
-  return await orRemove(temp, async () => ({ temp, stats: await writeNew(temp, data, (file) => file.sync()) }))
 }
 
 /** Writes a file into a folder that is not in use yet, durably; its entry in the folder is flushed at the same time. */

@@ -19,6 +19,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_HISTORY_LIMIT: 1000,
     KSS_QUOTA_DOCUMENTS: 10_000,
     KSS_QUOTA_BYTES: 104_857_600,
+    KSS_WAL_MAX: 268_435_456,
     KSS_HASH_KEYS: true,
     KSS_SCRYPT_COST: 14,
     KSS_LOGIN_FAILURES_PER_MINUTE: 60,

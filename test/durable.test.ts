@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { appendLines, replaceFile, syncFolder } from '../src/durable.ts'
+import { appendUnflushed, replaceFile, syncFolder } from '../src/durable.ts'
 
 t.test('a file is replaced whole, by a new one', async (t) => {
   const dir = t.testdir({ a: 'old' })
@@ -32,8 +32,8 @@ t.test('when it fails the temp goes and the old file stays', async (t) => {
 t.test('lines go to the end, and make file and folder when they are not there', async (t) => {
   const dir = t.testdir({})
   const path = join(dir, 'history', 'a')
-  await appendLines(path, '1\n')
-  await appendLines(path, '2\n3\n')
+  await appendUnflushed(path, '1\n')
+  await appendUnflushed(path, '2\n3\n')
   t.equal(await readFile(path, 'utf8'), '1\n2\n3\n')
   t.equal((await stat(path)).mode & 0o777, 0o600)
   t.equal((await stat(join(dir, 'history'))).mode & 0o777, 0o700)
@@ -42,13 +42,13 @@ t.test('lines go to the end, and make file and folder when they are not there', 
 t.test('many first lines at once make one folder', async (t) => {
   const history = join(t.testdir({}), 'history')
   const names = Array.from({ length: 20 }, (_, at) => `document-${at}`)
-  await Promise.all(names.map((name) => appendLines(join(history, name), '1\n')))
+  await Promise.all(names.map((name) => appendUnflushed(join(history, name), '1\n')))
   t.same(new Set(await readdir(history)), new Set(names))
 })
 
 t.test('a line that a crash tore is ended before the next', async (t) => {
   const dir = t.testdir({ a: '1\n{"torn' })
-  await appendLines(join(dir, 'a'), '2\n')
+  await appendUnflushed(join(dir, 'a'), '2\n')
   t.equal(await readFile(join(dir, 'a'), 'utf8'), '1\n{"torn\n2\n')
 })
 
@@ -56,7 +56,7 @@ t.test('what can not be opened rejects', async (t) => {
   const dir = t.testdir({})
   await mkdir(join(dir, 'a'))
   await writeFile(join(dir, 'b'), '')
-  await t.rejects(appendLines(join(dir, 'a'), '1\n'), { code: 'EISDIR' })
-  await t.rejects(appendLines(join(dir, 'x', 'y', 'z'), '1\n'), { code: 'ENOENT' })
+  await t.rejects(appendUnflushed(join(dir, 'a'), '1\n'), { code: 'EISDIR' })
+  await t.rejects(appendUnflushed(join(dir, 'x', 'y', 'z'), '1\n'), { code: 'ENOENT' })
   await t.rejects(syncFolder(join(dir, 'none')), { code: 'ENOENT' })
 })

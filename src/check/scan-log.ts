@@ -13,7 +13,7 @@ import {
   type DecodedSegment,
   type LogRecord,
 } from '../store/file-store/wal/record.ts'
-import { collectPushes, numberOf } from '../store/file-store/wal/recovery.ts'
+import { collectDocuments, numberOf } from '../store/file-store/wal/recovery.ts'
 import { checkAccess, checkKind, checkStray, listEntries, readBytes, type Entry, type Scan } from './scan-entries.ts'
 
 /** Folders of the log, and of the journal of kss 0.1, which a start reads first. */
@@ -121,11 +121,12 @@ function tellDamage({ found, running }: Scan, { at, path }: Entry, what: string,
 async function checkPushes({ dir, found }: Scan, at: string, records: LogRecord[]): Promise<Set<string>> {
   const pending = new Set<string>()
   let [kept, lost] = [0, 0]
-  for (const { folder, file, pushes } of collectPushes(records)) {
+  for (const { folder, file, kept: keptAnew, pushes } of collectDocuments(records)) {
+    const known = pushes.length + (keptAnew ? keptAnew.rows.length + 1 : 0)
     if (await unlessAbsent(stat(join(dir, folder)))) {
-      kept += pushes.length
+      kept += known
       pending.add(`${folder}/${file.replace(/\.json$/, '')}`)
-    } else lost += pushes.length
+    } else lost += known
   }
   if (kept > 0) {
     const problem = `holds ${count(kept)} that may not be in the files yet`

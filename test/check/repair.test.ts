@@ -9,7 +9,7 @@ import { scanState } from '../../src/check/scan.ts'
 import { pushed } from '../store/contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, readState, record, sorted, type Damage } from './damage.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
-import { formatPush } from '../../src/store/file-store/wal/record.ts'
+import { pushRecord } from '../store/file-store/wal/log-lines.ts'
 import { segment } from '../store/file-store/wal/log-lines.ts'
 import { removeFoldersLast } from '../folders-last.ts'
 import { byName } from '../store/by-name.ts'
@@ -107,7 +107,7 @@ for (const folder of ['', '.', '..', '../x', '.journal', 'a/b']) {
 }
 
 t.test('keeps a copy of a segment that is damaged, before a start drops what it cannot read', async (t) => {
-  const lines = ['p7', 'p8', 'p9'].map((each) => formatPush('ann/abc.json', record(each, 2000).trim(), true))
+  const lines = ['p7', 'p8', 'p9'].map((each) => pushRecord('ann/abc.json', record(each, 2000).trim(), true))
   const text = segment(3, ...lines).replace('p8', 'xx')
   const dir = await makeState(t, { '.wal/0000000003.log': text, '.wal/0000000004.log': segment(4, '5\n') })
   t.match(await repairLog(dir), [

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { foundAgain, type Finding } from '../../src/store/finding.ts'
-import { formatPush } from '../../src/store/file-store/wal/record.ts'
+import { pushRecord } from '../store/file-store/wal/log-lines.ts'
 import { journalLine } from '../store/file-store/wal/journal-lines.ts'
 import { segment } from '../store/file-store/wal/log-lines.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from '../../src/check/scan.ts'
@@ -272,7 +272,7 @@ for (const [what, text, found] of journals) {
 }
 
 const records = (...progress: string[]): string =>
-  progress.map((each) => formatPush('/ann/abc.json', record(each, 2000, 'abc').trim(), true)).join('')
+  progress.map((each) => pushRecord('/ann/abc.json', record(each, 2000, 'abc').trim(), true)).join('')
 const [one, two, three] = [records('p1'), records('p2'), records('p3')] as [string, string, string]
 const segmentPath = '.wal/0000000007.log'
 const kept = (what: string): Finding => ({ ...holds(what), path: '.wal' })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { isLogEmpty } from '../store/file-store/wal/log-is-empty.ts'
+import { hasNoTemps } from '../has-no-temps.ts'
 import { until } from '../until.ts'
 import { launcher } from '../launcher.ts'
 import { serve, type Server } from './kss.ts'
@@ -45,10 +45,10 @@ async function readAt(url: string): Promise<Omit<Reader, 'server'>> {
   return { push, pull }
 }
 
-/** Resolves when the first push of `read` is in its file, and the log is empty: the server has nothing to do then. */
+/** Resolves when the first push of `read` is in its file, and no segment is being made: the server has nothing to do then. */
 async function writtenBehind(dir: string): Promise<void> {
   await until(async () => (await readdir(join(dir, 'ann'))).includes('dune.json'))
-  await until(() => isLogEmpty(dir))
+  await until(() => hasNoTemps(join(dir, '.wal')))
 }
 
 const isWell = async ({ server }: Reader): Promise<boolean> => (await fetch(`${server.url}/healthcheck`)).ok
@@ -68,9 +68,9 @@ async function strace(t: Test, pid: number, options: string[]): Promise<() => Pr
 
 const noStrace = spawnSync('strace', ['-V']).status !== 0 && 'strace is not on this machine'
 
-/** Whether the log has two preallocated segments, one to append to and one to be the next, and neither holds a record. */
+/** Whether the log appends to a preallocated segment, and has another one for later. */
 async function isPreallocated(dir: string): Promise<boolean> {
-  const names = await readdir(join(dir, '.wal'))
+  const names = (await readdir(join(dir, '.wal'))).toSorted().slice(-2)
   const all = await Promise.all(names.map(async (name) => (await stat(join(dir, '.wal', name))).size === 8 * 2 ** 20))
   return names.length === 2 && all.every(Boolean)
 }
@@ -316,3 +316,25 @@ for (const log of ['json', 'pretty']) {
     t.equal(await stop(), 0)
   })
 }
+
+t.test('a disk that hangs at a look for changed files holds up no health check', { skip: noStrace }, async (t) => {
+  const dir = t.testdir({ state: {} })
+  const reader = await read(t, join(dir, 'state'))
+  t.equal(await reader.push('1'), 200)
+  await writtenBehind(join(dir, 'state'))
+  const calls = 'statx,stat,lstat,newfstatat'
+  const detach = await strace(t, reader.server.child.pid!, ['-e', `inject=${calls}:delay_enter=5000000`])
+  // Served from memory, until the last look at the file is a second ago.
+  let isDone = true
+  let pull: Promise<unknown> = Promise.resolve()
+  while (isDone) {
+    isDone = false
+    pull = reader.pull().finally(() => (isDone = true))
+    await Promise.race([pull, sleep(300)])
+  }
+  t.ok(await isWell(reader))
+  t.equal(isDone, false, 'it hangs')
+  await pull
+  await detach()
+  await reader.server.stop()
+})

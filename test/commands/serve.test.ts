@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { readLog } from '../../src/store/file-store/wal/recovery.ts'
 import { journalLine } from '../store/file-store/wal/journal-lines.ts'
-import { isLogEmpty } from '../store/file-store/wal/log-is-empty.ts'
+import { hasNoTemps } from '../has-no-temps.ts'
 import { kss, serve } from './kss.ts'
 import { launcher } from '../launcher.ts'
 
@@ -32,7 +32,7 @@ async function readAll(dir: string): Promise<object> {
 
 /** Whether the push is in the files, and nothing more is about to be written. */
 async function isSettled(dir: string): Promise<boolean> {
-  return (await readdir(join(dir, 'ann'))).includes('abc.json') && (await isLogEmpty(dir))
+  return (await readdir(join(dir, 'ann'))).includes('abc.json') && (await hasNoTemps(join(dir, '.wal')))
 }
 
 t.test('positions are there after a kill -9 and a start', async (t) => {

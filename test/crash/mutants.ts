@@ -25,7 +25,7 @@ export const mutants: Record<string, CrashMutant> = {
   },
   'writes records in place': {
     file: 'durable.ts',
-    text: 'const { temp, stats } = await writeTemp(path, data)',
+    text: 'const temp = tempPath(dirname(path)) return await orRemove',
     by: `if (path.endsWith('.json')) {
         const file = await open(path, 'w', 0o600);
         await file.writeFile(data.slice(0, data.length / 2));
@@ -33,7 +33,7 @@ export const mutants: Record<string, CrashMutant> = {
         await file.writeFile(data.slice(data.length / 2));
         return await file.stat().finally(() => file.close());
       }
-      const { temp, stats } = await writeTemp(path, data);`,
+      const temp = tempPath(dirname(path)); return await orRemove`,
     loads: [[620, 800]],
     stopEvery: Infinity,
     symptom: /\.json(?: is not whole|: is not JSON)/,
@@ -48,32 +48,33 @@ export const mutants: Record<string, CrashMutant> = {
   },
   'replays lines that are in the history': {
     file: 'store/file-store/files/history-file.ts',
-    text: 'await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known))',
-    by: 'await this.#append(recordPath, lines, known); await new Promise((resolve) => setTimeout(resolve, 60));',
+    text: 'if (unsure) await this.#cutOff(path, lines)',
+    by: 'await new Promise((resolve) => setTimeout(resolve, 60))',
     loads: [[620, 800]],
     stopEvery: 2,
     symptom: /^history .* is there twice$/,
   },
   'recycles segments before the files are written': {
-    file: 'store/file-store/write-behind.ts',
-    text: 'const next = taken.values()',
-    by: `await this.#log.dropBefore(before);
+    file: 'store/file-store/wal/checkpoint.ts',
+    text: 'const due = this.#memtable.pendingEntries()',
+    by: `const { before } = await this.#log.rotate(() => undefined);
+      await this.#log.dropBefore(before);
       await new Promise((resolve) => setTimeout(resolve, 400));
-      const next = taken.values();`,
+      const due = this.#memtable.pendingEntries()`,
     loads: [[620, 800]],
     stopEvery: 2,
     symptom: /was acknowledged/,
   },
   'keeps pushes anew after it made those before void': {
-    file: 'store/file-store/write-behind.ts',
-    text: "await this.#log.append(() => failed.map(keepAnew).join(''))",
-    by: `{
-        const kept = failed.map((each) => JSON.parse(keepAnew(each)));
-        const tombstones = kept.map(({ folder, file }) => JSON.stringify({ kind: 'tombstone', folder, file }) + '\\n');
-        await this.#log.append(() => tombstones.join(''));
-        await new Promise((resolve) => setTimeout(resolve, 400));
-        await this.#log.append(() => failed.map(keepAnew).join(''));
-      }`,
+    file: 'store/file-store/wal/checkpoint.ts',
+    text: 'const kept = failed.filter(({ failure, isLost }) => failure !== undefined && !isLost)',
+    by: `const tombstones = failed.map(({ path }) => {
+        const [folder, file] = path.split('/').slice(-2);
+        return JSON.stringify({ kind: 'tombstone', folder, file }) + '\\n';
+      });
+      setTimeout(() => void this.#log.append(() => failed.map(formatPending).join('')), 400);
+      return tombstones.join('');
+      const kept: Entry[] = []`,
     loads: [[600, 850]],
     stopEvery: Infinity,
     obstacles: 0.5,

@@ -3,7 +3,7 @@ import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readKssPython } from '../../src/import/kss-python.ts'
-import { formatPush } from '../../src/store/file-store/wal/record.ts'
+import { pushRecord } from '../store/file-store/wal/log-lines.ts'
 import { segment } from '../store/file-store/wal/log-lines.ts'
 import { SourceError } from '../../src/import/source.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
@@ -92,7 +92,7 @@ t.test('tells when the newest pushes are not in the files yet', async (t) => {
 })
 
 t.test('tells when the newest pushes are only in the write-ahead log', async (t) => {
-  const push = formatPush('ann/abc.json', '{}', true)
+  const push = pushRecord('ann/abc.json', '{}', true)
   const { problems } = await collect(readKssPython(make(t, { '.wal': { '0000000001.log': segment(1, push) } })))
   t.match(problems, [/: the newest pushes are only in the log yet\. /])
 })

@@ -30,11 +30,11 @@ for (const flush of thorough ? Array.from({ length: 20 }, (_, number) => number 
   })
 }
 
-for (const { flush, ...mutant } of killedMutants) {
+for (const { flush, call, ...mutant } of killedMutants) {
   const name = `it would be found if the store ${mutant.name}`
   t.test(name, { ...traced, buffered: true }, async (t) => {
     // Which flush is the one that matters depends on the order of the calls: its neighbours are tried after it.
     const nearby = (attempt: number): number => flush + Math.ceil(attempt / 2) * (attempt % 2 === 0 ? -1 : 1)
-    await expectFound(t, { sessions: (attempt) => killedAt(nearby(attempt)), samples: 4, mutant })
+    await expectFound(t, { sessions: (attempt) => killedAt(nearby(attempt), call), samples: 4, mutant })
   })
 }

@@ -5,6 +5,7 @@ import type { Session } from './record.ts'
 export type NamedMutant = Mutant & { name: string; samples?: number; sessions?: Session[] }
 
 const log = 'store/file-store/wal/log.ts'
+const checkpoint = 'store/file-store/wal/checkpoint.ts'
 
 /** Each leaves out one thing that a power cut needs. */
 export const mutants: NamedMutant[] = [
@@ -76,21 +77,27 @@ export const mutants: NamedMutant[] = [
     by: 'await file.writeFile(data as string)',
   },
   {
-    name: 'recycles a segment before the folder of the records is flushed',
-    file: 'durable.ts',
-    text: 'await renameFile(temp, path) await syncFolder(dirname(path))',
-    by: "await renameFile(temp, path); if (path.endsWith('auth.json')) await syncFolder(dirname(path))",
+    name: 'frees the log before a record is flushed',
+    file: checkpoint,
+    text: 'await syncFile(path)',
+    by: '',
   },
   {
-    name: 'recycles a segment before the history is flushed',
-    file: 'durable.ts',
-    text: 'await file.sync() if (size === 0)',
-    by: 'if (size === 0)',
+    name: 'frees the log before the folder of the records is flushed',
+    file: checkpoint,
+    text: 'await unlessAbsent(syncFolder(folder))',
+    by: '',
+  },
+  {
+    name: 'frees the log before a history is flushed',
+    file: 'store/file-store/files/history-file.ts',
+    text: 'await syncFile(path) if (isNew)',
+    by: 'if (isNew)',
   },
   {
     name: 'does not flush the folder of a new history file',
-    file: 'durable.ts',
-    text: 'if (size === 0) await syncFolder(dirname(path))',
+    file: 'store/file-store/files/history-file.ts',
+    text: 'if (isNew) await unlessAbsent(syncFolder(dirname(path)))',
     by: '',
   },
   {
@@ -107,47 +114,47 @@ export const mutants: NamedMutant[] = [
   },
   {
     name: 'recycles a segment before it is in the files',
-    file: 'store/file-store/write-behind.ts',
-    text: 'await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))',
-    by: 'await this.#log.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
+    file: checkpoint,
+    text: 'await this.#restoreLost(entries) await this.#round',
+    by: 'await this.#log.dropBefore(before); await this.#restoreLost(entries); await this.#round;',
   },
   {
     name: 'drops the journal of an older kss before it is in the files',
     sessions: [{ part: 'old' }, { part: 'goOn' }],
-    file: 'store/file-store/write-behind.ts',
-    text: 'await Promise.all(Array.from({ length: writers }, () => this.#writeEach(next)))',
-    by: 'await this.#log.dropBefore(before); await Promise.all([this.#writeEach(next)]);',
+    file: checkpoint,
+    text: 'await this.#restoreLost(entries) await this.#round',
+    by: 'await this.#log.dropBefore(before); await this.#restoreLost(entries); await this.#round;',
   },
   {
     name: 'keeps pushes anew in an append of its own after their tombstones',
     samples: 4,
-    file: 'store/file-store/write-behind.ts',
-    text: "await this.#log.append(() => failed.map(keepAnew).join(''))",
-    by: `{
-      const tombstones = failed.map(({ path }) => {
+    file: checkpoint,
+    text: 'const kept = failed.filter(({ failure, isLost }) => failure !== undefined && !isLost)',
+    by: `const tombstones = failed.map(({ path }) => {
         const [folder, file] = path.split('/').slice(-2);
         return \`\${JSON.stringify({ kind: 'tombstone', folder, file })}\\n\`;
       });
-      await this.#log.append(() => tombstones.join(''));
-      await this.#log.append(() => failed.map(keepAnew).join(''));
-    }`,
+      void this.#log.append(() => failed.map(formatPending).join(''));
+      return tombstones.join('');
+      const kept: Entry[] = []`,
   },
 ]
 
-/** Matter only after a process was killed, when it began this flush. */
-export const killedMutants: (NamedMutant & { flush: number })[] = [
-  {
-    name: 'does not flush the log that it found',
-    file: 'store/file-store/file-store.ts',
-    text: 'for (const folder of [paths.journal, paths.log]) await syncLog(folder)',
-    by: '',
-    flush: 22,
-  },
+/** Matter only after a process was killed, when it began this flush; `call` is fsync if left out. */
+export const killedMutants: (NamedMutant & { flush: number; call?: string })[] = [
   {
     name: 'does not flush the state directory at the start',
     file: 'store/file-store/file-store.ts',
     text: 'await syncFolder(dir)',
     by: '',
     flush: 7,
+  },
+  {
+    name: 'trusts a file because it is there',
+    file: 'store/file-store/wal/recovery.ts',
+    text: 'if (!own || sums.includes(sum)) return',
+    by: 'if (!own) return',
+    flush: 12,
+    call: 'fdatasync',
   },
 ]

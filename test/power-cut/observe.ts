@@ -3,7 +3,7 @@ import type { Progress } from '../../src/kosync/protocol.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { decodeSegment } from '../../src/store/file-store/wal/record.ts'
 import { logOptions } from './log-options.ts'
-import { writeTree } from './record.ts'
+import { readTree, writeTree } from './record.ts'
 import type { Tree } from './recorded-disk.ts'
 import { byName } from '../store/by-name.ts'
 
@@ -23,7 +23,7 @@ export interface Observation {
 
 /** Starts the store on a state that a cut left, and asks it for everything. */
 export async function observe(dir: string, state: Tree, documents: Map<string, Set<string>>): Promise<Observation> {
-  const troubles = [...halfFiles(state), ...hiddenRecords(state)]
+  const troubles = hiddenRecords(state)
   const accounts = new Map<string, Account>()
   const told = (error: unknown): unknown => isTornJournal(error) || troubles.push(String(error))
   await writeTree(dir, withoutObstacles(state))
@@ -42,6 +42,7 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
     }
     await store.close()
     const left = (await readdir(dir, { recursive: true })).filter((path) => /^\.(wal.\d+\.log|journal)/.test(path))
+    troubles.push(...halfFiles(await readTree(dir)))
     if (left.length > 0) troubles.push(`after the stop there is ${left.join()}`)
   } catch (error) {
     troubles.push(String(error))
@@ -56,7 +57,7 @@ function withoutObstacles(state: Tree): Tree {
   return new Map([...state].filter(([path, data]) => data === null || !path.endsWith('/history')))
 }
 
-/** A reader of the files never sees half of one; what a temp or a line of a journal or history holds is nobody's. */
+/** Files that are not whole after the start; what a temp or a line of a journal or history holds is nobody's. */
 function halfFiles(state: Tree): string[] {
   return [...state].flatMap(([path, data]) => {
     if (!data || !/^[^.][^/]*\/[^./][^/]*\.json$/.test(path)) return []

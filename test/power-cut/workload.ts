@@ -79,7 +79,10 @@ class Reader {
   }
 }
 
-/** Accounts come, change, go and come again, while others push; the files are written behind, asked for or not. */
+/** Brings what was pushed into the files, without a flush. */
+const write = (store: FileStore): Promise<unknown> => byName(store).listHistory('ann', 'a')
+
+/** Accounts come, change, go and come again, while others push; files are written, and flushed, asked for or not. */
 async function live(dir: string): Promise<void> {
   const store = await open(dir)
   const [ann, bob, cleo, dan] = ['ann', 'Bob', 'cleo', 'dan'].map((name) => new Reader(store, name)) as Readers
@@ -88,7 +91,12 @@ async function live(dir: string): Promise<void> {
   }
   await Promise.all([ann.create().then(() => pushAll(ann)), bob.create(), cleo.create(), dan.create()])
   await Promise.all([pushAll(ann), pushAll(bob), pushAll(cleo), pushAll(dan)])
+  await write(store)
+  await Promise.all([ann.push('a'), bob.push('b'), cleo.push('b')])
+  await write(store)
   await Promise.all([store.flush(), ann.push('a'), bob.push('b'), ann.changeKey()])
+  await write(store)
+  await Promise.all([ann.push('b'), cleo.push('a'), write(store), store.flush()])
   await Promise.all([pushAll(ann), cleo.push('a'), bob.push('late'), bob.delete(), ann.changeKey()])
   const bobAgain = new Reader(store, 'Bob', '2')
   await Promise.all([bobAgain.create(), pushAll(ann), cleo.delete()])
@@ -99,7 +107,7 @@ async function live(dir: string): Promise<void> {
   const [, created] = await Promise.all([dan.delete(), danAgain.create(), pushAll(ann)])
   if (created) await Promise.all([danAgain.push('b'), store.flush()])
   for (let number = 0; number < 8; number++) {
-    await Promise.all([ann.push('a'), bobAgain.push('new'), sleep(80)])
+    await Promise.all([ann.push('a'), bobAgain.push('new'), number % 3 === 0 ? write(store) : sleep(80)])
   }
   await pushAll(bobAgain)
   await pushBlocked(store, dir)

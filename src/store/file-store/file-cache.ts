@@ -1,4 +1,5 @@
-import { lstatSync, type Stats } from 'node:fs'
+import type { Stats } from 'node:fs'
+import { lstat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { unlessAbsent } from '../../error-code.ts'
@@ -47,7 +48,7 @@ export class FileCache<T extends object> {
     this.#parse = parse
   }
 
-  /** The value, if it is at hand and nobody changed its file. */
+  /** The value, if it is at hand and its file was looked at less than a second ago. */
   peek(key: string): T | undefined {
     return this.#fresh(key)?.value
   }
@@ -58,7 +59,7 @@ export class FileCache<T extends object> {
     if (entry?.path === path) return entry.value
     let read = this.#reads.get(path)
     if (!read) {
-      read = this.#read(key, path).finally(() => this.#reads.delete(path))
+      read = this.#look(key, path).finally(() => this.#reads.delete(path))
       this.#reads.set(path, read)
     }
     return await read
@@ -117,21 +118,20 @@ export class FileCache<T extends object> {
     this.#absent.delete(key)
   }
 
-  /**
-   * The entry, unless the file is another one by now. One stat a second, of a file that was just in use and so in the
-   * memory of the kernel, takes microseconds; in the thread pool it would take a hundred times as long.
-   */
+  /** The entry, if it is served without a look at the disk: never a stat on the event loop, as a disk may hang. */
   #fresh(key: string): Entry<T> | undefined {
     const entry = this.#entries.get(key) ?? this.#absent.get(key)
-    const now = performance.now()
-    if (!entry || now - entry.checked < trustedMs) return entry
-    try {
-      if (identity(lstatSync(entry.path, { throwIfNoEntry: false })) !== entry.identity) return undefined
-    } catch {
-      return undefined // the read that follows tells why
+    return entry && performance.now() - entry.checked < trustedMs ? entry : undefined
+  }
+
+  /** The value that is known, unless the file is another one by now. */
+  async #look(key: string, path: string): Promise<T | undefined> {
+    const entry = this.#peek(key)
+    if (entry?.path === path && (await isSame(entry)) && this.#peek(key) === entry) {
+      entry.checked = performance.now()
+      return entry.value
     }
-    entry.checked = now
-    return entry
+    return await this.#read(key, path)
   }
 
   #peek(key: string): Entry<T> | undefined {
@@ -153,8 +153,17 @@ export class FileCache<T extends object> {
   }
 }
 
+async function isSame({ path, identity: before }: Entry<unknown>): Promise<boolean> {
+  try {
+    return identity(await unlessAbsent(lstat(path))) === before
+  } catch {
+    // The read that follows tells why.
+    return false
+  }
+}
+
 /** The text and the stat of one and the same file, also when another one takes its place meanwhile. */
-async function readWithStats(path: string): Promise<{ text: string; stats: Stats }> {
+export async function readWithStats(path: string): Promise<{ text: string; stats: Stats }> {
   const file = await openTrusted(path)
   try {
     const stats = await file.stat()

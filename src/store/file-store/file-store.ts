@@ -8,7 +8,7 @@ import { unlessAbsent } from '../../error-code.ts'
 import { WriteAheadLog, type LogOptions } from './wal/log.ts'
 import { readOldJournal } from './wal/old-journal.ts'
 import { formatTombstone, type LogRecord } from './wal/record.ts'
-import { collectPushes, readLog, syncLog } from './wal/recovery.ts'
+import { collectDocuments, readLog, syncLog } from './wal/recovery.ts'
 import { OpenedFolder } from './opened-folder.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
 import { Operations } from './operations.ts'
@@ -98,10 +98,11 @@ export class FileStore implements Store {
   }
 
   async #replay(dir: string, records: LogRecord[]): Promise<void> {
-    for (const { folder, file, ...kept } of collectPushes(records)) {
+    for (const logged of collectDocuments(records)) {
+      const { folder, file } = logged
       // Also for an account that is gone: its name may be given again.
       this.#progress.notePushes(join(dir, folder))
-      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), kept)
+      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), logged)
     }
   }
 
@@ -180,7 +181,7 @@ export class FileStore implements Store {
   /** Does the work while no user is made, changed or deleted, and not in a folder that took the place of this one. */
   #change<T>(work: () => Promise<T>): Promise<T> {
     return this.#changes.take(async () => {
-      this.#log.folder.check()
+      await this.#log.folder.check()
       return await work()
     })
   }

@@ -1,5 +1,6 @@
 import { statSync, type Stats } from 'node:fs'
-import { hasCode } from '../../error-code.ts'
+import { stat } from 'node:fs/promises'
+import { unlessAbsent } from '../../error-code.ts'
 
 /** The path of the state directory leads to another folder than at the start, or to none. `code` is `FOLDER_REPLACED`. */
 export class FolderReplaced extends Error {
@@ -23,22 +24,18 @@ export class OpenedFolder {
     this.#identity = identity(statSync(dir))
   }
 
-  /** Throws FolderReplaced. One stat, of what the kernel has in its memory: a thread would take many times as long. */
-  check(): void {
-    if (this.isInPlace) return
+  /** Rejects with FolderReplaced. */
+  async check(): Promise<void> {
+    if (await this.isInPlace()) return
     const error = new FolderReplaced(this.#dir)
     this.#tell(error)
     throw error
   }
 
-  /** Whether the path still leads to it. */
-  get isInPlace(): boolean {
-    try {
-      return identity(statSync(this.#dir)) === this.#identity
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false
-      throw error
-    }
+  /** Whether the path still leads to it. Rejects when the disk cannot say. */
+  async isInPlace(): Promise<boolean> {
+    const stats = await unlessAbsent(stat(this.#dir))
+    return stats !== undefined && identity(stats) === this.#identity
   }
 }
 

@@ -5,16 +5,17 @@ import { FileCache } from './file-cache.ts'
 import { toFileName } from './files/file-name.ts'
 import { HistoryFiles, readHistory } from './files/history-file.ts'
 import type { WriteAheadLog } from './wal/log.ts'
+import { Memtable, type LoggedPush } from './wal/memtable.ts'
 import { formatPush, formatTombstone } from './wal/record.ts'
-import type { LoggedPushes } from './wal/recovery.ts'
+import { recoverDocument, type LoggedDocument } from './wal/recovery.ts'
 import { listsRawName } from './files/raw-names.ts'
-import { readRecord } from './files/read-record.ts'
+import { formatRecord, readRecord, sumOf, type StoredRecord } from './files/read-record.ts'
 import { RecordEditor, type Located } from './record-editor.ts'
 import { rowOf } from './files/rows.ts'
 import type { Now } from '../store.ts'
-import { WriteBehind, type WriteBehindOptions } from './write-behind.ts'
+import { Checkpoint, readFound, type CheckpointOptions } from './wal/checkpoint.ts'
 
-export interface ProgressFilesOptions extends WriteBehindOptions {
+export interface ProgressFilesOptions extends CheckpointOptions {
   /** Whether every push that is no repeat is also added to history/<document>.jsonl. */
   history: boolean
   /** Rows that a history keeps, the newest; 0, or left out, for all. */
@@ -35,9 +36,10 @@ interface Push extends Located {
 export class ProgressFiles {
   readonly #options: ProgressFilesOptions
   readonly #log: WriteAheadLog
-  readonly #files: FileCache<Progress>
+  readonly #files: FileCache<StoredRecord>
   readonly #history: HistoryFiles
-  readonly #behind: WriteBehind
+  readonly #memtable = new Memtable()
+  readonly #checkpoint: Checkpoint
   readonly #commits: Batcher<Push, Progress | { failure: unknown }>
   /** Folders that the log may hold pushes for. */
   readonly #pushed = new Set<string>()
@@ -51,20 +53,20 @@ export class ProgressFiles {
     this.#history = new HistoryFiles(options.historyLimit ?? 0)
     this.editor = new RecordEditor(this.#files, this.#history, options.history)
     const history = options.history ? this.#history : undefined
-    this.#behind = new WriteBehind(log, this.#files, history, options)
+    this.#checkpoint = new Checkpoint({ log, memtable: this.#memtable, files: this.#files, history }, options)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
   get(folder: string, document: string): Now<Progress | undefined> {
     const key = cacheKey(folder, document)
-    const known = this.#files.peek(key)
+    const known = this.#files.peek(key)?.record
     return known?.document === document ? known : this.#locate(key, folder, document).then(({ record }) => record)
   }
 
   /** Where a push of the document will go, when there is room for it. */
   async locateForPush(folder: string, document: string): Promise<Located> {
     const key = cacheKey(folder, document)
-    await this.#behind.makeRoom(key)
+    await this.#checkpoint.makeRoom()
     return await this.#locate(key, folder, document)
   }
 
@@ -76,33 +78,30 @@ export class ProgressFiles {
     return stored
   }
 
-  /** Takes over pushes of one record that the log kept: its files may hold none, some or all of them. */
-  async replay(path: string, { pushes, rows }: Pick<LoggedPushes, 'pushes' | 'rows'>): Promise<void> {
-    const last = pushes.at(-1)!
-    const key = cacheKey(dirname(path), last.document)
-    const found = await this.#findForReplay(key, path)
-    const foreign = found !== undefined && found.document !== last.document
-    const record = pushes.reduce(nextProgress, foreign ? undefined : found)!
-    // The file is newer: somebody put it there since.
-    if (record.timestamp > last.timestamp) return
-    const lines = rows.map((push) => JSON.stringify(push))
-    this.#behind.add({ key, path, record, lines, foreign, unsure: true })
+  /** Takes over what the log holds of the document with its record at the path. */
+  async replay(path: string, logged: LoggedDocument): Promise<void> {
+    const { onDamage, history } = this.#options
+    const recovered = recoverDocument(logged, await readFound(path, onDamage), path)
+    const { record, rows, keepsFile } = recovered
+    if (!keepsFile) this.#memtable.restore(cacheKey(dirname(path), record.document), path, recovered)
+    // One history that cannot be written must not keep the server from its start.
+    else if (history) await this.#history.addMissing(path, rows).catch(onDamage)
   }
 
   /** Begins to write the files: after the last replay. */
   begin(): void {
-    this.#behind.begin()
+    this.#checkpoint.begin()
   }
 
   /** Whether nothing but the files is needed. */
   get isWritten(): boolean {
-    return this.#behind.isEmpty
+    return this.#memtable.isEmpty
   }
 
   /** Every change, oldest first; the record alone when there is no history. */
   async listHistory(folder: string, document: string): Promise<Progress[]> {
     const { path, record } = await this.#locate(cacheKey(folder, document), folder, document)
-    await this.#behind.flush()
+    await this.#checkpoint.write()
     const rows = await readHistory(path)
     return rows.length > 0 || !record ? rows : [rowOf(record)]
   }
@@ -120,7 +119,7 @@ export class ProgressFiles {
   /** Forgets all of a folder that is gone, or was changed by others; resolves when nothing that was pushed so far can come there any more. */
   async forget(folder: string): Promise<void> {
     await this.#commits.drained('')
-    await this.#behind.forget(folder)
+    await this.#checkpoint.forget(folder)
     this.clearCache(folder)
   }
 
@@ -133,8 +132,7 @@ export class ProgressFiles {
   /** Resolves when all that was pushed into the folder is in its files, for good; rejects with why it cannot be. */
   async settle(folder: string): Promise<void> {
     await this.#commits.drained('')
-    await this.#behind.flush()
-    this.#behind.checkWritten(folder)
+    await this.#checkpoint.flushFolder(folder)
     // A power cut may bring back what was removed of the log: it must not undo what is done to the files next.
     await this.#log.append(() => formatTombstone(folder))
   }
@@ -147,34 +145,24 @@ export class ProgressFiles {
   /** Writes all that was pushed so far to the files. False when something could not be: it is still in the log. */
   async flush(): Promise<boolean> {
     await this.#commits.drained('')
-    return await this.#behind.flush()
+    return await this.#checkpoint.run()
   }
 
   /** Whether nothing is left in the log alone. */
   async close(): Promise<boolean> {
     await this.flush()
-    this.#behind.stop()
+    this.#checkpoint.stop()
     return this.isWritten
   }
 
-  /** One file that cannot be read must not keep the server from its start: what was pushed is known from the log. */
-  async #findForReplay(key: string, path: string): Promise<Progress | undefined> {
-    try {
-      return await this.#files.get(key, path)
-    } catch (error) {
-      this.#options.onDamage(error)
-      return undefined
-    }
-  }
-
   async #locate(key: string, folder: string, document: string): Promise<Located> {
-    const waiting = this.#behind.get(key)
-    if (waiting) return waiting
+    const { pending, path: known, foreign = false } = this.#memtable.get(key) ?? {}
+    if (pending && known !== undefined) return { key, path: known, record: pending.record, sum: pending.sum, foreign }
     const path = `${folder}${sep}${toFileName(document)}.json`
-    const record = await this.#files.get(key, path)
-    if (record?.document === document) return { key, path, record, foreign: false }
+    const file = await this.#files.get(key, path)
+    if (file?.record.document === document) return { key, path, ...file, foreign: false }
     const raw = await this.#locateRaw(key, folder, document)
-    return raw ?? { key, path, record: undefined, foreign: record !== undefined }
+    return raw ?? { key, path, record: undefined, sum: null, foreign: file !== undefined }
   }
 
   /** The file that an older kss made under the document's own name, if it is there and the name inside is the same. */
@@ -182,50 +170,57 @@ export class ProgressFiles {
     const path = join(folder, `${document}.json`)
     // Never auth.json: a document of that name was one of Python kss's ways to lose an account.
     if (document === 'auth' || !(await listsRawName(folder, document, '.json'))) return undefined
-    const record = await this.#files.get(key, path)
-    return record?.document === document ? { key, path, record, foreign: false } : undefined
+    const file = await this.#files.get(key, path)
+    return file?.record.document === document ? { key, path, ...file, foreign: false } : undefined
   }
 
   /** Makes pushes durable together, one after the other; then they are seen. */
   async #commit(pushes: Push[]): Promise<(Progress | { failure: unknown })[]> {
-    const records = new Map<string, Progress>()
+    const records = new Map<string, StoredRecord>()
     const results: (Progress | { failure: unknown })[] = []
-    const added: (() => void)[] = []
+    const added: LoggedPush[] = []
     let entries = ''
-    for (const { pushed, onlyIfNone, keepsRow, ...located } of pushes) {
-      const { key, path, foreign } = located
-      const waiting = this.#behind.get(key)
-      if (waiting?.failure !== undefined) {
-        // One document must not fill the memory while its file cannot be written.
-        results.push({ failure: waiting.failure })
-        continue
+    for (const push of pushes) {
+      const { key, path, foreign, pushed } = push
+      const failure = this.#memtable.get(key)?.failure
+      const newest = records.get(key) ?? this.#newest(push)
+      // One document must not fill the memory while its file cannot be written.
+      if (failure !== undefined) results.push({ failure })
+      else if (push.onlyIfNone && newest) results.push(newest.record)
+      else {
+        const record = nextProgress(newest?.record, pushed)
+        const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
+        const text = formatRecord(record)
+        const [before, after] = [newest?.sum ?? null, sumOf(text)]
+        const isRow = push.keepsRow && !isRepeat(newest?.record, pushed)
+        const whole = text.length === line.length + 1 ? undefined : text.slice(0, -1)
+        entries += formatPush(path, { push: line, isRow, record: whole, before, after })
+        records.set(key, { record, sum: after })
+        added.push({
+          key,
+          path,
+          record,
+          sum: after,
+          before,
+          line: isRow ? line : undefined,
+          foreign: foreign && !newest,
+        })
+        results.push(record)
       }
-      const newest = records.get(key) ?? this.#newest(located, pushed.document)
-      if (onlyIfNone && newest) {
-        results.push(newest)
-        continue
-      }
-      const record = nextProgress(newest, pushed)
-      const line = JSON.stringify({ ...pushed, timestamp: record.timestamp })
-      const isRow = keepsRow && !isRepeat(newest, pushed)
-      records.set(key, record)
-      entries += formatPush(path, line, isRow)
-      const lines = isRow ? [line] : []
-      added.push(() => this.#behind.add({ key, path, record, lines, foreign: foreign && !newest, unsure: false }))
-      results.push(record)
     }
     if (entries !== '')
       await this.#log.append(
         () => entries,
-        () => added.forEach((add) => add()),
+        () => added.forEach((push) => this.#checkpoint.add(push)),
       )
     return results
   }
 
   /** The record by now: others may have been pushed since it was looked up. */
-  #newest({ key, record }: Located, document: string): Progress | undefined {
-    const known = this.#behind.get(key)?.record ?? this.#files.peek(key)
-    return known?.document === document ? known : record
+  #newest({ key, record, sum, pushed: { document } }: Push): StoredRecord | undefined {
+    const known = this.#memtable.get(key)?.pending ?? this.#files.peek(key)
+    if (known?.record.document === document) return known
+    return record && { record, sum }
   }
 }
 

@@ -5,6 +5,7 @@ import { replaceFile, setAside, syncFolder } from '../../durable.ts'
 import { unlessAbsent } from '../../error-code.ts'
 import type { FileCache } from './file-cache.ts'
 import type { HistoryFiles } from './files/history-file.ts'
+import { formatRecord, sumOf, type StoredRecord } from './files/read-record.ts'
 
 /** Where a record is, or would be. */
 export interface Located {
@@ -12,6 +13,8 @@ export interface Located {
   key: string
   path: string
   record: Progress | undefined
+  /** SHA-256 in hex of the file's bytes, or of those that it gets next; null when there is none. */
+  sum: string | null
   /** The file is there, but it is another document's. */
   foreign: boolean
 }
@@ -21,11 +24,11 @@ export type LocatedRecord = Located & { record: Progress }
 
 /** Changes the files of records that nobody pushes to meanwhile. */
 export class RecordEditor {
-  readonly #files: FileCache<Progress>
+  readonly #files: FileCache<StoredRecord>
   readonly #history: HistoryFiles
   readonly #keepsHistory: boolean
 
-  constructor(files: FileCache<Progress>, history: HistoryFiles, keepsHistory: boolean) {
+  constructor(files: FileCache<StoredRecord>, history: HistoryFiles, keepsHistory: boolean) {
     this.#files = files
     this.#history = history
     this.#keepsHistory = keepsHistory
@@ -35,7 +38,9 @@ export class RecordEditor {
   async replace({ key, path, foreign }: Located, record: Progress, rows?: Progress[]): Promise<void> {
     if (foreign) await unlessAbsent(setAside(path))
     if (rows && this.#keepsHistory) await this.#history.replace(path, rows)
-    this.#files.set(key, path, record, await replaceFile(path, `${JSON.stringify(record)}\n`))
+    const text = formatRecord(record)
+    const stats = await replaceFile(path, text)
+    this.#files.set(key, path, { record, sum: sumOf(text) }, stats)
   }
 
   async replaceHistory({ path }: Located, rows: Progress[]): Promise<void> {

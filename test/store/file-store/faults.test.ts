@@ -2,10 +2,11 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../../src/kosync/protocol.ts'
-import { FileStore } from '../../../src/store/file-store/file-store.ts'
+import { FileStore, type FileStoreOptions } from '../../../src/store/file-store/file-store.ts'
 import { removeTemps } from '../../../src/control/remove-temps.ts'
 import { pushed } from '../contract.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
+import { isLogEmpty } from './wal/log-is-empty.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
 import { byName } from '../by-name.ts'
 import { runAhead } from '../../run-ahead.ts'
@@ -20,11 +21,11 @@ interface Opened {
   damage: unknown[]
 }
 
-async function open(t: Test): Promise<Opened> {
+async function open(t: Test, options: Partial<FileStoreOptions> = {}): Promise<Opened> {
   const dir = join(t.testdir({ state: {} }), 'state')
   const disk = faultyDisk(t)
   const damage: unknown[] = []
-  const store = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error), ...options })
   t.teardown(async () => {
     disk.mend()
     await store.close()
@@ -79,34 +80,33 @@ for (const [call, path, code] of [
   ['open', /\.log$/, 'EROFS'],
   ['sync', /\.wal$/, 'EIO'],
 ] as const) {
-  t.test(`${code} at ${call} of a new segment: the pushes wait in the old one`, async (t) => {
-    const { dir, disk, store, damage } = await open(t)
-    disk.fail(call, path, code)
-    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
-    t.equal(await store.flush(), false)
-    t.equal(await store.flush(), false)
-    t.match(damage, [{ code }], 'told once')
-    t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
-    await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
-    t.match(await readRecord(dir), { progress: 'old' })
-    disk.mend()
-    // It is tried again by itself.
-    await until(async () => (await readRecord(dir)).progress === 'new')
-    await store.flush()
-    t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
-  })
+  t.test(
+    `${code} at ${call} of a new segment: the files are written, and the pushes stay in the old one`,
+    async (t) => {
+      const { dir, disk, store, damage } = await open(t)
+      disk.fail(call, path, code)
+      t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
+      t.equal(await store.flush(), false)
+      t.equal(await store.flush(), false)
+      t.match(damage, [{ code }], 'told once')
+      t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+      t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
+      await until(async () => (await readRecord(dir)).progress === 'more')
+      t.notOk(await isLogEmpty(dir))
+      disk.mend()
+      // It is tried again by itself.
+      await until(() => isLogEmpty(dir))
+    },
+  )
 }
 
 for (const [call, what, path, code] of [
   ['open', 'the new file', /\/\.tmp-[^/]+$/, 'EACCES'],
   ['open', 'the new file', /\/\.tmp-[^/]+$/, 'EMFILE'],
   ['write', 'the new file', /\/\.tmp-[^/]+$/, 'ENOSPC'],
-  ['sync', 'the new file', /\/\.tmp-[^/]+$/, 'EIO'],
   ['rename', 'the new file', /\/\.tmp-[^/]+$/, 'EROFS'],
-  ['sync', 'the folder', /ann$/, 'EIO'],
   ['open', 'the history', /\/abc\.jsonl$/, 'EACCES'],
   ['write', 'the history', /\/abc\.jsonl$/, 'ENOSPC'],
-  ['sync', 'the history', /\/abc\.jsonl$/, 'EIO'],
 ] as const) {
   t.test(`${code} at ${call} of ${what}: the file stays whole, no temp is left, no push is lost`, async (t) => {
     const { dir, disk, store, damage } = await open(t)
@@ -114,8 +114,7 @@ for (const [call, what, path, code] of [
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
     t.equal(await store.flush(), false)
     t.match(damage, [{ code }])
-    // The entry of the folder may not be durable, but what it says is whole.
-    t.match(await readRecord(dir), { progress: what === 'the folder' ? 'new' : 'old' })
+    t.match(await readRecord(dir), { progress: 'old' })
     t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
     t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
     await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
@@ -141,6 +140,77 @@ for (const [call, what, path, code] of [
     await next.close()
   })
 }
+
+for (const [what, path] of [
+  ['the record', /\/abc\.json$/],
+  ['the folder', /\/ann$/],
+  ['the history', /\/abc\.jsonl$/],
+] as const) {
+  t.test(`EIO at a flush of ${what}: the log stays, and the files are made anew from it`, async (t) => {
+    const { dir, disk, store, damage } = await open(t)
+    disk.fail('sync', path, 'EIO')
+    for (const progress of ['1', '2']) await byName(store).putProgress('ann', { ...pushed, progress })
+    t.equal(await store.flush(), false)
+    t.match(damage, [{ code: 'EIO' }])
+    t.match(await readRecord(dir), { progress: '2' }, 'it can be read')
+    await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: '3' }), { code: 'EIO' })
+    t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
+    t.equal(await store.flush(), false)
+    t.equal(damage.length, 1, 'told once')
+    await cp(dir, `${dir}-crashed`, { recursive: true })
+    // What the failed flush left out.
+    await writeFile(join(dir, 'ann', 'abc.json'), '')
+    await writeFile(
+      join(dir, 'ann', 'history', 'abc.jsonl'),
+      `${JSON.stringify({ ...pushed, progress: 'old' })}\n{"docu`,
+    )
+    disk.mend()
+    t.equal(await store.flush(), true)
+    t.ok(await isLogEmpty(dir))
+    t.match(await readRecord(dir), { progress: '2' })
+    const all = [{ progress: 'old' }, { progress: '1' }, { progress: '2' }]
+    t.match(await byName(store).listHistory('ann', 'abc'), all, 'once each')
+    t.match(await byName(store).putProgress('ann', { ...pushed, progress: '3' }), { progress: '3' })
+
+    const onDamage = (error: unknown): void => void t.fail(String(error))
+    const next = await FileStore.open({ dir: `${dir}-crashed`, history: true, onDamage })
+    t.match(await byName(next).getProgress('ann', 'abc'), { progress: '2' }, 'nor by a crash')
+    t.match(await byName(next).listHistory('ann', 'abc'), all)
+    await next.close()
+  })
+}
+
+t.test('a file that is written again while it is flushed is flushed again before the log goes', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await byName(store).putProgress('ann', { ...pushed, progress: '1' })
+  const before = disk.count('sync', /\/abc\.json$/)
+  const release = disk.hold('sync', /\/abc\.json$/)
+  const flushed = store.flush()
+  await until(async () => disk.count('sync', /\/abc\.json$/) > before)
+  await byName(store).putProgress('ann', { ...pushed, progress: '2' })
+  // Written, and not flushed.
+  await byName(store).listHistory('ann', 'abc')
+  release()
+  t.equal(await flushed, true)
+  t.match(await readRecord(dir), { progress: '2' })
+  t.notOk(await isLogEmpty(dir))
+  t.equal(await store.flush(), true)
+  t.equal(disk.count('sync', /\/abc\.json$/) - before, 2)
+  t.ok(await isLogEmpty(dir))
+})
+
+t.test('a record that was edited while its flush failed stays, and its history gets what it lacks', async (t) => {
+  const { dir, disk, store } = await open(t)
+  disk.fail('sync', /\/abc\.json$/, 'EIO')
+  await byName(store).putProgress('ann', { ...pushed, progress: '1' })
+  t.equal(await store.flush(), false)
+  await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, progress: 'edited' }))
+  await writeFile(join(dir, 'ann', 'history', 'abc.jsonl'), '')
+  disk.mend()
+  t.equal(await store.flush(), true)
+  t.match(await readRecord(dir), { progress: 'edited' })
+  t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: '1' }])
+})
 
 for (const [call, path, code] of [
   ['open', /\/bob\/auth\.json$/, 'EIO'],
@@ -194,20 +264,21 @@ t.test('a start that can not go on leaves the log as it is', async (t) => {
   await next.close()
 })
 
-t.test('more documents than the disk can take wait, and are refused when it fails', async (t) => {
-  const { disk, store } = await open(t)
+t.test('more than the log may hold waits for the files, and is refused when they cannot be written', async (t) => {
+  const { disk, store } = await open(t, { logMaxBytes: 100_000 })
   const pushAll = (progress: string) =>
     Promise.allSettled(
-      Array.from({ length: 2500 }, (_, number) =>
+      Array.from({ length: 1000 }, (_, number) =>
         byName(store).putProgress('ann', { ...pushed, document: `${progress}-${number}`, progress }),
       ),
     )
-  t.ok((await pushAll('a')).every(({ status }) => status === 'fulfilled'))
+  for (const progress of ['a', 'b']) {
+    t.ok((await pushAll(progress)).every(({ status }) => status === 'fulfilled'))
+  }
   t.equal(await store.flush(), true)
-  disk.fail('rename', /\/\.tmp-[^/]+$/, 'EIO')
-  await pushAll('b')
-  await store.flush()
-  const refused = await pushAll('c')
+  disk.fail('sync', /\/ann$/, 'EIO')
+  await pushAll('c')
+  const refused = await pushAll('d')
   t.match(
     refused.find(({ status }) => status === 'rejected'),
     { reason: { code: 'EIO' } },

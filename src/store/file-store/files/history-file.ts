@@ -2,11 +2,11 @@ import { rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { isRepeat, type Progress } from '../../../kosync/protocol.ts'
-import { appendLines, makeFolder, replaceFile, syncFolder } from '../../../durable.ts'
+import { appendUnflushed, makeFolder, replaceFile, syncFile, syncFolder } from '../../../durable.ts'
 import { hasCode, unlessAbsent } from '../../../error-code.ts'
 import { block, cutLastLines, findLastLines, readLinesFrom } from './file-tail.ts'
 import { parseProgress } from './progress-file.ts'
-import { rowOf } from './rows.ts'
+import { mergeRows, rowOf } from './rows.ts'
 import { checkFoldersOf, readTrusted } from '../../../trusted-file.ts'
 
 /** Where the history of the record at the path is. @see STORAGE.md §1 */
@@ -29,6 +29,13 @@ export function parseRow(line: string, path: string, fileTime = 0): Progress | u
   }
 }
 
+interface Appended {
+  /** Lines of the file, as far as the limit goes. */
+  length: number
+  /** The file was made, or was empty. */
+  isNew: boolean
+}
+
 /** The histories that pushes are added to. */
 export class HistoryFiles {
   readonly #limit: number
@@ -41,15 +48,33 @@ export class HistoryFiles {
   }
 
   /**
-   * Adds the lines to the history of the record at the path, durably. `unsure`: some of them or parts of them may be
-   * there already, after a crash or an append that failed; then they are made its end.
+   * Adds the lines to the history of the record at the path; they are durable after `flush`. `unsure`: some of them or
+   * parts of them may be there already, after a crash or an append that failed; then they are made its end. Whether
+   * the file may be new, so that its entry in the folder is not durable either.
    */
-  async add(recordPath: string, lines: string[], unsure: boolean): Promise<void> {
+  async add(recordPath: string, lines: string[], unsure: boolean): Promise<boolean> {
     const path = historyPath(recordPath)
     const known = this.#lengths.get(path)
     this.#lengths.delete(path)
-    const length = await (unsure ? this.#merge(recordPath, lines) : this.#append(recordPath, lines, known))
+    if (unsure) await this.#cutOff(path, lines)
+    const { length, isNew } = await this.#append(recordPath, lines, known)
     this.#lengths.set(path, length)
+    // A process that was killed may have made the file.
+    return isNew || unsure
+  }
+
+  /** Makes durable what was added to the history of the record at the path. */
+  async flush(recordPath: string, isNew: boolean): Promise<void> {
+    const path = historyPath(recordPath)
+    await syncFile(path)
+    if (isNew) await unlessAbsent(syncFolder(dirname(path)))
+  }
+
+  /** Adds those rows that the history of the record at the path lacks, in the order of their times, durably. */
+  async addMissing(recordPath: string, rows: Progress[]): Promise<void> {
+    const history = await readHistory(recordPath)
+    const merged = mergeRows(history, rows.map(rowOf))
+    if (merged.length > history.length) await this.replace(recordPath, merged)
   }
 
   /** Puts the rows in the place of all that is there, durably. */
@@ -78,15 +103,19 @@ export class HistoryFiles {
     }
   }
 
-  /** Resolves to how many lines there are now, as far as the limit goes; `known` is how many there were, if counted. */
-  async #append(recordPath: string, lines: string[], known: number | undefined): Promise<number> {
+  /** `known` is how many lines there were, if counted. Resolves to how many there are now, as far as the limit goes. */
+  async #append(recordPath: string, lines: string[], known: number | undefined): Promise<Appended> {
     const path = historyPath(recordPath)
     const most = this.#limit + this.#slack
     const length = known ?? (await findLastLines(path, most + 1)).count
     const added = length > 0 ? lines : [...(await readEarlier(recordPath, lines)), ...lines]
-    if (this.#limit > 0 && length + added.length > most) return await this.#trim(path, added)
-    await appendLines(path, joinLines(added))
-    return length + added.length
+    if (this.#limit > 0 && length + added.length > most) {
+      return { length: await this.#trim(path, added), isNew: false }
+    }
+    const isNew = await appendUnflushed(path, joinLines(added))
+    // The log does not hold the earlier record, and its file is replaced next.
+    if (added.length > lines.length) await this.flush(recordPath, isNew)
+    return { length: length + added.length, isNew }
   }
 
   /** Replaces the history by its newest lines, and these. */
@@ -99,12 +128,11 @@ export class HistoryFiles {
   }
 
   /**
-   * Cuts off the end what may be of the lines, whole or torn, and appends all of them: they are in the log until
-   * that is durable. So a long history is neither read nor written. Also if it has them all: what a failed flush left
-   * in the memory of the system may never come to the disk.
+   * Cuts off the end what may be of the lines, whole or torn, so that they can be appended: they are in the log until
+   * that is durable. So a long history is neither read nor written. Also if it has them all: the pages of a failed flush
+   * may never come to the disk.
    */
-  async #merge(recordPath: string, lines: string[]): Promise<number> {
-    const path = historyPath(recordPath)
+  async #cutOff(path: string, lines: string[]): Promise<void> {
     const ours = new Map<string, number>()
     for (const line of lines) ours.set(line, (ours.get(line) ?? 0) + 1)
     await cutLastLines(path, Buffer.byteLength(joinLines(lines)) + block, (line) => {
@@ -112,10 +140,6 @@ export class HistoryFiles {
       if (times > 0) ours.set(line, times - 1)
       return times > 0 || !parseRow(line, path)
     })
-    const length = await this.#append(recordPath, lines, undefined)
-    // A process that was killed may have made the file, and not come to this.
-    await syncFolder(dirname(path))
-    return length
   }
 
   async #replace(path: string, lines: string[]): Promise<number> {

@@ -1,4 +1,4 @@
-import { constants, fstatSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { mkdir, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { renameFile, syncFolder, tempPath } from '../../../durable.ts'
@@ -9,8 +9,8 @@ import { Turns } from '../../../turns.ts'
 import { lowerFormat, raiseFormat } from '../files/format.ts'
 import type { OpenedFolder } from '../opened-folder.ts'
 import { removeOldJournal } from './old-journal.ts'
-import { encodeBatch, segmentHeader, segmentName } from './record.ts'
-import { listSegments, numberOf } from './recovery.ts'
+import { encodeBatch, segmentHeader, segmentName, type LogRecord } from './record.ts'
+import { listSegments, numberOf, readLog } from './recovery.ts'
 
 /*
  * The write-ahead log, <KSS_DIR>/.wal/. A change is durable when `append` resolves: after kill -9 or a power cut the
@@ -40,7 +40,13 @@ export interface LogOptions {
   segmentBytes?: number
   /** Milliseconds of a clock that is never set. */
   now?: () => number
+  /** Told of a flush of over a second, with the folder of the log, once a minute at most. */
+  onSlowFlush?: (path: string, ms: number) => void
 }
+
+/** Milliseconds. */
+const slowFlush = 1000
+const minute = 60_000
 
 interface Segment {
   number: number
@@ -69,6 +75,8 @@ export class WriteAheadLog {
   readonly #paths: LogPaths
   readonly #segmentBytes: number
   readonly #now: () => number
+  readonly #onSlowFlush: LogOptions['onSlowFlush']
+  #toldSlow = -Infinity
   readonly #turns = new Turns()
   #newest: number
   /** The segment that is appended to; undefined when the next append has to begin another. */
@@ -86,6 +94,9 @@ export class WriteAheadLog {
   /** A segment that is no longer appended to becomes the spare one: none needs to be preallocated. */
   #willRecycle = false
   #mayHaveJournal = true
+  /** Bytes in each segment that was not dropped. */
+  readonly #sizes = new Map<number, number>()
+  #bytesSinceRotation = 0
 
   /** `newest` is the number of the newest segment in the folder. */
   constructor(paths: LogPaths, newest: number, folder: OpenedFolder, options: LogOptions = {}) {
@@ -95,6 +106,33 @@ export class WriteAheadLog {
     this.#preallocates = options.preallocate ?? false
     this.#segmentBytes = options.segmentBytes ?? 8 * 2 ** 20
     this.#now = options.now ?? (() => performance.now())
+    this.#onSlowFlush = options.onSlowFlush
+  }
+
+  /** The folder of the segments. */
+  get dir(): string {
+    return this.#paths.log
+  }
+
+  /** Bytes that were appended and not dropped. */
+  get bytes(): number {
+    let sum = 0
+    for (const size of this.#sizes.values()) sum += size
+    return sum
+  }
+
+  /** Bytes that were appended since the last call of `rotate`. */
+  get bytesSinceRotation(): number {
+    return this.#bytesSinceRotation
+  }
+
+  /** Reads the records that the log holds; none is appended while `work` is under way. */
+  inspect(work: (records: LogRecord[]) => Promise<void>): Promise<void> {
+    return this.#turns.take(async () => {
+      // Damage was told at the start.
+      const { records } = await readLog(this.#paths.log, () => undefined)
+      await work(records)
+    })
   }
 
   /** Appends the records that `lines` gives, durably, then calls `published`; no other change of the log comes between. */
@@ -120,6 +158,7 @@ export class WriteAheadLog {
    */
   rotate<T>(snapshot: () => T): Promise<{ before: number; taken: T }> {
     return this.#turns.take(async () => {
+      this.#bytesSinceRotation = 0
       const last = this.#current
       if (last?.size === 0) return { before: last.number, taken: snapshot() }
       const { number } = await this.#begin()
@@ -133,12 +172,14 @@ export class WriteAheadLog {
    * the log is a row without a gap.
    */
   async dropBefore(number: number): Promise<void> {
-    this.folder.check()
+    await this.folder.check()
     if (this.#mayHaveJournal) await removeOldJournal(this.#paths.journal)
     this.#mayHaveJournal = false
     // The oldest first: a crash in between must not leave a gap.
     for (const name of await listSegments(this.#paths.log)) {
-      if (numberOf(name) < number) await this.#drop(this.#pathOf(name))
+      if (numberOf(name) >= number) continue
+      await this.#drop(this.#pathOf(name))
+      this.#sizes.delete(numberOf(name))
     }
     this.#willRecycle = false
   }
@@ -154,7 +195,7 @@ export class WriteAheadLog {
     })
     await this.#dropSpare()
     // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
-    if (!empty || !this.folder.isInPlace) return
+    if (!empty || !(await this.folder.isInPlace())) return
     await this.dropBefore(Infinity)
     // A segment that a power cut brings back would bring back old pushes when an older kss was here meanwhile.
     await unlessAbsent(syncFolder(this.#paths.log))
@@ -164,24 +205,37 @@ export class WriteAheadLog {
   async #write(lines: string): Promise<void> {
     const room = this.#segmentBytes - Buffer.byteLength(lines)
     const open = this.#current
-    const isFull = open && open.size > 0 && open.size > room
-    const current = open && !isFull ? open : await this.#begin()
+    // Outside of a preallocated segment an append takes two flushes.
+    const isOver = open && open.size > 0 && (open.size > room || (open.allocated === 0 && this.#spare))
+    const current = open && !isOver ? open : await this.#begin()
     const header = current.size === 0 ? segmentHeader(current.number) : ''
     const bytes = Buffer.from(header + encodeBatch(current.number, lines))
     const end = current.size + bytes.length
     try {
       await writeAt(current.file, bytes, current.size)
+      const began = this.#now()
       if (end <= current.allocated) await current.file.datasync()
       else await current.file.sync()
+      this.#noteFlush(began)
       // A folder that is gone takes along what is written to its files.
-      if (fstatSync(current.file.fd).nlink === 0) throw new DamagedFile(this.#paths.log, 'was removed')
+      if ((await current.file.stat()).nlink === 0) throw new DamagedFile(this.#paths.log, 'was removed')
       // One that was moved away does too.
-      this.folder.check()
+      await this.folder.check()
       current.size = end
+      this.#sizes.set(current.number, end)
+      this.#bytesSinceRotation += bytes.length
     } catch (error) {
       await this.#giveUp(current)
       throw error
     }
+  }
+
+  /** A disk that takes so long will soon fail, or is on a network that does. */
+  #noteFlush(began: number): void {
+    const now = this.#now()
+    if (now - began < slowFlush || now - this.#toldSlow < minute) return
+    this.#toldSlow = now
+    this.#onSlowFlush?.(this.#paths.log, now - began)
   }
 
   /** After a failed append: it is not acknowledged, and a failed flush is never tried again on one descriptor. */
@@ -196,7 +250,7 @@ export class WriteAheadLog {
 
   async #begin(): Promise<Segment> {
     if (this.#isClosed) throw new Error('the log is closed')
-    this.folder.check()
+    await this.folder.check()
     if (!this.#isRaised) await raiseFormat(this.#paths.state)
     this.#isRaised = true
     await this.#publishing
@@ -311,7 +365,7 @@ export class WriteAheadLog {
   }
 
   async #remove(path: string): Promise<void> {
-    this.folder.check()
+    await this.folder.check()
     await rm(path, { force: true })
   }
 

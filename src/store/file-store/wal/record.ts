@@ -47,6 +47,8 @@ export interface KeptRecord {
   /** Lines of the history, oldest first. */
   rows: Progress[]
   record: Progress
+  /** SHA-256 in hex of the bytes that the file may have; null when there may be no file. Older builds left it out. */
+  sums?: (string | null)[]
 }
 
 /** Recovery ignores the earlier records of the folder, or of one file in it. */
@@ -59,14 +61,28 @@ export interface Tombstone {
 
 export type LogRecord = PushRecord | KeptRecord | Tombstone
 
-/** A record of a push, as a line; `push` is its JSON. */
-export function formatPush(path: string, push: string, isRow: boolean): string {
-  return formatLine('push', path, `"push":${push}${isRow ? '' : ',"row":false'}`)
+/** A push, and what it makes of its file. */
+export interface FormattedPush {
+  /** JSON of the push. */
+  push: string
+  isRow: boolean
+  /** JSON of the resulting record, if it holds more than the push. */
+  record?: string | undefined
+  before: string | null
+  after: string
+}
+
+/** A record of a push, as a line. */
+export function formatPush(path: string, { push, isRow, record, before, after }: FormattedPush): string {
+  const row = isRow ? '' : ',"row":false'
+  const whole = record === undefined ? '' : `,"record":${record}`
+  const sums = `,"before":${before === null ? 'null' : `"${before}"`},"after":"${after}"`
+  return formatLine('push', path, `"push":${push}${row}${whole}${sums}`)
 }
 
 /** A record of all pushes of a document that are not in its files; `rows` and `record` are JSON. */
-export function formatKept(path: string, rows: string[], record: string): string {
-  return formatLine('kept', path, `"rows":[${rows.join()}],"record":${record}`)
+export function formatKept(path: string, rows: string[], record: string, sums: (string | null)[]): string {
+  return formatLine('kept', path, `"rows":[${rows.join()}],"record":${record},"sums":${JSON.stringify(sums)}`)
 }
 
 export function formatTombstone(folder: string): string {
@@ -178,12 +194,31 @@ export function parseRecord(line: string): LogRecord | undefined {
  */
 function isRecord(value: unknown): value is LogRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { kind, folder, file, push, rows, record } = value as Partial<Record<string, unknown>>
+  const {
+    kind,
+    folder,
+    file,
+    push,
+    rows,
+    record,
+    before = null,
+    after = '',
+    sums = [],
+  } = value as Partial<Record<string, unknown>>
   if (!isName(folder)) return false
   if (kind === 'tombstone') return file === undefined || isRecordFile(file)
   if (!isRecordFile(file)) return false
-  if (kind === 'push') return isProgress(push) && (record === undefined || isProgress(record))
-  return kind === 'kept' && Array.isArray(rows) && rows.every(isProgress) && isProgress(record)
+  if (kind === 'push') {
+    return (
+      isProgress(push) && (record === undefined || isProgress(record)) && isSum(before) && typeof after === 'string'
+    )
+  }
+  if (kind !== 'kept' || !isProgress(record)) return false
+  return [rows, sums].every(Array.isArray) && (rows as unknown[]).every(isProgress) && (sums as unknown[]).every(isSum)
+}
+
+function isSum(sum: unknown): boolean {
+  return sum === null || typeof sum === 'string'
 }
 
 export function isRecordFile(file: unknown): boolean {

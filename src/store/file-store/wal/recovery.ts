@@ -1,12 +1,15 @@
+import type { Stats } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DamagedFile } from '../../../damaged-file.ts'
 import { unlessAbsent } from '../../../error-code.ts'
-import type { Progress } from '../../../kosync/protocol.ts'
+import { nextProgress, type Progress } from '../../../kosync/protocol.ts'
 import { checkFolder, openTrusted } from '../../../trusted-file.ts'
 import { journalFolder, logFolder } from '../files/folder-names.ts'
 import { keepCopy } from '../files/keep-copy.ts'
-import { decodeSegment, parseRecord, type LogRecord } from './record.ts'
+import { parseProgress } from '../files/progress-file.ts'
+import { sumOf } from '../files/read-record.ts'
+import { decodeSegment, parseRecord, type KeptRecord, type LogRecord, type PushRecord } from './record.ts'
 
 export interface LogContent {
   /** Oldest first. */
@@ -52,8 +55,8 @@ async function setAsideCopy(path: string, onDamage: (error: Error) => void): Pro
 }
 
 /**
- * Flushes what a process that was killed had written and not flushed: files that are built on a record must not outlive
- * it, or a later recovery would not know them for what they are.
+ * Flushes what a process that was killed had written and not flushed: what a reader is served from here on must not go
+ * with a power cut.
  */
 export async function syncLog(dir: string): Promise<void> {
   for (const name of await listSegments(dir)) {
@@ -86,35 +89,92 @@ export function numberOf(name: string): number {
   return Number.parseInt(name, 10)
 }
 
-/** The pushes of a document that the log holds, oldest first. */
-export interface LoggedPushes {
+/** What the log holds of a document. */
+export interface LoggedDocument {
   folder: string
   file: string
-  pushes: Progress[]
-  /** Those of them that belong into the history. */
-  rows: Progress[]
+  /** Stands before the pushes. */
+  kept?: KeptRecord
+  /** Oldest first. */
+  pushes: PushRecord[]
 }
 
-/** The pushes of each document, without those before a tombstone. */
-export function collectPushes(records: LogRecord[]): LoggedPushes[] {
-  const folders = new Map<string, Map<string, LoggedPushes>>()
+/** What the log holds of each document, without what stands before a tombstone. */
+export function collectDocuments(records: LogRecord[]): LoggedDocument[] {
+  const folders = new Map<string, Map<string, LoggedDocument>>()
   for (const each of records) {
     const { folder } = each
-    const files = folders.get(folder) ?? new Map<string, LoggedPushes>()
+    const files = folders.get(folder) ?? new Map<string, LoggedDocument>()
     folders.set(folder, files)
     if (each.kind === 'tombstone') {
       if (each.file === undefined) files.clear()
       else files.delete(each.file)
     } else if (each.kind === 'kept') {
-      const { file, rows, record } = each
-      files.set(file, { folder, file, pushes: [...rows, record], rows: [...rows] })
+      files.set(each.file, { folder, file: each.file, kept: each, pushes: [] })
     } else {
-      const { file, push, row = true } = each
-      const known = files.get(file) ?? { folder, file, pushes: [], rows: [] }
-      known.pushes.push(push)
-      if (row) known.rows.push(push)
-      files.set(file, known)
+      const known = files.get(each.file)
+      if (known) known.pushes.push(each)
+      else files.set(each.file, { folder, file: each.file, pushes: [each] })
     }
   }
   return [...folders.values()].flatMap((files) => [...files.values()])
+}
+
+/** The file of a record as a start finds it. */
+export interface FoundFile {
+  text: string
+  stats: Stats
+}
+
+/** What the files of a document have to become. */
+export interface Recovered {
+  record: Progress
+  /** What the history has to end in, oldest first. */
+  rows: Progress[]
+  /** SHA-256 in hex of the bytes that the file may have; null when there may be no file. */
+  sums: (string | null)[]
+  /** The file is another document's. */
+  foreign: boolean
+  /** The file stays as it is: somebody edited it, or put a copy there that is newer than the log. */
+  keepsFile: boolean
+}
+
+/**
+ * What the log makes of the record's file. Times decide nothing: the file is looked up among the sums that the log
+ * knows it to have had. A file that is absent, empty or torn is made anew.
+ */
+export function recoverDocument(logged: LoggedDocument, found: FoundFile | undefined, path: string): Recovered {
+  const { kept, pushes } = logged
+  const rows = [...(kept?.rows ?? []), ...pushes.filter(({ row }) => row !== false).map(({ push }) => push)]
+  const last = pushes.at(-1)
+  const final = (last ? (last.record ?? last.push) : kept?.record)!
+  const file = found && tryParse(found, path)
+  const own = file?.document === final.document ? file : undefined
+  const foreign = file !== undefined && !own
+  const sum = found ? sumOf(found.text) : null
+  const chain = [...(kept ? (kept.sums ?? [undefined]) : []), ...pushes.flatMap(({ before, after }) => [before, after])]
+  if (chain.includes(undefined)) return recoverOld(logged, own, { rows, sums: [sum], foreign })
+  const sums = chain as (string | null)[]
+  if (!own || sums.includes(sum)) return { record: final, rows, sums, foreign, keepsFile: false }
+  return { record: own, rows, sums: [...sums, sum], foreign, keepsFile: true }
+}
+
+/** The same for pushes of the journal of kss 0.1, which knew no sums: the later time wins. */
+function recoverOld(
+  { kept, pushes }: LoggedDocument,
+  file: Progress | undefined,
+  rest: Pick<Recovered, 'rows' | 'sums' | 'foreign'>,
+): Recovered {
+  const all = [...(kept ? [...kept.rows, kept.record] : []), ...pushes.map(({ push }) => push)]
+  const record = all.reduce(nextProgress, file)!
+  const keepsFile = file !== undefined && record.timestamp > all.at(-1)!.timestamp
+  return { ...rest, record: keepsFile ? file : record, keepsFile }
+}
+
+function tryParse({ text, stats }: FoundFile, path: string): Progress | undefined {
+  try {
+    return parseProgress(text, path, Math.floor(stats.mtimeMs / 1000))
+  } catch {
+    return undefined
+  }
 }

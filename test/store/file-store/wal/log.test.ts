@@ -189,14 +189,18 @@ t.test('a stop does not wait for a preallocation', async (t) => {
 t.test('after a failed append the segment that was ready goes too: the next one is empty', async (t) => {
   const disk = faultyDisk(t)
   const { append, read, list } = open(t, server)
-  await append('1')
-  await until(async () => (await list()).includes('0000000002.log'))
-  disk.fail('sync', /0000000001\.log$/, 'EIO')
-  await t.rejects(append('2'), { code: 'EIO' })
-  t.same(await list(), ['0000000001.log'])
-  await append('3')
-  t.same(await read(), ['1', '3'])
-  t.same(await list(), ['0000000001.log', '0000000003.log'])
+  for (const number of ['1', '2']) {
+    await append(number)
+    await until(async () => (await list()).includes(`000000000${Number(number) + 1}.log`))
+  }
+  // It was opened before it got its number.
+  disk.fail('sync', /\/\.tmp-/, 'EIO')
+  await t.rejects(append('3'), { code: 'EIO' })
+  t.same(await list(), ['0000000001.log', '0000000002.log'])
+  disk.mend()
+  await append('4')
+  t.same(await read(), ['1', '2', '4'])
+  t.same(await list(), ['0000000001.log', '0000000002.log', '0000000004.log'])
 })
 
 t.test('an empty segment is no log', async (t) => {
@@ -365,4 +369,25 @@ t.test('a segment of a newer kss is not read', async (t) => {
 t.test('a segment of a busy minute is read whole', async (t) => {
   const { names } = await recover(t, segment(7, line('1').repeat(150_000), line('2').repeat(150_000)))
   t.equal(names.length, 300_000)
+})
+
+t.test('a flush of over a second is told, once a minute', async (t) => {
+  const disk = faultyDisk(t)
+  let now = 0
+  const told: unknown[] = []
+  const { dir, append } = open(t, { now: () => now, onSlowFlush: (path, ms) => told.push([path, ms]) })
+  const takeAway = async (ms: number): Promise<void> => {
+    const before = disk.count('sync', /\.log$/)
+    const release = disk.hold('sync', /\.log$/)
+    const appended = append('1')
+    await until(async () => disk.count('sync', /\.log$/) > before)
+    now += ms
+    release()
+    await appended
+  }
+  for (const ms of [999, 1500, 2000, 60_000, 3000]) await takeAway(ms)
+  t.same(told, [
+    [dir, 1500],
+    [dir, 60_000],
+  ])
 })

@@ -58,7 +58,12 @@ for (const [what, left, progress, history] of [
   ['both were', { record: at('3'), history: `${line(at('2'))}\n${line(at('3'))}\n` }, '3', ['2', '3']],
   ['the record is older', { record: at('1', { timestamp: 999 }), history: `${line(at('1'))}\n` }, '3', ['1', '2', '3']],
   ['the record is torn', { record: [1], history: `${line(at('1'))}\n` }, '3', ['1', '2', '3']],
-  ['the record is newer', { record: at('9', { timestamp: 1001 }), history: `${line(at('9'))}\n` }, '9', ['9']],
+  [
+    'the record is newer',
+    { record: at('9', { timestamp: 1001 }), history: `${line(at('9', { timestamp: 1001 }))}\n` },
+    '9',
+    ['2', '3', '9'],
+  ],
   ['the record is of a clock a year ahead', { record: at('9', { timestamp: 40_000_000 }) }, '3', ['9', '2', '3']],
 ] as const) {
   t.test(`the journal is brought into the files when ${what}`, async (t) => {
