@@ -41,6 +41,13 @@ export const settings = {
     KSS_HISTORY_LIMIT: { ...limit, default: 1000 },
     KSS_QUOTA_DOCUMENTS: { ...limit, default: 10_000 },
     KSS_QUOTA_BYTES: { ...limit, maximum: Number.MAX_SAFE_INTEGER, default: 100 * 2 ** 20 },
+    KSS_WAL_MAX: {
+      type: 'integer',
+      minimum: 16 * 2 ** 20,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 256 * 2 ** 20,
+      description: 'a whole number of bytes, 16777216 at least',
+    },
     KSS_HASH_KEYS: { type: 'boolean', default: true, description: 'true or false' },
     KSS_SCRYPT_COST: {
       type: 'integer',

@@ -16,6 +16,7 @@ import { announce, mostCounted } from './announce.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { takeKeptKeys } from './kept-keys.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
+import type { FastifyBaseLogger } from 'fastify'
 import type { CommandLine } from '../command-line.ts'
 import { planFormat } from '../control/state-format.ts'
 import { callStore } from '../control/state-store.ts'
@@ -38,7 +39,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { logger } = log
   for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
-  const { files, formatChange } = await openStore(config, lock, onDamage)
+  const { files, formatChange } = await openStore(config, lock, logger, onDamage)
   const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
   const { call, stop: stopCalls } = stoppable(callStore(files))
   answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
@@ -127,14 +128,29 @@ interface OpenedStore {
 }
 
 /** Without the log nobody knows what was acknowledged: then there is no start. */
-async function openStore(config: Config, lock: FolderLock, onDamage: (error: unknown) => void): Promise<OpenedStore> {
-  const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
+async function openStore(
+  config: Config,
+  lock: FolderLock,
+  logger: FastifyBaseLogger,
+  onDamage: (error: unknown) => void,
+): Promise<OpenedStore> {
+  const { KSS_DIR: dir } = config
   try {
     const changeFormat = await planFormat(dir, onDamage)
     const isAwaited = changeFormat !== undefined && (await startChangesFiles(config))
     if (isAwaited) await changeFormat()
-    const quota = { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES }
-    const files = await FileStore.open({ dir, history, historyLimit, quota, preallocate: true, onDamage })
+    const onSlowFlush = (path: string, ms: number): void =>
+      logger.warn(`The disk of ${path} took ${(ms / 1000).toFixed(1)} seconds for a flush: every push waits for it`)
+    const files = await FileStore.open({
+      dir,
+      history: config.KSS_HISTORY,
+      historyLimit: config.KSS_HISTORY_LIMIT,
+      quota: { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES },
+      logMaxBytes: config.KSS_WAL_MAX,
+      preallocate: true,
+      onDamage,
+      onSlowFlush,
+    })
     return { files, formatChange: changeFormat && !isAwaited ? beginFormatChange(changeFormat) : undefined }
   } catch (error) {
     await lock.release()
