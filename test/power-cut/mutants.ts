@@ -5,7 +5,9 @@ import type { Session } from './record.ts'
 export type NamedMutant = Mutant & { name: string; samples?: number; sessions?: Session[] }
 
 const log = 'store/file-store/wal/log.ts'
+const spare = 'store/file-store/wal/spare-segment.ts'
 const checkpoint = 'store/file-store/wal/checkpoint.ts'
+const documents = 'store/file-store/wal/document-files.ts'
 
 /** Each leaves out one thing that a power cut needs. */
 export const mutants: NamedMutant[] = [
@@ -35,14 +37,14 @@ export const mutants: NamedMutant[] = [
   },
   {
     name: 'does not flush the length and blocks of a preallocated segment',
-    file: log,
+    file: spare,
     text: 'await file.sync() } catch (error) { await file.close() await rm(temp',
     by: '} catch (error) { await file.close(); await rm(temp',
   },
   {
     name: 'does not flush the folder after a segment got its number',
-    file: log,
-    text: 'await renameFile(from, path) await syncFolder(this.#paths.log)',
+    file: spare,
+    text: 'await renameFile(from, path) await syncFolder(dir)',
     by: 'await renameFile(from, path)',
   },
   {
@@ -78,13 +80,13 @@ export const mutants: NamedMutant[] = [
   },
   {
     name: 'frees the log before a record is flushed',
-    file: checkpoint,
-    text: 'await syncFile(path)',
+    file: documents,
+    text: 'await syncFile(entry.path)',
     by: '',
   },
   {
     name: 'frees the log before the folder of the records is flushed',
-    file: checkpoint,
+    file: documents,
     text: 'await unlessAbsent(syncFolder(folder))',
     by: '',
   },
@@ -115,15 +117,15 @@ export const mutants: NamedMutant[] = [
   {
     name: 'recycles a segment before it is in the files',
     file: checkpoint,
-    text: 'await this.#restoreLost(entries) await this.#round',
-    by: 'await this.#log.dropBefore(before); await this.#restoreLost(entries); await this.#round;',
+    text: 'await this.#documents.restoreLost(entries) await this.#round',
+    by: 'await this.#log.dropBefore(before); await this.#documents.restoreLost(entries); await this.#round;',
   },
   {
     name: 'drops the journal of an older kss before it is in the files',
     sessions: [{ part: 'old' }, { part: 'goOn' }],
     file: checkpoint,
-    text: 'await this.#restoreLost(entries) await this.#round',
-    by: 'await this.#log.dropBefore(before); await this.#restoreLost(entries); await this.#round;',
+    text: 'await this.#documents.restoreLost(entries) await this.#round',
+    by: 'await this.#log.dropBefore(before); await this.#documents.restoreLost(entries); await this.#round;',
   },
   {
     name: 'keeps pushes anew in an append of its own after their tombstones',

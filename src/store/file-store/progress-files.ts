@@ -13,7 +13,8 @@ import { formatRecord, readRecord, sumOf, type StoredRecord } from './files/read
 import { RecordEditor, type Located } from './record-editor.ts'
 import { rowOf } from './files/rows.ts'
 import type { Now } from '../store.ts'
-import { Checkpoint, readFound, type CheckpointOptions } from './wal/checkpoint.ts'
+import { Checkpoint, type CheckpointOptions } from './wal/checkpoint.ts'
+import { readFound } from './wal/document-files.ts'
 
 export interface ProgressFilesOptions extends CheckpointOptions {
   /** Whether every push that is no repeat is also added to history/<document>.jsonl. */

@@ -1,16 +1,11 @@
-import { stat } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
 import pLimit from 'p-limit'
-import { replaceUnflushed, setAside, syncFile, syncFolder } from '../../../durable.ts'
-import { unlessAbsent } from '../../../error-code.ts'
-import { readWithStats, type FileCache } from '../file-cache.ts'
-import type { HistoryFiles } from '../files/history-file.ts'
-import { formatRecord, type StoredRecord } from '../files/read-record.ts'
+import type { FileCache } from '../file-cache.ts'
+import type { StoredRecord } from '../files/read-record.ts'
 import { FolderReplaced } from '../opened-folder.ts'
 import { Alarm, Backoff, cannotWrite, oncePerMinute } from '../retry.ts'
+import { DocumentFiles, type DocumentParts } from './document-files.ts'
 import type { WriteAheadLog } from './log.ts'
 import { formatPending, type Memtable, type Entry, type LoggedPush } from './memtable.ts'
-import { collectDocuments, recoverDocument, type FoundFile, type LoggedDocument } from './recovery.ts'
 
 /*
  * Brings what is in the log into the files, each document once for many pushes.
@@ -32,22 +27,13 @@ const delayMs = 500
 /** Milliseconds after which a push is durable in its files. */
 const oldestMs = 10 * 60_000
 
-/** Documents that are written, and flushed, at a time: the other threads of the pool are for the log, reads and scrypt. */
-const [writers, flushers] = [2, 2]
+/** Documents that are written at a time: the other threads of the pool are for flushes, the log, reads and scrypt. */
+const writers = 2
 
 const mib = 2 ** 20
 
 /** Bytes of pushes that are in no file, over which a push waits. */
 const memtableMaxBytes = 64 * mib
-
-/** What a checkpoint works on. */
-export interface CheckpointParts {
-  log: WriteAheadLog
-  memtable: Memtable
-  files: FileCache<StoredRecord>
-  /** Undefined when none is kept. */
-  history: HistoryFiles | undefined
-}
 
 export interface CheckpointOptions {
   /** Told of what could not be written, once a minute at most. */
@@ -65,8 +51,7 @@ export class Checkpoint {
   readonly #log: WriteAheadLog
   readonly #memtable: Memtable
   readonly #files: FileCache<StoredRecord>
-  /** Undefined when none is kept. */
-  readonly #history: HistoryFiles | undefined
+  readonly #documents: DocumentFiles
   readonly #tell: (error: unknown) => void
   readonly #backoff: Backoff
   readonly #roundAlarm: Alarm
@@ -81,16 +66,16 @@ export class Checkpoint {
   /** Why the last checkpoint failed. */
   #checkpointFailure: unknown
 
-  constructor({ log, memtable, files, history }: CheckpointParts, options: CheckpointOptions) {
+  constructor(parts: DocumentParts, options: CheckpointOptions) {
     const { onDamage, now = () => performance.now(), checkpointBytes = 8 * mib, logMaxBytes = 256 * mib } = options
-    this.#log = log
-    this.#memtable = memtable
-    this.#files = files
-    this.#history = history
+    this.#log = parts.log
+    this.#memtable = parts.memtable
+    this.#files = parts.files
     this.#backoff = new Backoff(now)
     this.#roundAlarm = new Alarm(() => void this.#startRound(false), now)
     this.#alarm = new Alarm(() => void this.run(), now)
     this.#tell = oncePerMinute(onDamage, now)
+    this.#documents = new DocumentFiles(parts, this.#tell)
     this.#checkpointBytes = checkpointBytes
     this.#logMaxBytes = logMaxBytes
   }
@@ -138,9 +123,9 @@ export class Checkpoint {
   /** Makes the files of the folder durable, with all that was pushed so far. Rejects when they cannot be. */
   async flushFolder(folder: string): Promise<void> {
     const entries = this.#memtable.entriesOf(folder)
-    await this.#restoreLost(entries)
-    for (const entry of entries) await this.#write(entry)
-    await this.#flush(folder, entries)
+    await this.#documents.restoreLost(entries)
+    for (const entry of entries) await this.#documents.write(entry)
+    await this.#documents.flush(entries)
     const failed = entries.find(({ failure }) => failure !== undefined)
     if (failed) throw failed.failure
   }
@@ -177,7 +162,7 @@ export class Checkpoint {
   async #writePending(retries: boolean): Promise<void> {
     const due = this.#memtable.pendingEntries().filter(({ failure }) => retries || failure === undefined)
     const limit = pLimit(writers)
-    await Promise.all(due.map((entry) => limit(() => this.#write(entry))))
+    await Promise.all(due.map((entry) => limit(() => this.#documents.write(entry))))
     this.#round = undefined
     const pending = this.#memtable.pendingEntries()
     const failed = pending.find(({ failure }) => failure !== undefined)
@@ -185,53 +170,6 @@ export class Checkpoint {
     this.#note(failed, retries)
     if (pending.some(({ failure }) => failure === undefined)) this.#schedule()
     if (failed && this.#isBegun) this.#roundAlarm.set(this.#backoff.delay)
-  }
-
-  #write(entry: Entry): Promise<void> {
-    return this.#inTurn(entry, () => this.#writeNow(entry))
-  }
-
-  /** One writer per path. */
-  #inTurn(entry: Entry, work: () => Promise<void>): Promise<void> {
-    const before = entry.writing ?? Promise.resolve()
-    const writing = before.then(work)
-    entry.writing = writing.catch(() => undefined)
-    return writing
-  }
-
-  async #writeNow(entry: Entry): Promise<void> {
-    const { key, path, pending } = entry
-    if (!pending) return
-    const taken = { ...pending, lines: [...pending.lines] }
-    const { folder } = this.#log
-    try {
-      await folder.check()
-      if (entry.foreign) await unlessAbsent(setAside(path))
-      entry.foreign = false
-      if (this.#history && taken.lines.length > 0) {
-        const isNew = await this.#history.add(path, taken.lines, entry.unsure)
-        entry.history = isNew || entry.history === 'new' ? 'new' : 'longer'
-      }
-      const stats = await replaceUnflushed(path, formatRecord(taken.record))
-      this.#memtable.written(entry, taken)
-      // Else a newer push waits for the next round.
-      if (!entry.pending) this.#files.set(key, path, { record: taken.record, sum: taken.sum }, stats)
-    } catch (error) {
-      if (await this.#isGone(dirname(path))) {
-        // The user was deleted, or the folder removed by hand.
-        this.#memtable.delete(entry)
-        this.#files.delete(key)
-      } else Object.assign(entry, { failure: error, unsure: true })
-    }
-  }
-
-  /** Whether the folder is not there: not when the disk cannot say, or the whole state directory is elsewhere. */
-  async #isGone(folder: string): Promise<boolean> {
-    try {
-      return (await this.#log.folder.isInPlace()) && (await unlessAbsent(stat(folder))) === undefined
-    } catch {
-      return false
-    }
   }
 
   async #run(): Promise<boolean> {
@@ -252,10 +190,10 @@ export class Checkpoint {
   async #flushAll(): Promise<Entry | undefined> {
     if (this.#memtable.isEmpty && this.#log.bytes === 0) return undefined
     const { before, taken: entries } = await this.#log.rotate(() => this.#memtable.entries())
-    await this.#restoreLost(entries)
+    await this.#documents.restoreLost(entries)
     await this.#round
     await this.#startRound(true)
-    await this.#flushFolders(entries)
+    await this.#documents.flush(entries)
     const failed = entries.filter(({ failure }) => failure !== undefined)
     await this.#keepAnew(failed)
     const lost = entries.find(({ isLost }) => isLost)
@@ -274,65 +212,7 @@ export class Checkpoint {
       return kept.map(formatPending).join('')
     })
     // Written meanwhile, after the flush.
-    await this.#flushFolders(mended)
-  }
-
-  async #flushFolders(entries: Entry[]): Promise<void> {
-    const folders = new Map<string, Entry[]>()
-    for (const entry of entries) {
-      const folder = dirname(entry.path)
-      const others = folders.get(folder)
-      if (others) others.push(entry)
-      else folders.set(folder, [entry])
-    }
-    const limit = pLimit(flushers)
-    await Promise.all([...folders].map((each) => limit(() => this.#flush(...each))))
-  }
-
-  /** Flushes the files first, so that an entry of the folder never leads to a file that is not durable. */
-  async #flush(folder: string, all: Entry[]): Promise<void> {
-    const entries = all.filter(({ writes }) => writes > 0)
-    if (entries.length === 0) return
-    const began = entries.map((entry) => ({ ...entry, sums: [...entry.sums] }))
-    for (const entry of entries) {
-      try {
-        await syncFile(entry.path)
-        const { history } = entry
-        // What is added from here on is for the next flush.
-        entry.history = undefined
-        if (history) await this.#history?.flush(entry.path, history === 'new')
-      } catch (error) {
-        lose(entry, error)
-      }
-    }
-    try {
-      await unlessAbsent(syncFolder(folder))
-    } catch (error) {
-      for (const entry of entries) lose(entry, error)
-    }
-    for (const [at, entry] of entries.entries()) if (!entry.isLost) this.#memtable.flushed(entry, began[at]!)
-  }
-
-  /** Takes what the files should hold from the log. They take no push meanwhile. */
-  async #restoreLost(entries: Entry[]): Promise<void> {
-    const lost = new Map(entries.filter(({ isLost }) => isLost).map((entry) => [placeOf(entry.path), entry]))
-    if (lost.size === 0) return
-    await this.#log.inspect(async (records) => {
-      for (const logged of collectDocuments(records)) {
-        const entry = lost.get(`${logged.folder}/${logged.file}`)
-        if (entry) await this.#inTurn(entry, () => this.#restore(entry, logged))
-      }
-    })
-    for (const entry of lost.values()) {
-      delete entry.isLost
-      delete entry.failure
-    }
-  }
-
-  async #restore({ key, path }: Entry, logged: LoggedDocument): Promise<void> {
-    const recovered = recoverDocument(logged, await readFound(path, this.#tell), path)
-    if (recovered.keepsFile) await this.#history?.addMissing(path, recovered.rows)
-    else this.#memtable.restore(key, path, recovered)
+    await this.#documents.flush(mended)
   }
 
   /** Notes how a round or a checkpoint ended. */
@@ -342,24 +222,4 @@ export class Checkpoint {
     // The opened folder has told of itself.
     if (failed && !(failed.failure instanceof FolderReplaced)) this.#tell(cannotWrite(failed.path, failed.failure))
   }
-}
-
-/** The record's file; undefined when there is none, or it cannot be read: what was pushed is known from the log. */
-export async function readFound(path: string, onDamage: (error: unknown) => void): Promise<FoundFile | undefined> {
-  try {
-    return await unlessAbsent(readWithStats(path))
-  } catch (error) {
-    onDamage(error)
-    return undefined
-  }
-}
-
-function lose(entry: Entry, error: unknown): void {
-  entry.failure = error
-  entry.isLost = true
-}
-
-/** Folder and file, as a record of the log has them. */
-function placeOf(path: string): string {
-  return `${basename(dirname(path))}/${basename(path)}`
 }

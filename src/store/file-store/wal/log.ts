@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
-import { mkdir, rm, stat, type FileHandle } from 'node:fs/promises'
+import { mkdir, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { renameFile, syncFolder, tempPath } from '../../../durable.ts'
+import { syncFolder } from '../../../durable.ts'
 import { DamagedFile } from '../../../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../../../error-code.ts'
 import { openTrusted } from '../../../trusted-file.ts'
@@ -11,6 +11,7 @@ import type { OpenedFolder } from '../opened-folder.ts'
 import { removeOldJournal } from './old-journal.ts'
 import { encodeBatch, segmentHeader, segmentName, type LogRecord } from './record.ts'
 import { listSegments, numberOf, readLog } from './recovery.ts'
+import { SpareSegment, writeAt, type Segment } from './spare-segment.ts'
 
 /*
  * The write-ahead log, <KSS_DIR>/.wal/. A change is durable when `append` resolves: after kill -9 or a power cut the
@@ -27,12 +28,6 @@ import { listSegments, numberOf, readLog } from './recovery.ts'
 
 const { O_CREAT, O_EXCL, O_RDWR } = constants
 
-/** Bytes of zeros that are written at a time. */
-const zeros = Buffer.alloc(2 ** 20)
-
-/** Milliseconds until the next try when a segment could not be preallocated: on a full disk each try writes megabytes. */
-const retryMs = 10 * 60_000
-
 export interface LogOptions {
   /** Whether segments are preallocated and recycled: for a server. Commands append to a new file. */
   preallocate?: boolean
@@ -47,16 +42,6 @@ export interface LogOptions {
 /** Milliseconds. */
 const slowFlush = 1000
 const minute = 60_000
-
-interface Segment {
-  number: number
-  file: FileHandle
-  path: string
-  /** Bytes that are durable. */
-  size: number
-  /** Bytes up to which an append changes neither length nor blocks of the file. */
-  allocated: number
-}
 
 /** Paths of the log. */
 interface LogPaths {
@@ -81,18 +66,9 @@ export class WriteAheadLog {
   #newest: number
   /** The segment that is appended to; undefined when the next append has to begin another. */
   #current: Segment | undefined
-  /** A preallocated or recycled segment, ready to be the next one. */
-  #spare: Segment | undefined
-  /** While a segment is preallocated. */
-  #preparing: Promise<void> | undefined
-  /** While a segment gets its number. */
-  #publishing: Promise<void> | undefined
-  #preallocates: boolean
-  #retryAt = -Infinity
+  readonly #spare: SpareSegment
   #isRaised = false
   #isClosed = false
-  /** A segment that is no longer appended to becomes the spare one: none needs to be preallocated. */
-  #willRecycle = false
   #mayHaveJournal = true
   /** Bytes in each segment that was not dropped. */
   readonly #sizes = new Map<number, number>()
@@ -103,10 +79,12 @@ export class WriteAheadLog {
     this.folder = folder
     this.#paths = paths
     this.#newest = newest
-    this.#preallocates = options.preallocate ?? false
-    this.#segmentBytes = options.segmentBytes ?? 8 * 2 ** 20
-    this.#now = options.now ?? (() => performance.now())
     this.#onSlowFlush = options.onSlowFlush
+    const { preallocate = false, segmentBytes = 8 * 2 ** 20, now = () => performance.now() } = options
+    this.#segmentBytes = segmentBytes
+    this.#now = now
+    const nextNumber = (): number => (this.#newest += 1)
+    this.#spare = new SpareSegment({ dir: paths.log, folder, preallocate, segmentBytes, now, nextNumber })
   }
 
   /** The folder of the segments. */
@@ -140,7 +118,7 @@ export class WriteAheadLog {
     return this.#turns.take(async () => {
       await this.#write(lines())
       published?.()
-      this.#prepareSoon()
+      this.#spare.prepareSoon()
     })
   }
 
@@ -162,7 +140,7 @@ export class WriteAheadLog {
       const last = this.#current
       if (last?.size === 0) return { before: last.number, taken: snapshot() }
       const { number } = await this.#begin()
-      this.#willRecycle = last !== undefined && last.allocated > 0
+      this.#spare.willRecycle = last !== undefined && last.allocated > 0
       return { before: number, taken: snapshot() }
     })
   }
@@ -178,22 +156,21 @@ export class WriteAheadLog {
     // The oldest first: a crash in between must not leave a gap.
     for (const name of await listSegments(this.#paths.log)) {
       if (numberOf(name) >= number) continue
-      await this.#drop(this.#pathOf(name))
+      await this.#spare.recycle(this.#pathOf(name))
       this.#sizes.delete(numberOf(name))
     }
-    this.#willRecycle = false
+    this.#spare.willRecycle = false
   }
 
   /** Removes the segments too, if all that they hold is in the files. */
   async close(empty: boolean): Promise<void> {
-    this.#preallocates = false
-    await this.#preparing
+    await this.#spare.stop()
     await this.#turns.take(async () => {
       // An append after this would be removed with the segments, or stay where no kss looks for it.
       this.#isClosed = true
       await this.#end()
     })
-    await this.#dropSpare()
+    await this.#spare.drop()
     // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
     if (!empty || !(await this.folder.isInPlace())) return
     await this.dropBefore(Infinity)
@@ -206,7 +183,7 @@ export class WriteAheadLog {
     const room = this.#segmentBytes - Buffer.byteLength(lines)
     const open = this.#current
     // Outside of a preallocated segment an append takes two flushes.
-    const isOver = open && open.size > 0 && (open.size > room || (open.allocated === 0 && this.#spare))
+    const isOver = open && open.size > 0 && (open.size > room || (open.allocated === 0 && this.#spare.isReady))
     const current = open && !isOver ? open : await this.#begin()
     const header = current.size === 0 ? segmentHeader(current.number) : ''
     const bytes = Buffer.from(header + encodeBatch(current.number, lines))
@@ -244,8 +221,7 @@ export class WriteAheadLog {
     await this.#end()
     // Else a full disk would get an empty file with each push.
     if (current.size === 0) await this.#remove(current.path).catch(() => undefined)
-    await this.#dropSpare()
-    this.#retryAt = this.#now() + retryMs
+    await this.#spare.dropForLong()
   }
 
   async #begin(): Promise<Segment> {
@@ -253,11 +229,7 @@ export class WriteAheadLog {
     await this.folder.check()
     if (!this.#isRaised) await raiseFormat(this.#paths.state)
     this.#isRaised = true
-    await this.#publishing
-    let next = this.#spare
-    // Before anything is waited for: a segment that is ready only by then is the one after this.
-    this.#spare = undefined
-    next ??= await this.#create()
+    const next = (await this.#spare.take()) ?? (await this.#create())
     await this.#end()
     this.#current = next
     return next
@@ -289,77 +261,6 @@ export class WriteAheadLog {
     }
   }
 
-  /** Preallocates a segment, behind what was appended: nobody waits for it. */
-  #prepareSoon(): void {
-    if (!this.#wantsSpare || this.#willRecycle || this.#now() < this.#retryAt) return
-    this.#preparing = this.#prepare()
-      .catch(() => {
-        // No room, say: then the log grows with each append. The next append tells what is wrong with the disk.
-        this.#retryAt = this.#now() + retryMs
-      })
-      .finally(() => (this.#preparing = undefined))
-  }
-
-  get #wantsSpare(): boolean {
-    return this.#preallocates && !this.#preparing && !this.#publishing && !this.#spare
-  }
-
-  async #prepare(): Promise<void> {
-    const temp = tempPath(this.#paths.log)
-    const file = await openTrusted(temp, O_CREAT | O_EXCL | O_RDWR, 0o600)
-    try {
-      for (let at = 0; at < this.#segmentBytes; at += zeros.length) {
-        // A stop does not wait for the rest.
-        if (!this.#preallocates) throw new Error('the log was closed')
-        await writeAt(file, zeros.subarray(0, this.#segmentBytes - at), at)
-      }
-      // Length and blocks too: from here on an append flushes its data alone.
-      await file.sync()
-    } catch (error) {
-      await file.close()
-      await rm(temp, { force: true })
-      throw error
-    }
-    await this.#publish(temp, Promise.resolve(file))
-  }
-
-  async #drop(path: string): Promise<void> {
-    /* c8 ignore next -- undefined only when it was removed by hand at this moment */
-    const { size = 0 } = (await unlessAbsent(stat(path))) ?? {}
-    if (this.#wantsSpare && size >= this.#segmentBytes) await this.#publish(path, openTrusted(path, O_RDWR))
-    else await this.#remove(path)
-  }
-
-  /** Gives a preallocated file the next number, durably: then it is the spare one. */
-  #publish(from: string, opened: Promise<FileHandle>): Promise<void> {
-    const published = this.#giveNumber(from, opened)
-    this.#publishing = published.catch(() => undefined).finally(() => (this.#publishing = undefined))
-    return published
-  }
-
-  async #giveNumber(from: string, opened: Promise<FileHandle>): Promise<void> {
-    const number = (this.#newest += 1)
-    const file = await opened
-    const path = this.#pathOf(segmentName(number))
-    try {
-      await renameFile(from, path)
-      await syncFolder(this.#paths.log)
-      this.#spare = { number, file, path, size: 0, allocated: this.#segmentBytes }
-    } catch (error) {
-      await file.close()
-      for (const each of [from, path]) await this.#remove(each)
-      throw error
-    }
-  }
-
-  async #dropSpare(): Promise<void> {
-    await this.#publishing
-    const { file, path } = this.#spare ?? {}
-    this.#spare = undefined
-    await file?.close()
-    if (path !== undefined) await this.#remove(path).catch(() => undefined)
-  }
-
   #pathOf(name: string): string {
     return join(this.#paths.log, name)
   }
@@ -373,13 +274,5 @@ export class WriteAheadLog {
     const { file } = this.#current ?? {}
     this.#current = undefined
     await file?.close()
-  }
-}
-
-/** Writes all of it: a full disk may take a part. */
-async function writeAt(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)
-    done += bytesWritten
   }
 }

@@ -1,0 +1,169 @@
+import { constants } from 'node:fs'
+import { rm, stat, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { renameFile, syncFolder, tempPath } from '../../../durable.ts'
+import { unlessAbsent } from '../../../error-code.ts'
+import { openTrusted } from '../../../trusted-file.ts'
+import type { OpenedFolder } from '../opened-folder.ts'
+import { segmentName } from './record.ts'
+
+const { O_CREAT, O_EXCL, O_RDWR } = constants
+
+/** Bytes of zeros that are written at a time. */
+const zeros = Buffer.alloc(2 ** 20)
+
+/** Milliseconds until the next try when a segment could not be preallocated: on a full disk each try writes megabytes. */
+const retryMs = 10 * 60_000
+
+/** A segment that is open for appends. */
+export interface Segment {
+  number: number
+  file: FileHandle
+  path: string
+  /** Bytes that are durable. */
+  size: number
+  /** Bytes up to which an append changes neither length nor blocks of the file. */
+  allocated: number
+}
+
+export interface SpareSegmentOptions {
+  /** The folder of the segments. */
+  dir: string
+  /** The state directory as it was opened. */
+  folder: OpenedFolder
+  preallocate: boolean
+  segmentBytes: number
+  /** Milliseconds of a clock that is never set. */
+  now: () => number
+  /** The number of the next segment. */
+  nextNumber: () => number
+}
+
+/** The segment that the log uses next: preallocated, or recycled. There is none until it is durable under its number. */
+export class SpareSegment {
+  readonly #options: SpareSegmentOptions
+  #ready: Segment | undefined
+  #preparing: Promise<void> | undefined
+  /** While a segment gets its number. */
+  #publishing: Promise<void> | undefined
+  #isWanted: boolean
+  #retryAt = -Infinity
+  /** A segment that is no longer appended to will be recycled: none needs to be preallocated. */
+  willRecycle = false
+
+  constructor(options: SpareSegmentOptions) {
+    this.#options = options
+    this.#isWanted = options.preallocate
+  }
+
+  get isReady(): boolean {
+    return this.#ready !== undefined
+  }
+
+  /** The segment, for the log to use; undefined when there is none. */
+  async take(): Promise<Segment | undefined> {
+    await this.#publishing
+    const segment = this.#ready
+    this.#ready = undefined
+    return segment
+  }
+
+  /** Preallocates a segment, behind what was appended: nobody waits for it. */
+  prepareSoon(): void {
+    const { now } = this.#options
+    if (!this.#isMissing || this.willRecycle || now() < this.#retryAt) return
+    this.#preparing = this.#prepare()
+      .catch(() => {
+        // No room, say: then the log grows with each append. The next append tells what is wrong with the disk.
+        this.#retryAt = now() + retryMs
+      })
+      .finally(() => (this.#preparing = undefined))
+  }
+
+  /** Recycles the segment, or removes it when it is not needed. */
+  async recycle(path: string): Promise<void> {
+    /* c8 ignore next -- undefined only when it was removed by hand at this moment */
+    const { size = 0 } = (await unlessAbsent(stat(path))) ?? {}
+    if (this.#isMissing && size >= this.#options.segmentBytes) await this.#publish(path, openTrusted(path, O_RDWR))
+    else await this.#remove(path)
+  }
+
+  /** Removes the segment. */
+  async drop(): Promise<void> {
+    const { file, path } = (await this.take()) ?? {}
+    await file?.close()
+    if (path !== undefined) await this.#remove(path).catch(() => undefined)
+  }
+
+  /** Removes the segment after an append failed: the disk may be full. */
+  async dropForLong(): Promise<void> {
+    await this.drop()
+    this.#retryAt = this.#options.now() + retryMs
+  }
+
+  /** Prepares no more. Resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#isWanted = false
+    await this.#preparing
+  }
+
+  get #isMissing(): boolean {
+    return this.#isWanted && !this.#preparing && !this.#publishing && !this.#ready
+  }
+
+  async #prepare(): Promise<void> {
+    const { dir, segmentBytes } = this.#options
+    const temp = tempPath(dir)
+    const file = await openTrusted(temp, O_CREAT | O_EXCL | O_RDWR, 0o600)
+    try {
+      for (let at = 0; at < segmentBytes; at += zeros.length) {
+        // A stop does not wait for the rest.
+        if (!this.#isWanted) throw new Error('the log was closed')
+        await writeAt(file, zeros.subarray(0, segmentBytes - at), at)
+      }
+      // Length and blocks too: from here on an append flushes its data alone.
+      await file.sync()
+    } catch (error) {
+      await file.close()
+      await rm(temp, { force: true })
+      throw error
+    }
+    await this.#publish(temp, Promise.resolve(file))
+  }
+
+  /** Gives a preallocated file the next number, durably: then it is ready. */
+  #publish(from: string, opened: Promise<FileHandle>): Promise<void> {
+    const published = this.#giveNumber(from, opened)
+    this.#publishing = published.catch(() => undefined).finally(() => (this.#publishing = undefined))
+    return published
+  }
+
+  async #giveNumber(from: string, opened: Promise<FileHandle>): Promise<void> {
+    const { dir, nextNumber, segmentBytes } = this.#options
+    const number = nextNumber()
+    const file = await opened
+    const path = join(dir, segmentName(number))
+    try {
+      await renameFile(from, path)
+      await syncFolder(dir)
+      this.#ready = { number, file, path, size: 0, allocated: segmentBytes }
+    } catch (error) {
+      await file.close()
+      for (const each of [from, path]) await this.#remove(each)
+      throw error
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    await this.#options.folder.check()
+    await rm(path, { force: true })
+  }
+}
+
+/** Writes all of it: a full disk may take a part. */
+export async function writeAt(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)
+    done += bytesWritten
+  }
+}
