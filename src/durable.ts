@@ -63,7 +63,8 @@ export async function appendUnflushed(path: string, lines: string): Promise<bool
 
 /** Flushes the content of the file, if there is one; not its entry in the folder. */
 export async function syncFile(path: string): Promise<void> {
-  const file = await unlessAbsent(openTrusted(path))
+  /* c8 ignore next -- Windows flushes only what was opened for writing */
+  const file = await unlessAbsent(openTrusted(path, onWindows ? O_RDWR : undefined))
   try {
     await file?.sync()
   } finally {

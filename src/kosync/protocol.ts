@@ -161,10 +161,12 @@ const dayInSeconds = 86_400
  */
 export function nextProgress(previous: Progress | undefined, pushed: Progress): Progress {
   if (!previous) return pushed
-  const { device_id: _belongsToItsPush, ...kept } = previous
   const ahead = previous.timestamp > pushed.timestamp + dayInSeconds
   const timestamp = ahead ? pushed.timestamp : Math.max(pushed.timestamp, previous.timestamp)
-  return { ...kept, ...pushed, timestamp }
+  const next = { ...previous, ...pushed, timestamp }
+  // It belongs to its push.
+  if (pushed.device_id === undefined) delete next.device_id
+  return next
 }
 
 /** Whether the push says again what the same device said last: then only the time is new. */

@@ -317,6 +317,17 @@ for (const log of ['json', 'pretty']) {
   })
 }
 
+t.test('a flush that takes over a second is told', { skip: noStrace }, async (t) => {
+  const dir = t.testdir({ state: {} })
+  const { server, push } = await read(t, join(dir, 'state'))
+  const slow = ['-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:delay_enter=1500000']
+  const detach = await strace(t, server.child.pid!, slow)
+  t.equal(await push('1'), 200)
+  await until(async () => server.log.some(({ msg }) => / took \d\.\d seconds for a flush/.test(String(msg))))
+  await detach()
+  await server.stop()
+})
+
 t.test('a disk that hangs at a look for changed files holds up no health check', { skip: noStrace }, async (t) => {
   const dir = t.testdir({ state: {} })
   const reader = await read(t, join(dir, 'state'))

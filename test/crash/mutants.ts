@@ -72,10 +72,10 @@ export const mutants: Record<string, CrashMutant> = {
         const [folder, file] = path.split('/').slice(-2);
         return JSON.stringify({ kind: 'tombstone', folder, file }) + '\\n';
       });
-      setTimeout(() => void this.#log.append(() => failed.map(formatPending).join('')), 400);
+      setTimeout(() => void this.#log.append(() => failed.map(formatPending).join('')), 2000);
       return tombstones.join('');
       const kept: Entry[] = []`,
-    loads: [[600, 850]],
+    loads: [[100, 600]],
     stopEvery: Infinity,
     obstacles: 0.5,
     symptom: /was acknowledged/,

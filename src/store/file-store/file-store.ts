@@ -267,7 +267,8 @@ export class FileStore implements Store {
 
   close(): Promise<void> {
     return this.#changes.take(async () => {
-      await this.#log.close(await this.#progress.close())
+      await this.#progress.close()
+      await this.#log.close(() => this.#progress.isWritten)
     })
   }
 }

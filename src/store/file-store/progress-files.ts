@@ -6,7 +6,7 @@ import { toFileName } from './files/file-name.ts'
 import { HistoryFiles, readHistory } from './files/history-file.ts'
 import type { WriteAheadLog } from './wal/log.ts'
 import { Memtable, type LoggedPush } from './wal/memtable.ts'
-import { formatPush, formatTombstone } from './wal/record.ts'
+import { formatKept, formatPush, formatTombstone } from './wal/record.ts'
 import { recoverDocument, type LoggedDocument } from './wal/recovery.ts'
 import { listsRawName } from './files/raw-names.ts'
 import { formatRecord, readRecord, sumOf, type StoredRecord } from './files/read-record.ts'
@@ -14,7 +14,7 @@ import { RecordEditor, type Located } from './record-editor.ts'
 import { rowOf } from './files/rows.ts'
 import type { Now } from '../store.ts'
 import { Checkpoint, type CheckpointOptions } from './wal/checkpoint.ts'
-import { readFound } from './wal/document-files.ts'
+import { lose, readFound } from './wal/document-files.ts'
 
 export interface ProgressFilesOptions extends CheckpointOptions {
   /** Whether every push that is no repeat is also added to history/<document>.jsonl. */
@@ -84,9 +84,21 @@ export class ProgressFiles {
     const { onDamage, history } = this.#options
     const recovered = recoverDocument(logged, await readFound(path, onDamage), path)
     const { record, rows, keepsFile } = recovered
-    if (!keepsFile) this.#memtable.restore(cacheKey(dirname(path), record.document), path, recovered)
-    // One history that cannot be written must not keep the server from its start.
-    else if (history) await this.#history.addMissing(path, rows).catch(onDamage)
+    const key = cacheKey(dirname(path), record.document)
+    if (!keepsFile) {
+      this.#memtable.restore(key, path, recovered)
+      return
+    }
+    const entry = this.#memtable.keep(key, path, recovered)
+    try {
+      if (history) await this.#history.addMissing(path, rows)
+      // After another crash they are not added once more, behind later ones.
+      await this.#log.append(() => formatKept(path, [], JSON.stringify(record), recovered.sums.slice(-1)))
+    } catch (error) {
+      // One file that cannot be written must not keep the server from its start.
+      lose(entry, error)
+      onDamage(error)
+    }
   }
 
   /** Begins to write the files: after the last replay. */
@@ -194,7 +206,7 @@ export class ProgressFiles {
         const text = formatRecord(record)
         const [before, after] = [newest?.sum ?? null, sumOf(text)]
         const isRow = push.keepsRow && !isRepeat(newest?.record, pushed)
-        const whole = text.length === line.length + 1 ? undefined : text.slice(0, -1)
+        const whole = text === `${line}\n` ? undefined : text.slice(0, -1)
         entries += formatPush(path, { push: line, isRow, record: whole, before, after })
         records.set(key, { record, sum: after })
         added.push({

@@ -7,6 +7,7 @@ import { pushed } from '../contract.ts'
 import { faultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
 import { byName } from '../by-name.ts'
+import { until } from '../../until.ts'
 
 removeFoldersLast(t)
 
@@ -297,10 +298,15 @@ t.test('an operation on a folder that cannot be written changes nothing, and pus
 })
 
 t.test('a push that waited for an operation is stored after it', async (t) => {
+  const disk = faultyDisk(t)
   const { store } = await openWithAnn(t)
+  const before = disk.count('sync', /\.log$/)
+  const release = disk.hold('sync', /\.log$/)
   const titled = store.operations.putTitle('ann', 'abc', 'Dune')
-  await new Promise((resolve) => setImmediate(resolve))
+  // The operation has the folder for itself, and flushes its tombstone.
+  await until(async () => disk.count('sync', /\.log$/) > before)
   const late = byName(store).putProgress('ann', at(9))
+  release()
   await titled
   t.match(await late, { progress: '9', title: 'Dune' })
 })

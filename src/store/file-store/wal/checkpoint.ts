@@ -24,6 +24,9 @@ import { formatPending, type Memtable, type Entry, type LoggedPush } from './mem
 /** Milliseconds that a push waits for further ones of its document. */
 const delayMs = 500
 
+/** Milliseconds after which a flush that failed is tried again for the first time. */
+const retryMs = 1000
+
 /** Milliseconds after which a push is durable in its files. */
 const oldestMs = 10 * 60_000
 
@@ -32,18 +35,20 @@ const writers = 2
 
 const mib = 2 ** 20
 
-/** Bytes of pushes that are in no file, over which a push waits. */
-const memtableMaxBytes = 64 * mib
-
-export interface CheckpointOptions {
-  /** Told of what could not be written, once a minute at most. */
-  onDamage: (error: unknown) => void
-  /** Milliseconds of a clock that is never set. */
-  now?: () => number
+interface Bounds {
   /** Bytes of log after which the files are flushed; 8 MiB if left out. */
   checkpointBytes?: number
   /** Bytes of log over which a push waits for the files; 256 MiB if left out. */
   logMaxBytes?: number
+  /** Bytes of pushes that are in no file, over which a push waits; 64 MiB if left out. */
+  memtableMaxBytes?: number
+}
+
+export interface CheckpointOptions extends Bounds {
+  /** Told of what could not be written, once a minute at most. */
+  onDamage: (error: unknown) => void
+  /** Milliseconds of a clock that is never set. */
+  now?: () => number
 }
 
 /** @see STORAGE.md §3, The write-ahead log */
@@ -54,10 +59,10 @@ export class Checkpoint {
   readonly #documents: DocumentFiles
   readonly #tell: (error: unknown) => void
   readonly #backoff: Backoff
+  readonly #roundBackoff: Backoff
   readonly #roundAlarm: Alarm
   readonly #alarm: Alarm
-  readonly #checkpointBytes: number
-  readonly #logMaxBytes: number
+  readonly #bounds: Required<Bounds>
   #round: Promise<void> | undefined
   #running: Promise<boolean> | undefined
   #isBegun = false
@@ -67,17 +72,17 @@ export class Checkpoint {
   #checkpointFailure: unknown
 
   constructor(parts: DocumentParts, options: CheckpointOptions) {
-    const { onDamage, now = () => performance.now(), checkpointBytes = 8 * mib, logMaxBytes = 256 * mib } = options
+    const { onDamage, now = () => performance.now() } = options
     this.#log = parts.log
     this.#memtable = parts.memtable
     this.#files = parts.files
     this.#backoff = new Backoff(now)
+    this.#roundBackoff = new Backoff(now)
     this.#roundAlarm = new Alarm(() => void this.#startRound(false), now)
     this.#alarm = new Alarm(() => void this.run(), now)
     this.#tell = oncePerMinute(onDamage, now)
     this.#documents = new DocumentFiles(parts, this.#tell)
-    this.#checkpointBytes = checkpointBytes
-    this.#logMaxBytes = logMaxBytes
+    this.#bounds = { checkpointBytes: 8 * mib, logMaxBytes: 256 * mib, memtableMaxBytes: 64 * mib, ...options }
   }
 
   /** Adds a push that is durable in the log. */
@@ -96,11 +101,11 @@ export class Checkpoint {
 
   /** Waits while the log or the memtable is full; rejects when the files cannot be written. */
   async makeRoom(): Promise<void> {
-    while (this.#memtable.bytes >= memtableMaxBytes) {
+    while (this.#memtable.bytes >= this.#bounds.memtableMaxBytes) {
       await this.#startRound(false)
       if (this.#roundFailure !== undefined) throw this.#roundFailure
     }
-    while (this.#log.bytes >= this.#logMaxBytes) {
+    while (this.#log.bytes >= this.#bounds.logMaxBytes) {
       // Not with each push: a checkpoint appends anew what cannot be written.
       const isTried = this.#checkpointFailure === undefined || this.#backoff.delay <= 0
       if (!isTried || !(await this.run())) throw this.#checkpointFailure
@@ -127,6 +132,7 @@ export class Checkpoint {
     for (const entry of entries) await this.#documents.write(entry)
     await this.#documents.flush(entries)
     const failed = entries.find(({ failure }) => failure !== undefined)
+    if (failed?.isLost) this.#alarm.set(retryMs)
     if (failed) throw failed.failure
   }
 
@@ -148,14 +154,14 @@ export class Checkpoint {
     if (!this.#isBegun) return
     if (!this.#round) this.#roundAlarm.set(delayMs)
     this.#alarm.set(oldestMs)
-    if (!this.#running && this.#log.bytesSinceRotation >= this.#checkpointBytes && this.#backoff.delay <= 0)
+    if (!this.#running && this.#log.bytesSinceRotation >= this.#bounds.checkpointBytes && this.#backoff.delay <= 0)
       void this.run()
   }
 
   /** Writes what is pending; `all`: also what failed before, though its time has not come. */
   #startRound(all: boolean): Promise<void> {
     this.#roundAlarm.clear()
-    this.#round ??= this.#writePending(all || this.#backoff.delay <= 0)
+    this.#round ??= this.#writePending(all || this.#roundBackoff.delay <= 0)
     return this.#round
   }
 
@@ -167,9 +173,9 @@ export class Checkpoint {
     const pending = this.#memtable.pendingEntries()
     const failed = pending.find(({ failure }) => failure !== undefined)
     this.#roundFailure = failed?.failure
-    this.#note(failed, retries)
+    this.#note(failed, retries, this.#roundBackoff)
     if (pending.some(({ failure }) => failure === undefined)) this.#schedule()
-    if (failed && this.#isBegun) this.#roundAlarm.set(this.#backoff.delay)
+    if (failed && this.#isBegun) this.#roundAlarm.set(this.#roundBackoff.delay)
   }
 
   async #run(): Promise<boolean> {
@@ -181,44 +187,57 @@ export class Checkpoint {
       failed = { path: this.#log.dir, failure: error, isLost: true }
     }
     this.#checkpointFailure = failed?.failure
-    this.#note(failed, true)
+    this.#note(failed, true, this.#backoff)
     if (this.#isBegun && !this.#memtable.isEmpty) this.#alarm.set(failed?.isLost ? this.#backoff.delay : oldestMs)
     return failed === undefined
   }
 
-  /** Resolves to the first document whose files cannot be written. */
+  /** Resolves to a document whose files cannot be written, if there is one. */
   async #flushAll(): Promise<Entry | undefined> {
     if (this.#memtable.isEmpty && this.#log.bytes === 0) return undefined
+    // Before the rotation: else each try would begin a segment.
+    const lost = await this.#mendLost()
+    if (lost) return lost
     const { before, taken: entries } = await this.#log.rotate(() => this.#memtable.entries())
-    await this.#documents.restoreLost(entries)
     await this.#round
     await this.#startRound(true)
+    const failed = entries.filter(({ failure }) => failure !== undefined).map((entry) => ({ entry, ...entry }))
     await this.#documents.flush(entries)
-    const failed = entries.filter(({ failure }) => failure !== undefined)
-    await this.#keepAnew(failed)
-    const lost = entries.find(({ isLost }) => isLost)
-    if (lost) return lost
+    const unsettled = entries.find(({ isLost }) => isLost) ?? (await this.#keepAnew(failed))
+    if (unsettled) return unsettled
     await this.#log.dropBefore(before)
-    return failed.find(({ failure }) => failure !== undefined)
+    return failed.find(({ entry }) => entry.failure !== undefined)?.entry
   }
 
-  /** Appends what cannot be written to the log once more, so that one such file does not keep all segments. */
-  async #keepAnew(failed: Entry[]): Promise<void> {
-    if (failed.length === 0) return
-    const mended: Entry[] = []
+  /** Makes the files anew whose flush failed. Resolves to one whose flush fails again. */
+  async #mendLost(): Promise<Entry | undefined> {
+    const lost = this.#memtable.entries().filter(({ isLost }) => isLost)
+    await this.#documents.restoreLost(lost)
+    for (const entry of lost) await this.#documents.write(entry)
+    await this.#documents.flush(lost)
+    return lost.find(({ isLost }) => isLost)
+  }
+
+  /**
+   * Appends what cannot be written to the log once more, so that one such file does not keep all segments. `failed` are
+   * copies of the entries before the flush. Resolves to one that was written since and cannot be written again: of that
+   * the segments hold what is not durable.
+   */
+  async #keepAnew(failed: { entry: Entry; writes: number }[]): Promise<Entry | undefined> {
+    if (failed.length === 0) return undefined
+    const written: Entry[] = []
     await this.#log.append(() => {
-      mended.push(...failed.filter(({ failure }) => failure === undefined))
-      const kept = failed.filter(({ failure, isLost }) => failure !== undefined && !isLost)
-      return kept.map(formatPending).join('')
+      written.push(...failed.filter(({ entry, writes }) => entry.writes !== writes).map(({ entry }) => entry))
+      return failed.map(({ entry }) => (written.includes(entry) ? '' : formatPending(entry))).join('')
     })
-    // Written meanwhile, after the flush.
-    await this.#documents.flush(mended)
+    await this.#documents.flush(written)
+    return written.find(({ failure }) => failure !== undefined)
   }
 
   /** Notes how a round or a checkpoint ended. */
-  #note(failed: Pick<Entry, 'path' | 'failure'> | undefined, isRetry: boolean): void {
-    if (!failed) this.#backoff.reset()
-    else if (isRetry) this.#backoff.failed()
+  #note(failed: Pick<Entry, 'path' | 'failure'> | undefined, isRetry: boolean, backoff: Backoff): void {
+    if (!failed) backoff.reset()
+    else if (isRetry) backoff.failed()
     // The opened folder has told of itself.
     if (failed && !(failed.failure instanceof FolderReplaced)) this.#tell(cannotWrite(failed.path, failed.failure))
   }

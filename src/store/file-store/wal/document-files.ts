@@ -28,6 +28,8 @@ export class DocumentFiles {
   readonly #files: FileCache<StoredRecord>
   readonly #history: HistoryFiles | undefined
   readonly #tell: (error: unknown) => void
+  /** By folder. */
+  readonly #flushing = new Map<string, Promise<void>>()
 
   constructor({ log, memtable, files, history }: DocumentParts, tell: (error: unknown) => void) {
     this.#log = log
@@ -95,12 +97,21 @@ export class DocumentFiles {
       else folders.set(folder, [entry])
     }
     const limit = pLimit(flushers)
-    await Promise.all([...folders].map((each) => limit(() => this.#flushFolder(...each))))
+    await Promise.all([...folders].map((each) => limit(() => this.#flushInTurn(...each))))
+  }
+
+  /** An entry that two flush at a time would be taken for durable by one, when the other's flush fails. */
+  async #flushInTurn(folder: string, entries: Entry[]): Promise<void> {
+    const before = this.#flushing.get(folder) ?? Promise.resolve()
+    const flushing = before.then(() => this.#flushFolder(folder, entries))
+    this.#flushing.set(folder, flushing)
+    await flushing
+    if (this.#flushing.get(folder) === flushing) this.#flushing.delete(folder)
   }
 
   /** Flushes the files first, so that an entry of the folder never leads to a file that is not durable. */
   async #flushFolder(folder: string, all: Entry[]): Promise<void> {
-    const entries = all.filter(({ writes }) => writes > 0)
+    const entries = all.filter(({ writes, isLost }) => writes > 0 && !isLost)
     if (entries.length === 0) return
     const began = entries.map((entry) => ({ ...entry, sums: [...entry.sums] }))
     for (const entry of entries) {
@@ -131,15 +142,19 @@ export class DocumentFiles {
         const entry = lost.get(`${logged.folder}/${logged.file}`)
         if (entry) await this.#inTurn(entry, () => this.#restore(entry, logged))
       }
-    })
+    }, this.#tell)
     for (const entry of lost.values()) {
       delete entry.isLost
       delete entry.failure
     }
   }
 
-  async #restore({ key, path }: Entry, logged: LoggedDocument): Promise<void> {
-    const recovered = recoverDocument(logged, await readFound(path, this.#tell), path)
+  async #restore(entry: Entry, logged: LoggedDocument): Promise<void> {
+    const { key, path } = entry
+    const found = await readFound(path, this.#tell)
+    // Forgotten meanwhile: the folder may be another account's by now.
+    if (this.#memtable.get(key) !== entry) return
+    const recovered = recoverDocument(logged, found, path)
     if (recovered.keepsFile) await this.#history?.addMissing(path, recovered.rows)
     else this.#memtable.restore(key, path, recovered)
   }
@@ -155,9 +170,11 @@ export async function readFound(path: string, onDamage: (error: unknown) => void
   }
 }
 
-function lose(entry: Entry, error: unknown): void {
+/** Notes that nobody knows what is on the disk: the log stays, and the files are made anew from it. */
+export function lose(entry: Entry, error: unknown): void {
   entry.failure = error
   entry.isLost = true
+  entry.history = 'new'
 }
 
 /** Folder and file, as a record of the log has them. */

@@ -8,7 +8,7 @@ import { openTrusted } from '../../../trusted-file.ts'
 import { Turns } from '../../../turns.ts'
 import { lowerFormat, raiseFormat } from '../files/format.ts'
 import type { OpenedFolder } from '../opened-folder.ts'
-import { removeOldJournal } from './old-journal.ts'
+import { readOldJournal, removeOldJournal } from './old-journal.ts'
 import { encodeBatch, segmentHeader, segmentName, type LogRecord } from './record.ts'
 import { listSegments, numberOf, readLog } from './recovery.ts'
 import { SpareSegment, writeAt, type Segment } from './spare-segment.ts'
@@ -104,12 +104,12 @@ export class WriteAheadLog {
     return this.#bytesSinceRotation
   }
 
-  /** Reads the records that the log holds; none is appended while `work` is under way. */
-  inspect(work: (records: LogRecord[]) => Promise<void>): Promise<void> {
+  /** Reads the records that the log holds; none is appended while `work` is under way. `onDamage` is told as by `readLog`. */
+  inspect(work: (records: LogRecord[]) => Promise<void>, onDamage: (error: Error) => void): Promise<void> {
     return this.#turns.take(async () => {
-      // Damage was told at the start.
-      const { records } = await readLog(this.#paths.log, () => undefined)
-      await work(records)
+      const earlier = this.#mayHaveJournal ? await readOldJournal(this.#paths.journal, onDamage) : []
+      const { records } = await readLog(this.#paths.log, onDamage)
+      await work(earlier.concat(records))
     })
   }
 
@@ -157,13 +157,13 @@ export class WriteAheadLog {
     for (const name of await listSegments(this.#paths.log)) {
       if (numberOf(name) >= number) continue
       await this.#spare.recycle(this.#pathOf(name))
-      this.#sizes.delete(numberOf(name))
     }
+    for (const each of this.#sizes.keys()) if (each < number) this.#sizes.delete(each)
     this.#spare.willRecycle = false
   }
 
-  /** Removes the segments too, if all that they hold is in the files. */
-  async close(empty: boolean): Promise<void> {
+  /** Removes the segments too, if then all that they hold is in the files. */
+  async close(isEmpty: () => boolean): Promise<void> {
     await this.#spare.stop()
     await this.#turns.take(async () => {
       // An append after this would be removed with the segments, or stay where no kss looks for it.
@@ -172,7 +172,7 @@ export class WriteAheadLog {
     })
     await this.#spare.drop()
     // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
-    if (!empty || !(await this.folder.isInPlace())) return
+    if (!isEmpty() || !(await this.folder.isInPlace())) return
     await this.dropBefore(Infinity)
     // A segment that a power cut brings back would bring back old pushes when an older kss was here meanwhile.
     await unlessAbsent(syncFolder(this.#paths.log))
@@ -229,7 +229,9 @@ export class WriteAheadLog {
     await this.folder.check()
     if (!this.#isRaised) await raiseFormat(this.#paths.state)
     this.#isRaised = true
-    const next = (await this.#spare.take()) ?? (await this.#create())
+    await this.#spare.settled()
+    // No number is given in between: segments are in the order of their numbers.
+    const next = this.#spare.take() ?? (await this.#create())
     await this.#end()
     this.#current = next
     return next

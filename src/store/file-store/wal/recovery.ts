@@ -155,7 +155,9 @@ export function recoverDocument(logged: LoggedDocument, found: FoundFile | undef
   const chain = [...(kept ? (kept.sums ?? [undefined]) : []), ...pushes.flatMap(({ before, after }) => [before, after])]
   if (chain.includes(undefined)) return recoverOld(logged, own, { rows, sums: [sum], foreign })
   const sums = chain as (string | null)[]
-  if (!own || sums.includes(sum)) return { record: final, rows, sums, foreign, keepsFile: false }
+  // A crash may have torn nothing but the end of the line.
+  const isKnown = sums.includes(sum) || (found && sums.includes(sumOf(`${found.text}\n`)))
+  if (!own || isKnown) return { record: final, rows, sums, foreign, keepsFile: false }
   return { record: own, rows, sums: [...sums, sum], foreign, keepsFile: true }
 }
 
@@ -165,7 +167,7 @@ function recoverOld(
   file: Progress | undefined,
   rest: Pick<Recovered, 'rows' | 'sums' | 'foreign'>,
 ): Recovered {
-  const all = [...(kept ? [...kept.rows, kept.record] : []), ...pushes.map(({ push }) => push)]
+  const all = [...(kept ? [...kept.rows, kept.record] : []), ...pushes.map(({ push, record }) => record ?? push)]
   const record = all.reduce(nextProgress, file)!
   const keepsFile = file !== undefined && record.timestamp > all.at(-1)!.timestamp
   return { ...rest, record: keepsFile ? file : record, keepsFile }

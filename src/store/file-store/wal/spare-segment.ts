@@ -60,9 +60,13 @@ export class SpareSegment {
     return this.#ready !== undefined
   }
 
-  /** The segment, for the log to use; undefined when there is none. */
-  async take(): Promise<Segment | undefined> {
+  /** Resolves when no segment is given a number. */
+  async settled(): Promise<void> {
     await this.#publishing
+  }
+
+  /** The segment, for the log to use; undefined when there is none. */
+  take(): Segment | undefined {
     const segment = this.#ready
     this.#ready = undefined
     return segment
@@ -90,7 +94,8 @@ export class SpareSegment {
 
   /** Removes the segment. */
   async drop(): Promise<void> {
-    const { file, path } = (await this.take()) ?? {}
+    await this.settled()
+    const { file, path } = this.take() ?? {}
     await file?.close()
     if (path !== undefined) await this.#remove(path).catch(() => undefined)
   }

@@ -29,7 +29,7 @@ function open(t: Test, options: LogOptions = {}, newest = 0, state = t.testdir({
   const dir = join(state, '.wal')
   const folder = new OpenedFolder(state, (error) => t.fail(String(error)))
   const log = new WriteAheadLog({ state, log: dir, journal: join(state, '.journal') }, newest, folder, options)
-  t.teardown(() => log.close(false))
+  t.teardown(() => log.close(() => false))
   const append = (...names: string[]): Promise<void> => log.append(() => names.map(line).join(''))
   const read = async (): Promise<string[]> => {
     const { records } = await readLog(dir, (error) => t.fail(error))
@@ -80,13 +80,13 @@ t.test('a clean stop removes it, and an older kss may start; until then it may n
   const { dir, append, log, list } = open(t)
   await append('1')
   t.equal(await formatOf(dir), '{"format":2}\n')
-  await log.close(false)
+  await log.close(() => false)
   t.same(await list(), ['0000000001.log'])
   t.equal(await formatOf(dir), '{"format":2}\n')
   const next = open(t, {}, 1, dirname(dir))
   await next.append('2')
   t.same(await list(), ['0000000001.log', '0000000002.log'])
-  await next.log.close(true)
+  await next.log.close(() => true)
   t.same(await list(), [])
   t.equal(await formatOf(dir), '{"format":1}\n')
 })
@@ -95,7 +95,7 @@ t.test('the backup of a folder of Python kss that could not be made is still due
   const { dir, append, log } = open(t, {}, 0, t.testdir({ ann: {} }))
   await append('1')
   t.equal(await formatOf(dir), '{"format":2,"before":0}\n')
-  await log.close(true)
+  await log.close(() => true)
   await t.rejects(formatOf(dir), { code: 'ENOENT' })
 })
 
@@ -179,7 +179,7 @@ t.test('a stop does not wait for a preallocation', async (t) => {
   const release = disk.hold('write', /\.wal.\.tmp-/)
   await append('1')
   await until(async () => disk.count('write', /\.wal.\.tmp-/) === 1)
-  const closed = log.close(true)
+  const closed = log.close(() => true)
   release()
   await closed
   t.equal(disk.count('write', /\.wal.\.tmp-/), 1, 'the second half is not written')
@@ -215,7 +215,7 @@ t.test('an empty segment is no log', async (t) => {
 t.test('a log that is closed takes no more records', async (t) => {
   const { dir, log, append } = open(t)
   await append('1')
-  await log.close(true)
+  await log.close(() => true)
   for (const late of [append('2'), log.begin(), log.rotate(() => undefined)] as Promise<unknown>[]) {
     await t.rejects(late as Promise<void>, { message: 'the log is closed' })
   }
@@ -234,7 +234,7 @@ t.test('a segment that gets ready while another is begun is the one after that',
   }
   await append('last')
   t.equal((await read()).at(-1), 'last')
-  await log.close(true)
+  await log.close(() => true)
   t.same(await list(), [], 'none is forgotten')
 })
 
@@ -261,7 +261,7 @@ t.test('other files in its folder are left alone', async (t) => {
   await append('1')
   await writeFile(join(dir, 'notes.txt'), 'mine')
   t.same(await read(), ['1'])
-  await log.close(true)
+  await log.close(() => true)
   t.same(await list(), ['notes.txt'])
 })
 
