@@ -67,14 +67,12 @@ export const mutants: Record<string, CrashMutant> = {
   },
   'keeps pushes anew after it made those before void': {
     file: 'store/file-store/wal/checkpoint.ts',
-    text: 'const kept = failed.filter(({ failure, isLost }) => failure !== undefined && !isLost)',
-    by: `const tombstones = failed.map(({ path }) => {
+    text: "return failed.map(({ entry }) => (written.includes(entry) ? '' : formatPending(entry))).join('')",
+    by: `setTimeout(() => void this.#log.append(() => failed.map(({ entry }) => formatPending(entry)).join('')), 2000);
+      return failed.map(({ entry: { path } }) => {
         const [folder, file] = path.split('/').slice(-2);
         return JSON.stringify({ kind: 'tombstone', folder, file }) + '\\n';
-      });
-      setTimeout(() => void this.#log.append(() => failed.map(formatPending).join('')), 2000);
-      return tombstones.join('');
-      const kept: Entry[] = []`,
+      }).join('');`,
     loads: [[100, 600]],
     stopEvery: Infinity,
     obstacles: 0.5,

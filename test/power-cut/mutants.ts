@@ -117,28 +117,26 @@ export const mutants: NamedMutant[] = [
   {
     name: 'recycles a segment before it is in the files',
     file: checkpoint,
-    text: 'await this.#documents.restoreLost(entries) await this.#round',
-    by: 'await this.#log.dropBefore(before); await this.#documents.restoreLost(entries); await this.#round;',
+    text: 'await this.#startRound(true) const failed',
+    by: 'await this.#log.dropBefore(before); await this.#startRound(true); const failed',
   },
   {
     name: 'drops the journal of an older kss before it is in the files',
     sessions: [{ part: 'old' }, { part: 'goOn' }],
     file: checkpoint,
-    text: 'await this.#documents.restoreLost(entries) await this.#round',
-    by: 'await this.#log.dropBefore(before); await this.#documents.restoreLost(entries); await this.#round;',
+    text: 'await this.#startRound(true) const failed',
+    by: 'await this.#log.dropBefore(before); await this.#startRound(true); const failed',
   },
   {
     name: 'keeps pushes anew in an append of its own after their tombstones',
     samples: 4,
     file: checkpoint,
-    text: 'const kept = failed.filter(({ failure, isLost }) => failure !== undefined && !isLost)',
-    by: `const tombstones = failed.map(({ path }) => {
+    text: "return failed.map(({ entry }) => (written.includes(entry) ? '' : formatPending(entry))).join('')",
+    by: `void this.#log.append(() => failed.map(({ entry }) => formatPending(entry)).join(''));
+      return failed.map(({ entry: { path } }) => {
         const [folder, file] = path.split('/').slice(-2);
         return \`\${JSON.stringify({ kind: 'tombstone', folder, file })}\\n\`;
-      });
-      void this.#log.append(() => failed.map(formatPending).join(''));
-      return tombstones.join('');
-      const kept: Entry[] = []`,
+      }).join('');`,
   },
 ]
 
@@ -154,7 +152,7 @@ export const killedMutants: (NamedMutant & { flush: number; call?: string })[] =
   {
     name: 'trusts a file because it is there',
     file: 'store/file-store/wal/recovery.ts',
-    text: 'if (!own || sums.includes(sum)) return',
+    text: 'if (!own || isKnown) return',
     by: 'if (!own) return',
     flush: 12,
     call: 'fdatasync',
