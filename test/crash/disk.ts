@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Account } from './account.ts'
 import type { StoredRecord } from './document-model.ts'
 import type { Report } from './report.ts'
@@ -28,7 +28,7 @@ export async function checkStopped(dir: string, accounts: readonly Account[], re
   if (log.length > 0) report.violate(`the log is not empty after a stop: ${log.join(', ')}`)
   const all = await readdir(dir, { recursive: true })
   for (const path of all.filter((name) => /(^|\/)\.(tmp|lock)-[^/]*$/.test(name))) {
-    report.violate(`${path} is left after a stop`)
+    if (!(await isCredentialTemp(dir, path))) report.violate(`${path} is left after a stop`)
   }
   const folders = new Set(await list(dir))
   for (const account of accounts.filter(({ isCertain }) => isCertain)) {
@@ -101,4 +101,11 @@ async function read(path: string): Promise<string | undefined> {
 
 async function list(folder: string): Promise<string[]> {
   return await readdir(folder).catch(() => [])
+}
+
+/** A start looks for temps where its log says that a push was under way; one of auth.json stays until `kss check --repair`. */
+async function isCredentialTemp(dir: string, path: string): Promise<boolean> {
+  if (dirname(path) === '.' || !isTemp(basename(path))) return false
+  const text = await readFile(join(dir, path), 'utf8')
+  return text === '' || text.startsWith('{"x-auth-user":')
 }
