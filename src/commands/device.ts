@@ -1,26 +1,15 @@
 import type { Command } from 'commander'
 import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
+import { collectDevices } from '../library/devices.ts'
+import { findMismatches } from '../library/mismatches.ts'
 import { readRows } from '../store/file-store/files/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findByName, listNames } from './find-by-name.ts'
-import { describeMismatches, findMismatches } from './matching.ts'
+import { describeMismatches } from './matching.ts'
 import { withState, type StateFlags } from '../control/state.ts'
 import { formatTime, print, table } from './terminal.ts'
-
-/** What is known of a reader. */
-export interface Device {
-  /** Null for one that sends none. */
-  device_id: string | null
-  /** What it called itself, the latest first. */
-  names: string[]
-  /** Seconds since 1970. */
-  first_seen: number
-  last_seen: number
-  /** Changes of positions that the records and their history know of. */
-  pushes: number
-}
 
 /** `kss device list`. */
 export function defineDevice(program: Command): void {
@@ -72,17 +61,4 @@ export function isByDevice(pushes: Progress[], asked: string): (push: Progress) 
   }
   return ({ device, device_id = null }) =>
     found.some((each) => each.device_id === device_id && (device_id !== null || each.names.includes(device)))
-}
-
-/** The devices of the pushes, the one that was seen last first. A device without an id goes by its name. */
-export function collectDevices(pushes: Progress[]): Device[] {
-  const devices = new Map<string, Device>()
-  for (const { device, device_id = null, timestamp } of pushes.toSorted((a, b) => a.timestamp - b.timestamp)) {
-    const key = JSON.stringify(device_id ?? [device])
-    const known = devices.get(key)
-    const names = [device, ...(known?.names ?? []).filter((name) => name !== device)]
-    const [first_seen, count] = [known?.first_seen ?? timestamp, (known?.pushes ?? 0) + 1]
-    devices.set(key, { device_id, names, first_seen, last_seen: timestamp, pushes: count })
-  }
-  return [...devices.values()].toSorted((one, other) => other.last_seen - one.last_seen)
 }

@@ -1,20 +1,10 @@
 import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
+import { nameOf, titleOf } from '../library/titles.ts'
 import type { StoredRecord } from '../store/file-store/files/folder-reader.ts'
 import { readUserRecords } from './accounts.ts'
 import { findByName, listNames } from './find-by-name.ts'
 import type { State } from '../control/state.ts'
-
-/** What a document is called: by the operator, or by its reader; empty when nobody said. */
-export function titleOf({ title, metadata }: Progress): string {
-  return title ?? metadata?.title ?? metadata?.filename ?? ''
-}
-
-/** The title, or else the id, with both for a person who may know only one. */
-export function nameOf(record: Progress): string {
-  const title = titleOf(record)
-  return title === '' ? record.document : `${title} (${record.document})`
-}
 
 /** A part of an id must have that many characters: a word of a title is often in an id by chance. */
 const shortestId = 4

@@ -12,7 +12,7 @@ import type { StoredUser } from '../store/file-store/files/auth-file.ts'
 import { plain } from '../plain.ts'
 import { findUser, tellDamagedRecord, usersOf } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
-import { titleOf } from './documents.ts'
+import { titleOf } from '../library/titles.ts'
 import { withState, type StateFlags } from '../control/state.ts'
 import { progressBar } from './terminal.ts'
 

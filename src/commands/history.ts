@@ -1,12 +1,14 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
+import { isRestored, restore as pushBack } from '../library/restore.ts'
+import { nameOf } from '../library/titles.ts'
 import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
 import { keptRows } from '../store/file-store/files/rows.ts'
 import { findUser, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { isByDevice } from './device.ts'
-import { findDocument, nameOf } from './documents.ts'
+import { findDocument } from './documents.ts'
 import { changeState, withState, type StateFlags } from '../control/state.ts'
 import { plain } from '../plain.ts'
 import { confirm, count, formatPercentage, formatTime, print, progressBar } from './terminal.ts'
@@ -75,11 +77,8 @@ async function restore(
       throw new CommandError(
         `${nameOf(record)} of ${username} has no such earlier position. kss doc show tells what it has.`,
       )
-    const timestamp = freshTime(record)
-    const { document, progress, percentage } = row
-    const pushed: Progress = { document, progress, percentage, ...restorer, timestamp }
     const { account } = await findUser(state, username)
-    const stored = await state.store.putProgress(account, pushed)
+    const stored = await pushBack(state.store, account, record, row, Date.now())
     return { row, stored, again: false }
   })
   const { row, stored, again } = restored
@@ -91,20 +90,6 @@ async function restore(
     const where = `${formatPercentage(row.percentage)}, where ${plain(row.device)} left it on ${formatTime(row.timestamp)}`
     return `${plain(nameOf(stored))} is back at ${where}.\nEach reader takes it at its next sync.\n`
   })
-}
-
-/** The reader that a restore pushes as: one of its own, as a reader ignores a push that it takes for its own. */
-const restorer = { device: 'kss', device_id: 'kss' }
-
-/** Whether the last change was a restore: doing it again must not undo it. */
-function isRestored({ device, device_id }: Progress): boolean {
-  return device === restorer.device && device_id === restorer.device_id
-}
-
-/** Newer than what readers know, also within one second; a stored time that is a day ahead counts for nothing. */
-function freshTime({ timestamp }: Progress): number {
-  const now = Math.floor(Date.now() / 1000)
-  return timestamp > now + 86_400 ? now : Math.max(now, timestamp + 1)
 }
 
 /** The row that is meant; undefined when there is none. */

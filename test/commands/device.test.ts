@@ -1,6 +1,4 @@
 import t from 'tap'
-import { collectDevices } from '../../src/commands/device.ts'
-import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { now, places, serveHere, stateFolder } from './state-fixture.ts'
 import { byName } from '../store/by-name.ts'
@@ -27,22 +25,6 @@ t.test('a push that only repeats counts as seen, also of a moment ago', async (t
     {},
   ])
   await server.close()
-})
-
-t.test('a reader keeps its names, the latest first; without an id it goes by its name', async (t) => {
-  const push = (device: string, timestamp: number, device_id?: string): typeof pushed => ({
-    ...pushed,
-    device,
-    timestamp,
-    ...(device_id !== undefined && { device_id }),
-  })
-  t.same(
-    collectDevices([push('new', 30, 'A'), push('old', 10, 'A'), push('A', 20), push('A', 25), push('old', 12, 'A')]),
-    [
-      { device_id: 'A', names: ['new', 'old'], first_seen: 10, last_seen: 30, pushes: 3 },
-      { device_id: null, names: ['A'], first_seen: 20, last_seen: 25, pushes: 2 },
-    ],
-  )
 })
 
 t.test('who has pushed nothing, or is not there, is one line', async (t) => {
