@@ -1,20 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { exitCodes } from '../command-error.ts'
-import { foundAgain, type Finding } from '../store/finding.ts'
+import type { Finding } from '../store/finding.ts'
 import { FolderInUse } from '../store/file-store/folder-in-use.ts'
 import { repairLog } from '../check/repair.ts'
-import { scanFolder, scanState, scanTop, type FolderFindings } from '../check/scan.ts'
+import { scanSettled } from '../check/scan-settled.ts'
 import { examples, jsonCommand } from './define.ts'
 import { changeState, checkFolder, loadSettings, lock, type StateFlags } from '../control/state.ts'
 import { plain } from '../plain.ts'
 import { count, printPages, progressBar } from './terminal.ts'
-
-/** Milliseconds after which what a running server was just writing is written. */
-const settleMs = 1500
-
-/** Folders with findings beside a running server that are looked at again together. */
-const mostUnsettled = 1000
 
 /** `kss check`. */
 export function defineCheck(program: Command): void {
@@ -55,7 +48,8 @@ async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
     throw error
   })
   try {
-    for await (const { findings } of scanSettled(dir, held === undefined)) yield* findings
+    for await (const { findings } of scanSettled(dir, { running: held === undefined, show: progressBar('folder') }))
+      yield* findings
   } finally {
     await held?.release()
   }
@@ -70,35 +64,13 @@ async function repairAll(flags: StateFlags): Promise<Finding[]> {
     ['check', '--repair'],
     async ({ dir, store, server }) => {
       const running = server !== undefined
-      for await (const { folder, findings } of scanSettled(dir, running)) {
+      for await (const { folder, findings } of scanSettled(dir, { running, show: progressBar('folder') })) {
         if (findings.length > 0) done.push(...(await store.repair(folder, { running })))
       }
     },
     { beforeOpen },
   )
   return done
-}
-
-/** What is wrong; beside a running server what is so still when all that it was writing is written. */
-async function* scanSettled(dir: string, running: boolean): AsyncGenerator<FolderFindings> {
-  let found: FolderFindings[] = []
-  for await (const each of scanState(dir, { running }, progressBar('folder'))) {
-    if (each.findings.length === 0) continue
-    if (!running) yield each
-    else if (found.push(each) >= mostUnsettled) {
-      yield* scanAgain(dir, found)
-      found = []
-    }
-  }
-  if (found.length > 0) yield* scanAgain(dir, found)
-}
-
-async function* scanAgain(dir: string, found: FolderFindings[]): AsyncGenerator<FolderFindings> {
-  await sleep(settleMs)
-  for (const { folder, findings } of found) {
-    const again = await (folder === '' ? scanTop(dir, { running: true }) : scanFolder(dir, folder, { running: true }))
-    yield { folder, findings: foundAgain(findings, again) }
-  }
 }
 
 function describe({ path, problem, repair, advice, damage }: Finding, repaired: boolean): string {
