@@ -4,15 +4,14 @@ import { pipeline } from 'node:stream/promises'
 import { Option, type Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { isHash } from '../accounts/key-hash.ts'
-import type { Progress } from '../kosync/protocol.ts'
 import { backupFiles, streamArchive, writeArchive, writeWhole, type ArchivedFile } from '../backup/backup.ts'
 import { hasCode } from '../error-code.ts'
-import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
+import { readRecords } from '../store/file-store/files/folder-reader.ts'
 import type { StoredUser } from '../store/file-store/files/auth-file.ts'
 import { plain } from '../plain.ts'
 import { findUser, tellDamagedRecord, usersOf } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
-import { titleOf } from '../library/titles.ts'
+import { csvOf, withByteOrderMark } from '../export/csv.ts'
 import { withState, type StateFlags } from '../control/state.ts'
 import { progressBar } from './terminal.ts'
 
@@ -49,14 +48,14 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
     if (!(await state.store.flush()))
       throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
     const users = usersOf(state, username, progressBar('user'))
-    if (flags.format === 'csv') await writeText(csvOf(users), output)
+    if (flags.format === 'csv') await writeText(csvOf(users, tellDamagedRecord), output)
     else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(users), output)
   })
 }
 
 async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
   const source = Readable.from(
-    output === undefined && process.stdout.isTTY ? plainRecords(lines) : markedRecords(lines),
+    output === undefined && process.stdout.isTTY ? plainRecords(lines) : withByteOrderMark(lines),
   )
   if (output === undefined) {
     await pipeline(source, process.stdout, { end: false }).catch((error: unknown) => {
@@ -69,12 +68,6 @@ async function writeText(lines: AsyncIterable<string>, output: string | undefine
 /** For a screen only: a file keeps what the readers sent. */
 async function* plainRecords(records: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const record of records) yield `${plain(record.trimEnd())}\n`
-}
-
-/** With a byte order mark, without which Excel reads the file in the code page of the machine. */
-async function* markedRecords(records: AsyncIterable<string>): AsyncGenerator<string> {
-  yield '\ufeff'
-  yield* records
 }
 
 async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | undefined): Promise<void> {
@@ -119,34 +112,4 @@ async function* pythonFiles(users: AsyncIterable<StoredUser>): AsyncGenerator<Ar
 /** With `.json` after it a name has 255 bytes at most. */
 function isFileName(name: string): boolean {
   return !/^\.|[/\\\0]/.test(name) && Buffer.byteLength(name) <= 250
-}
-
-const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']
-
-/** @see RFC 4180 */
-async function* csvOf(users: AsyncIterable<StoredUser>): AsyncGenerator<string> {
-  yield csvLine(columns)
-  for await (const { username, folder } of users) {
-    for (const stored of readRecords(folder, tellDamagedRecord)) {
-      const rows = readRows(stored)
-      for (const [at, row] of rows.entries()) {
-        yield csvLine([username, ...cellsOf(row, titleOf(stored.record)), at === rows.length - 1 ? 'yes' : 'no'])
-      }
-    }
-  }
-}
-
-function cellsOf(
-  { document, timestamp, percentage, progress, device, device_id = '' }: Progress,
-  title: string,
-): string[] {
-  const date = new Date(timestamp * 1000)
-  const time = Number.isNaN(date.getTime()) ? '' : date.toISOString()
-  return [document, title, time, `${percentage}`, progress, device, device_id]
-}
-
-/** A cell that a spreadsheet would take for a formula gets an apostrophe: devices name themselves. */
-function csvLine(cells: string[]): string {
-  const quoted = cells.map((cell) => `"${(/^[=+@\t\r-]/.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`)
-  return `${quoted.join(',')}\r\n`
 }
