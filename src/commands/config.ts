@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
-import { settings, type Config } from '../config.ts'
 import { plain } from '../plain.ts'
 import { examples, serveSettings } from './define.ts'
+import { formatSetting, listSettings } from './effective-settings.ts'
 import { readConfig, type Flags } from './read-config.ts'
 import { print, table } from './terminal.ts'
 
@@ -16,22 +16,19 @@ export function defineConfig(program: Command): void {
 }
 
 function config({ check, json, ...flags }: Flags): void {
-  const { config: effective, warnings, sources } = readConfig(flags)
+  const loaded = readConfig(flags)
+  const { warnings } = loaded
   for (const warning of warnings) console.error(plain(warning))
   if (check) {
     if (warnings.length > 0) throw new CommandError('The settings are not valid.', exitCodes.usage)
     print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')
     return
   }
-  const shown = Object.keys(settings.properties).map((name) => ({
-    name,
-    value: effective[name as keyof Config] as unknown,
-    source: sources[name] ?? 'default',
-  }))
+  const shown = listSettings(loaded)
   print(Boolean(json), shown, () =>
     table(
       ['SETTING', 'VALUE', 'FROM'],
-      shown.map(({ name, value, source }) => [name, Array.isArray(value) ? value.join(',') : String(value), source]),
+      shown.map(({ name, value, source }) => [name, formatSetting(value), source]),
     ),
   )
 }
