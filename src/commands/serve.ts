@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { Activity } from '../activity/activity.ts'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
@@ -41,12 +42,16 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const { files, formatChange } = await openStore(config, lock, logger, onDamage)
   const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
+  const activity = new Activity()
   const { call, stop: stopCalls } = stoppable(callStore(files))
-  answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, logger)
+  answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, (command) => {
+    logger.info(`command: ${command}`)
+    activity.addCommand(command)
+  })
   const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
-  const app = createApp({ ...optionsOf(config, log), store, verified, upstream })
+  const app = createApp({ ...optionsOf(config, log, activity), store, verified, upstream })
   const close = async (): Promise<void> => {
     try {
       const stopped = formatChange?.stop()
@@ -79,10 +84,13 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   return { close: stop }
 }
 
-function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions, 'store'> {
+function optionsOf(config: Config, { logger, logRequest }: Log, activity: Activity): Omit<AppOptions, 'store'> {
   return {
     logger,
-    logRequest,
+    logRequest: (line, isHealthcheck) => {
+      activity.addRequest(line, isHealthcheck)
+      logRequest(line, isHealthcheck)
+    },
     basePath: config.KSS_BASE_PATH,
     disableRegistration: config.KSS_DISABLE_REGISTRATION,
     auth: {
@@ -97,11 +105,11 @@ function optionsOf(config: Config, { logger, logRequest }: Log): Omit<AppOptions
   }
 }
 
-/** Does what commands ask for. */
-function answerCalls(lock: FolderLock, call: Call, logger: Log['logger']): void {
+/** Does what commands ask for; `logCommand` is told what the operator typed. */
+function answerCalls(lock: FolderLock, call: Call, logCommand: (command: string) => void): void {
   lock.answer(async (method, args) => {
     if (method !== 'logCommand') return await call(method, args)
-    logger.info(`command: ${args.join(' ')}`)
+    logCommand(args.join(' '))
     return undefined
   })
 }
