@@ -1,0 +1,145 @@
+import { statfs } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Activity } from '../activity/activity.ts'
+import { backupFolder, backupName, listBackups } from '../backup/backup-files.ts'
+import { backupFiles, countFiles, streamArchive, writeArchive, type Contents } from '../backup/backup.ts'
+import { scanSettled } from '../check/scan-settled.ts'
+import { CommandError } from '../command-error.ts'
+import { shellWord } from '../command-line.ts'
+import type { Loaded } from '../config.ts'
+import type { Backup, BackupMade, CheckResult, OpenedBackup, OperatorTasks, Stats } from '../console/operator-tasks.ts'
+import { makeBackupFolder } from '../control/state-format.ts'
+import { hasCode } from '../error-code.ts'
+import { csvOf, withByteOrderMark } from '../export/csv.ts'
+import type { Account } from '../store/store.ts'
+import { openTrusted } from '../trusted-file.ts'
+import { readVersion } from '../version.ts'
+import { formatSetting, listSettings } from './effective-settings.ts'
+import { OneAtATime } from './long-task.ts'
+import { paced } from './paced.ts'
+
+export interface OperatorTasksOptions extends Pick<Loaded, 'config' | 'sources'> {
+  /** Brings all that was pushed into the files; false when something could not be written. */
+  flush: () => Promise<boolean>
+  activity: Activity
+  logger: FastifyBaseLogger
+}
+
+/** Findings that are kept for the page. */
+const mostFindings = 1000
+
+/** What the console may ask of this server. `stop` cuts off what is under way, and resolves when nothing works any more. */
+export function createOperatorTasks(options: OperatorTasksOptions): OperatorTasks & { stop: () => Promise<void> } {
+  const { config, activity, logger } = options
+  const { KSS_DIR: dir } = config
+  const failed = (what: string) => (error: unknown) => {
+    logger.error({ err: error }, `${what} failed`)
+    return reasonOf(error)
+  }
+  const check = new OneAtATime<CheckResult>((show, signal) => runCheck(dir, show, signal), failed('check'))
+  const backup = new OneAtATime<BackupMade>((show, signal) => makeBackup(options, show, signal), failed('backup'))
+  return {
+    check,
+    backup,
+    listBackups: async () => (await listBackups(backupFolder(dir))).map(toBackup).toReversed(),
+    openBackup: (name) => openBackup(dir, name),
+    export: (account, format) => exportAccount(options, account, format),
+    settings: () => listSettings(options).map((each) => ({ ...each, value: formatSetting(each.value) })),
+    stats: () => readStats(dir, activity),
+    record: (operator, words) => {
+      const command = words.map(shellWord).join(' ')
+      logger.info(`console: ${shellWord(operator)}: ${command}`)
+      activity.add('change', operator, command)
+    },
+    stop: async () => void (await Promise.all([check.stop(), backup.stop()])),
+  }
+}
+
+type Show = (done: number, total: number) => void
+
+async function runCheck(dir: string, show: Show, signal: AbortSignal): Promise<CheckResult> {
+  const result: CheckResult = { findings: [], total: 0, damaged: 0 }
+  for await (const { findings } of scanSettled(dir, { running: true, show, signal })) {
+    result.findings.push(...findings.slice(0, mostFindings - result.findings.length))
+    result.total += findings.length
+    result.damaged += findings.filter(({ damage }) => damage).length
+  }
+  return result
+}
+
+async function makeBackup(
+  { config: { KSS_DIR: dir }, flush }: OperatorTasksOptions,
+  show: Show,
+  signal: AbortSignal,
+): Promise<BackupMade> {
+  await flushAll(flush)
+  const name = backupName()
+  const contents: Contents = { users: 0, documents: 0, bytes: 0 }
+  const files = countFiles(paced(backupFiles(dir, show)), contents)
+  await writeArchive(files, join(await makeBackupFolder(dir), name), signal)
+  return { name, users: contents.users, documents: contents.documents }
+}
+
+async function flushAll(flush: () => Promise<boolean>): Promise<void> {
+  if (!(await flush())) throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+}
+
+function toBackup({ path, bytes, created }: { path: string; bytes: number; created: number }): Backup {
+  return { name: basename(path), bytes, created }
+}
+
+/** The name is looked up in the list: nothing that is typed becomes a path. */
+async function openBackup(dir: string, name: string): Promise<OpenedBackup | undefined> {
+  const listed = (await listBackups(backupFolder(dir))).find(({ path }) => basename(path) === name)
+  if (!listed) return undefined
+  const file = await openTrusted(listed.path)
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile()) throw new CommandError(`${name} is not a file.`)
+    // Not more than was there: the length is told before.
+    return { stream: file.createReadStream({ end: Math.max(stats.size - 1, 0) }), bytes: stats.size }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function exportAccount(
+  { config: { KSS_DIR: dir }, flush, logger }: OperatorTasksOptions,
+  { username, folder }: Account,
+  format: 'kss' | 'csv',
+): Promise<Readable> {
+  await flushAll(flush)
+  const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
+  if (format === 'csv') {
+    const user = { username, folder: join(dir, folder) }
+    return Readable.from(withByteOrderMark(paced(csvOf([user], onDamage))))
+  }
+  const out = new PassThrough()
+  // A failure destroys the stream, so that the download is cut off and not taken for whole.
+  streamArchive(paced(backupFiles(dir, undefined, [folder])), out).catch((err: unknown) => {
+    logger.warn({ err }, 'export cut off')
+  })
+  return out
+}
+
+async function readStats(dir: string, activity: Activity): Promise<Stats> {
+  const { bavail, blocks, bsize } = await statfs(dir)
+  return {
+    version: readVersion(),
+    started: Math.floor(performance.timeOrigin / 1000),
+    disk: { free: bavail * bsize, size: blocks * bsize },
+    minutes: activity.listMinutes(),
+    activity: activity.list(),
+  }
+}
+
+/** A sentence for a person. */
+function reasonOf(error: unknown): string {
+  const { name, message } = error as Error
+  if (name === 'AbortError') return 'The server was stopped meanwhile.'
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) return 'The disk is full. Make room on it, then try again.'
+  return message
+}
