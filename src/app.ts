@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { Accounts, type AuthOptions } from './accounts/accounts.ts'
 import { createAdoption } from './accounts/adoption.ts'
 import { defaultLogN } from './accounts/key-hash.ts'
 import type { VerifiedKeys } from './accounts/verified-keys.ts'
@@ -11,7 +12,7 @@ import { createServer } from './http/server.ts'
 import { warnOfUnknownProxy } from './http/unknown-proxy.ts'
 import { logWrongProtocols } from './http/wrong-protocol.ts'
 import { patience } from './kosync/answer-in-time.ts'
-import type { AuthOptions } from './kosync/auth.ts'
+import type { OnAuthorized } from './kosync/auth.ts'
 import { createAnswerBadUrl } from './kosync/context.ts'
 import { createCors } from './kosync/cors.ts'
 import { createAnswerRaw } from './kosync/errors.ts'
@@ -73,12 +74,15 @@ export function createApp(given: AppOptions): FastifyInstance {
   logWrongProtocols(app.server, logger)
   warnOfUnknownProxy(app, logger, trustedProxies)
   if (given.logRequest) logEach(app, logRequest)
+  const adopt = upstream && createAdoption({ store, logger, knows: (...asked) => upstream.knows(...asked) })
+  const accounts = new Accounts({ ...options, adopt })
+  const onAuthorized: OnAuthorized = ({ raw: { socket } }, { raw: response }) => markBusy(socket, response)
   app.register(kosync, {
     ...options,
+    accounts,
     prefix: basePath,
     isStopping,
-    onAuthorized: ({ raw: { socket } }, { raw: response }) => markBusy(socket, response),
-    adopt: upstream && createAdoption({ store, logger, knows: (...asked) => upstream.knows(...asked) }),
+    onAuthorized,
     findMissing: upstream && ((...asked) => upstream.fetchProgress(...asked)),
   })
   for (const part of options.parts) app.register(part)

@@ -15,21 +15,19 @@ import {
   type PasswordChange,
   type RegistrationBody,
 } from './protocol.ts'
-import { isRegistrationOpen } from '../accounts/registration.ts'
-import type { Account, Registration, Store } from '../store/store.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { Account, Store } from '../store/store.ts'
 
 export interface UsersOptions {
   store: Store
+  accounts: Accounts
   auth: Auth
   inTime: AnswerInTime
-  disableRegistration: boolean
-  /** Milliseconds since 1970. */
-  now: () => number
 }
 
 /** The accounts: /users/create, /users/auth, /users/password and /users/me. @see PROTOCOL.md §1 */
 export const users: FastifyPluginAsync<UsersOptions> = async (app, options) => {
-  const { store, auth, inTime } = options
+  const { store, accounts, auth, inTime } = options
   addRegistration(app, options)
 
   app.get('/users/auth', {
@@ -43,7 +41,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, options) => {
     schema: { body: passwordChange, response: { 200: updatedReply } },
     ...inTime,
     ...auth.authenticated<{ Body: PasswordChange }>(async (account, request) => {
-      await auth.changeKey(account, request.body.password)
+      await accounts.changeKey(account, request.body.password)
       return { updated: true }
     }),
   })
@@ -58,9 +56,7 @@ export const users: FastifyPluginAsync<UsersOptions> = async (app, options) => {
   })
 }
 
-function addRegistration(app: FastifyInstance, { store, auth, inTime, disableRegistration, now }: UsersOptions): void {
-  const isOpen = (said: Registration): boolean => isRegistrationOpen(said, disableRegistration, now())
-
+function addRegistration(app: FastifyInstance, { accounts, inTime }: UsersOptions): void {
   app.post<{ Body: RegistrationBody }>(
     '/users/create',
     {
@@ -68,8 +64,8 @@ function addRegistration(app: FastifyInstance, { store, auth, inTime, disableReg
       ...inTime,
       // Before the body is read, unless somebody is invited, whose name is in it.
       onRequest: async (request) => {
-        const said = await store.getRegistration()
-        if (!isOpen(said) && said.invited.length === 0) throw new ProtocolError(disabledFor(request))
+        if ((await accounts.registration()) === 'closed')
+          throw forClient(request, new ProtocolError('registrationDisabled'))
       },
       preParsing: createPendingBodies(),
     },
@@ -77,12 +73,9 @@ function addRegistration(app: FastifyInstance, { store, auth, inTime, disableReg
       const username = trimBlanks(request.body.username)
       request.note = { user: username }
       if (username === '') throw new ProtocolError('invalidRequest')
-      const said = await store.getRegistration()
-      const mayRegister = isOpen(said) || said.invited.includes(username)
-      if (!mayRegister) await limited(request, auth.countRefusedRegistration(request))
-      if (!mayRegister) throw new ProtocolError(disabledFor(request))
-      const isNew = await limited(request, auth.register(username, request.body.password, request))
-      if (!isNew) throw new ProtocolError('userExists')
+      await accounts.register({ username, key: request.body.password }, request).catch((error: unknown) => {
+        throw forClient(request, error)
+      })
       return await reply.code(201).send({ username })
     },
   )
@@ -97,17 +90,9 @@ async function deleteUser(store: Store, account: Account): Promise<void> {
   }
 }
 
-/** A v1 client is told of the limit with a 402, for the same reason as in `disabledFor`. */
-async function limited<T>(request: FastifyRequest, registered: Promise<T>): Promise<T> {
-  try {
-    return await registered
-  } catch (error) {
-    const isLimit = error instanceof ProtocolError && error.error === 'tooManyAttempts' && isV1(request)
-    throw isLimit ? new ProtocolError('tooManyRegistrationsV1', error.retryAfter) : error
-  }
-}
-
-/** Only a v1 client is told with a 402: its screen shows the message of no other status. @see PROTOCOL.md §2 */
-function disabledFor(request: FastifyRequest): 'registrationDisabled' | 'registrationDisabledV1' {
-  return isV1(request) ? 'registrationDisabledV1' : 'registrationDisabled'
+/** A v1 client is told with a 402: its screen shows the message of no other status. @see PROTOCOL.md §2 */
+function forClient(request: FastifyRequest, error: unknown): unknown {
+  if (!(error instanceof ProtocolError) || !isV1(request)) return error
+  if (error.error === 'registrationDisabled') return new ProtocolError('registrationDisabledV1')
+  return error.error === 'tooManyAttempts' ? new ProtocolError('tooManyRegistrationsV1', error.retryAfter) : error
 }

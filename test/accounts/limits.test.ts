@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import type { AuthOptions } from '../../src/kosync/auth.ts'
+import type { AuthOptions } from '../../src/accounts/accounts.ts'
 import { ProtocolError } from '../../src/kosync/protocol-error.ts'
 import { Limits } from '../../src/accounts/limits.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
