@@ -2,7 +2,13 @@ import { once } from 'node:events'
 import { onWindows, replaceFile, setAside } from '../durable.ts'
 import { parseObject, type DamagedFile } from '../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../error-code.ts'
-import { foreignFolders, mayBeUsers } from '../store/file-store/files/folder-names.ts'
+import {
+  consoleFolder,
+  foreignFolders,
+  mayBeUsers,
+  sessionFileName,
+  sessionsFolder,
+} from '../store/file-store/files/folder-names.ts'
 import { connectTo } from '../store/file-store/local-socket.ts'
 import { parseRegistration } from '../store/file-store/files/registration-file.ts'
 import {
@@ -41,6 +47,7 @@ export async function checkTop(scan: Scan): Promise<Entry[]> {
     // In the order of their names, which is that of their age.
     if (logFolders.includes(name)) log.push(...(await checkLogFiles(scan, entry)))
     else if (name === '.backups') await checkBackups(scan, entry)
+    else if (name === consoleFolder) await checkConsole(scan, entry)
     else if (name === '.registration.json') await checkText(scan, entry, checkRegistration)
     else if (name === '.format') await checkText(scan, entry, checkFormat)
     else if (name.startsWith('.lock-') && stats.isSocket()) await checkLock(scan, entry)
@@ -113,6 +120,24 @@ async function checkBackups(scan: Scan, folder: Entry): Promise<void> {
   checkAccess(scan, folder, true)
   for (const entry of await listEntries(scan, folder.at)) {
     if (!entry.name.endsWith('.tar.gz') || entry.name.startsWith('.')) checkStray(scan, entry)
+    else if (checkKind(scan, entry, 'file')) checkAccess(scan, entry, true)
+  }
+}
+
+/** What the console keeps. Sessions that have ended are removed by the server. */
+async function checkConsole(scan: Scan, folder: Entry): Promise<void> {
+  if (!checkKind(scan, folder, 'folder')) return
+  checkAccess(scan, folder, true)
+  for (const entry of await listEntries(scan, folder.at)) {
+    if (entry.name !== sessionsFolder) checkStray(scan, entry)
+    else if (checkKind(scan, entry, 'folder')) await checkSessions(scan, entry)
+  }
+}
+
+async function checkSessions(scan: Scan, folder: Entry): Promise<void> {
+  checkAccess(scan, folder, true)
+  for (const entry of await listEntries(scan, folder.at)) {
+    if (!sessionFileName.test(entry.name)) checkStray(scan, entry)
     else if (checkKind(scan, entry, 'file')) checkAccess(scan, entry, true)
   }
 }

@@ -35,6 +35,8 @@ export interface NewUser {
 /** An account with its credential. */
 export interface User extends NewUser {
   account: Account
+  /** There when the account is an operator's: it may use all of the console. */
+  admin?: true
   /** There when an operator gave the account other limits than those of the settings. */
   quota?: Partial<Quota>
   /** There when the account's id and generation are not stored yet: `upgradeKey` stores them. */
@@ -136,4 +138,34 @@ export interface Admin {
    * always stays. Resolves to how many went.
    */
   pruneHistory(username: string, document: string, keep: number, since: number): Promise<number>
+}
+
+/** A browser that is signed in to the console. */
+export interface Session {
+  /** The SHA-256 of its random id, in hex: nobody gets in with what is stored. */
+  hash: string
+  username: string
+  accountId: string
+  generation: number
+  /** Whether the account was an operator's when the session began. */
+  isOperator: boolean
+  /** Seconds since 1970, as are the others. */
+  created: number
+  /** To the day. */
+  lastSeen: number
+  /** When the password was last typed. */
+  lastPassword: number
+}
+
+/** Where sessions live: a restart does not end them, and they are in no backup. Promises are as those of the store. */
+export interface SessionStore {
+  getSession(hash: string): Now<Session | undefined>
+
+  /** Stores a new session, or in the place of one with its hash. Of too many of an account the oldest ones end. */
+  putSession(session: Session): Promise<void>
+
+  deleteSession(hash: string): Promise<void>
+
+  /** Ends all of the account. */
+  deleteSessions(accountId: string): Promise<void>
 }

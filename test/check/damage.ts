@@ -589,6 +589,9 @@ const untidy: Damage[] = [
   },
 ]
 
+/** A session of the console. */
+const sessionPath = `.console/sessions/${'a'.repeat(64)}.json`
+
 const top: Damage[] = [
   ...(
     [
@@ -631,6 +634,9 @@ const top: Damage[] = [
       ['.wal', 0o777, 0o700],
       ['.wal/0000000001.log', 0o620, 0o600],
       ['.registration.json', 0o666, 0o600],
+      ['.console', 0o750, 0o700],
+      ['.console/sessions', 0o755, 0o700],
+      [sessionPath, 0o640, 0o600],
     ] as const
   ).map(([path, bits, right]) => ({
     what: `${path} with mode ${bits.toString(8)}`,
@@ -639,6 +645,7 @@ const top: Damage[] = [
       '.journal/0000000001.log': '',
       '.wal/0000000001.log': '',
       '.registration.json': '{}',
+      [sessionPath]: '{}',
     },
     make: mode(path, bits),
     found: [
@@ -650,7 +657,7 @@ const top: Damage[] = [
       },
     ],
   })),
-  ...['.backups', '.journal', '.wal', '.format', '.registration.json'].map((path) => {
+  ...['.backups', '.journal', '.wal', '.console', '.console/sessions', '.format', '.registration.json'].map((path) => {
     const kind = /json|format/.test(path) ? 'file' : 'folder'
     return {
       what: `a ${path} that is no ${kind}`,
@@ -691,6 +698,8 @@ const top: Damage[] = [
     '.backups/.x.tar.gz',
     '.journal/notes.txt',
     '.wal/notes.txt',
+    '.console/notes.txt',
+    '.console/sessions/notes.json',
     '.lock-1',
   ].map((path) => ({
     what: `a file that kss does not know, ${path}`,

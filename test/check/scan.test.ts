@@ -42,6 +42,7 @@ t.test('finds nothing in what kss writes, with a server and without, whatever th
   const dir = await makeState(t, {
     '.format': '{"format":1}\n',
     '.backups/1.tar.gz': 'x',
+    [`.console/sessions/${'a'.repeat(64)}.json`]: '{}',
     'lost+found/x': 'x',
     // As older servers left it.
     'Zoë/auth.json': auth('Zoë'),

@@ -26,7 +26,7 @@ export function userOf(all: Record<string, unknown>, path: string): StoredUser {
   const folder = dirname(path)
   const { [nextName]: next, ...fields } = all
   if (typeof next === 'string' && toFileName(next) === basename(folder)) fields['x-auth-user'] = next
-  const { 'x-auth-user': username, 'x-auth-key': key, disabled, adopted, id, generation } = fields
+  const { 'x-auth-user': username, 'x-auth-key': key, disabled, adopted, admin, id, generation } = fields
   if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
   if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
   const account = Object.freeze({
@@ -37,7 +37,9 @@ export function userOf(all: Record<string, unknown>, path: string): StoredUser {
   })
   const quota = quotaOf(fields)
   const user = { username, key, account, folder, fields, ...(quota && { quota }) }
-  return { ...user, ...(disabled === true && { disabled }), ...(adopted === true && { adopted }) }
+  const flags = { disabled, adopted, admin }
+  const said = Object.entries(flags).filter(([, flag]) => flag === true)
+  return { ...user, ...(Object.fromEntries(said) as { disabled?: true }) }
 }
 
 /** Undefined when the settings alone say what the account may keep. */

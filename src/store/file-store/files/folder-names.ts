@@ -7,6 +7,15 @@ export const logFolder = '.wal'
 /** The journal of kss 0.1, which a start takes over. */
 export const journalFolder = '.journal'
 
+/** What the web console keeps, in the state directory. */
+export const consoleFolder = '.console'
+
+/** In the folder of the console. */
+export const sessionsFolder = 'sessions'
+
+/** A session's file is named after the SHA-256 of its id. */
+export const sessionFileName = /^([0-9a-f]{64})\.json$/
+
 /** Not even a stray one is a user's: what mkfs leaves at the top of a disk. */
 export const foreignFolders = new Set(['lost+found'])
 
