@@ -1,6 +1,7 @@
 // npm run build: bundles src/ into dist/, unless dist/ is what these sources give.
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { copyAssets } from './assets.js'
 import { hashSources, isUpToDate, noteOf } from './sources.cjs'
 
 const root = join(import.meta.dirname, '..')
@@ -33,4 +34,5 @@ async function buildInto(folder) {
   const plugins = [await compileValidators(join(folder, 'schemas'))]
   const { metafile } = await bundle({ entryPoints: { bin: join(root, 'src', 'bin.ts') }, folder, plugins })
   writeFileSync(join(folder, 'LICENCES.txt'), licencesOf(root, metafile))
+  copyAssets(join(root, 'src'), folder)
 }

@@ -2,6 +2,7 @@
 // coverage of a bundle could not be put together with that of the tests that import the sources.
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { copyAssets } from './assets.js'
 import { hashSources, isUpToDate, noteOf } from './sources.cjs'
 import { compile } from './typescript-hooks.js'
 
@@ -13,6 +14,7 @@ if (!isUpToDate(root, covered)) {
   const folder = `${covered}.${process.pid}`
   const paths = readdirSync(join(root, 'src'), { recursive: true })
   await Promise.all(paths.filter((each) => each.endsWith('.ts')).map((path) => write(path, join(folder, 'dist'))))
+  copyAssets(join(root, 'src'), join(folder, 'dist', 'console'))
   for (const name of ['bin', 'package.json']) cpSync(join(root, name), join(folder, name), { recursive: true })
   writeFileSync(noteOf(folder), hash)
   rmSync(covered, { recursive: true, force: true })

@@ -8,7 +8,9 @@ function hashSources(root) {
   const found = ['build', 'src'].flatMap((folder) =>
     fs.readdirSync(path.join(root, folder), { recursive: true }).map((name) => path.join(folder, name)),
   )
-  const modules = found.filter((name) => /\.(ts|js|cjs)$/.test(name)).toSorted((one, other) => (one < other ? -1 : 1))
+  const modules = found
+    .filter((name) => /\.(ts|js|cjs|css)$/.test(name))
+    .toSorted((one, other) => (one < other ? -1 : 1))
   const hash = createHash('sha256')
   // The lock file tells the packages, which are in the bundle.
   for (const name of ['package-lock.json', 'tsconfig.json', ...modules]) {

@@ -4,6 +4,8 @@ import { createAdoption } from './accounts/adoption.ts'
 import { defaultLogN } from './accounts/key-hash.ts'
 import type { VerifiedKeys } from './accounts/verified-keys.ts'
 import { addressList } from './client-address.ts'
+import type { ConsoleSettings } from './console/options.ts'
+import { createConsole } from './console/plugin.ts'
 import { limitConnections } from './http/connection-limit.ts'
 import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
@@ -35,6 +37,8 @@ export interface AppOptions {
   verified?: VerifiedKeys
   /** Another server, whose users and positions move here. */
   upstream?: Upstream | undefined
+  /** The web console; none if left out. */
+  console?: ConsoleSettings | undefined
   /** Optional parts with URLs of their own, each encapsulated. */
   parts?: FastifyPluginAsync[]
   /** How many connections one address may have open; 0 for any number. */
@@ -85,7 +89,9 @@ export function createApp(given: AppOptions): FastifyInstance {
     onAuthorized,
     findMissing: upstream && ((...asked) => upstream.fetchProgress(...asked)),
   })
+  const console = given.console && createConsole({ ...options, ...given.console, accounts, logRequest, onAuthorized })
+  if (console) app.register(console.plugin, { prefix: basePath })
   for (const part of options.parts) app.register(part)
-  app.register(notFound, { basePath, corsOrigins, isStopping })
+  app.register(notFound, { basePath, corsOrigins, isStopping, showPage: console?.pass })
   return app
 }

@@ -13,6 +13,11 @@ export function clientOf(address: string): string {
   return `${parsed.toByteArray().slice(0, 8).join('.')}/64`
 }
 
+/** Whether it is this machine itself. */
+export function isLoopback(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback'
+}
+
 /** Whether an address is in the list of addresses and ranges (CIDR), as in KSS_TRUSTED_PROXIES. */
 export function addressList(ranges: string[]): (address: string) => boolean {
   const list = new BlockList()

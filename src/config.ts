@@ -37,6 +37,7 @@ export const settings = {
       description: 'a path like /kosync',
     },
     KSS_DISABLE_REGISTRATION: { type: 'boolean', default: false, description: 'true or false' },
+    KSS_CONSOLE: { type: 'boolean', default: true, description: 'true or false' },
     KSS_HISTORY: { type: 'boolean', default: true, description: 'true or false' },
     KSS_HISTORY_LIMIT: { ...limit, default: 1000 },
     KSS_QUOTA_DOCUMENTS: { ...limit, default: 10_000 },

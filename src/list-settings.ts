@@ -12,6 +12,11 @@ export const listSettings = {
     default: '*',
     description: '*, none, or origins, separated by commas, as https://web.readest.com',
   },
+  KSS_CONSOLE_HOSTS: {
+    type: 'string',
+    default: '',
+    description: 'host names, separated by commas, as sync.example.org,nas.example.org',
+  },
 } as const
 
 type Name = keyof typeof listSettings
@@ -21,16 +26,20 @@ export interface ListConfig {
   KSS_TRUSTED_PROXIES: string[]
   /** As browsers write them; or only `*` for all, or only `none`. */
   KSS_CORS_ORIGINS: string[]
+  /** In lower case. */
+  KSS_CONSOLE_HOSTS: string[]
 }
 
 /** The values, checked; throws what `bad` makes of the name of one that can't be. */
 export function readLists(values: Record<Name, string>, bad: (name: Name) => Error): ListConfig {
-  const { KSS_TRUSTED_PROXIES: proxies, KSS_CORS_ORIGINS: origins } = values
+  const { KSS_TRUSTED_PROXIES: proxies, KSS_CORS_ORIGINS: origins, KSS_CONSOLE_HOSTS: names } = values
   const ranges = proxies === '' ? [] : split(proxies)
   if (!ranges.every(isRange)) throw bad('KSS_TRUSTED_PROXIES')
   const found = origins === '*' || origins === 'none' ? [origins] : split(origins).map(originOf)
   if (!found.every((origin) => origin !== undefined)) throw bad('KSS_CORS_ORIGINS')
-  return { KSS_TRUSTED_PROXIES: ranges, KSS_CORS_ORIGINS: found }
+  const hosts = names === '' ? [] : split(names.toLowerCase())
+  if (!hosts.every((host) => /^[a-z\d_-]+(\.[a-z\d_-]+)*$/.test(host))) throw bad('KSS_CONSOLE_HOSTS')
+  return { KSS_TRUSTED_PROXIES: ranges, KSS_CORS_ORIGINS: found, KSS_CONSOLE_HOSTS: hosts }
 }
 
 function isRange(range: string): boolean {

@@ -15,6 +15,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_DIR: config.KSS_DIR,
     KSS_BASE_PATH: '',
     KSS_DISABLE_REGISTRATION: false,
+    KSS_CONSOLE: true,
     KSS_HISTORY: true,
     KSS_HISTORY_LIMIT: 1000,
     KSS_QUOTA_DOCUMENTS: 10_000,
@@ -27,6 +28,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_CONNECTIONS_PER_ADDRESS: 200,
     KSS_TRUSTED_PROXIES: [],
     KSS_CORS_ORIGINS: ['*'],
+    KSS_CONSOLE_HOSTS: [],
     KSS_UPSTREAM: '',
     KSS_UPSTREAM_UNTIL: '',
     KSS_UPSTREAM_USERS: [],
@@ -239,3 +241,17 @@ for (const [platform, env, expected] of [
     t.equal(loadConfig({}, undefined, env, platform).config.runtimeDir, expected)
   })
 }
+
+const hostNames = 'host names, separated by commas, as sync.example.org,nas.example.org'
+
+for (const value of ['https://sync.example.org', 'sync.example.org:8080', 'a,,b', '*.example.org', 'a b', '.org']) {
+  t.test(`KSS_CONSOLE_HOSTS=${value} is one line that says what was expected`, async (t) => {
+    const message = `KSS_CONSOLE_HOSTS is "${value}": expected ${hostNames}.`
+    t.throws(() => load({ KSS_CONSOLE_HOSTS: value }), new ConfigError(message))
+  })
+}
+
+t.test('host names of the console are a list, in lower case', async (t) => {
+  const { config } = load({ KSS_CONSOLE_HOSTS: 'Sync.Example.org, nas_1.lan' })
+  t.same(config.KSS_CONSOLE_HOSTS, ['sync.example.org', 'nas_1.lan'])
+})

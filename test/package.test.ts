@@ -48,7 +48,7 @@ t.test('the package holds the program and its documents, and nothing else', asyn
   t.same(documents.toSorted(), expected.toSorted())
   const programs = paths.filter((path) => /^(bin|dist)\//.test(path))
   const built = (await readdir(join(project, 'dist'))).filter((name) =>
-    /^(LICENCES\.txt|[\w-]+\.js(\.map)?)$/.test(name),
+    /^(LICENCES\.txt|style\.css|[\w-]+\.js(\.map)?)$/.test(name),
   )
   t.same(programs.toSorted(), ['bin/kss.cjs', ...built.map((name) => `dist/${name}`)].toSorted())
   const bin = files.find(({ path }) => path === 'bin/kss.cjs')

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { stdout } from 'node:process'
 import type { FastifyBaseLogger } from 'fastify'
-import ipaddr from 'ipaddr.js'
+import { isLoopback } from '../client-address.ts'
 import type { Config } from '../config.ts'
 import { readVersion } from '../version.ts'
 import type { CommandLine } from '../command-line.ts'
@@ -34,7 +34,7 @@ export function announce(config: Config, { users, isOpen, kss }: Announced, logg
     : `closed; to let somebody in: ${kss('invite NAME')}`
   stdout.write(`kss ${version} is running. Stop it with Ctrl+C.
 
-${isLoopback(config.KSS_HOST) ? unreachable(config) : whatToType(addresses)}
+${isThisMachine(config.KSS_HOST) ? unreachable(config) : whatToType(addresses)}
 Data folder:   ${dir} (${countOf(users)})
 Registration:  ${registration}
 
@@ -56,8 +56,8 @@ or let a reverse proxy on this machine pass requests on to port ${port}, and typ
 `
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || (ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback')
+function isThisMachine(host: string): boolean {
+  return host === 'localhost' || isLoopback(host)
 }
 
 /** What a reader in the same network can type, the base path included. */

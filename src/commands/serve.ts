@@ -4,16 +4,18 @@ import { Activity } from '../activity/activity.ts'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
+import type { ConsoleSettings } from '../console/options.ts'
 import { createLogger, type Log } from '../log.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
 import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
 import { removeTemps } from '../control/remove-temps.ts'
+import { SessionFiles } from '../store/file-store/session-files.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
 import { stoppable, type Call } from '../control/control-channel.ts'
 import { hasLog } from '../store/file-store/wal/recovery.ts'
-import { announce, mostCounted } from './announce.ts'
+import { announce, mostCounted, serverAddresses } from './announce.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { takeKeptKeys } from './kept-keys.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
@@ -51,7 +53,13 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
-  const app = createApp({ ...optionsOf(config, log, activity), store, verified, upstream })
+  const app = createApp({
+    ...optionsOf(config, log, activity),
+    store,
+    verified,
+    upstream,
+    console: consoleOf(config, files, formatChange),
+  })
   const close = async (): Promise<void> => {
     try {
       const stopped = formatChange?.stop()
@@ -82,6 +90,24 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
     await close()
   }
   return { close: stop }
+}
+
+/** Undefined where there is no console. */
+function consoleOf(
+  config: Config,
+  files: FileStore,
+  formatChange: FormatChange | undefined,
+): ConsoleSettings | undefined {
+  if (!config.KSS_CONSOLE) return undefined
+  let isReady = formatChange === undefined
+  void formatChange?.whole.then(() => (isReady = true))
+  return {
+    admin: files.operations,
+    sessions: new SessionFiles({ dir: config.KSS_DIR }),
+    hosts: config.KSS_CONSOLE_HOSTS,
+    addresses: () => serverAddresses(config),
+    isReady: () => isReady,
+  }
 }
 
 function optionsOf(config: Config, { logger, logRequest }: Log, activity: Activity): Omit<AppOptions, 'store'> {

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { ProtocolError } from '../kosync/protocol-error.ts'
 
 interface FrontPageOptions {
@@ -6,12 +6,17 @@ interface FrontPageOptions {
   basePath: string
 }
 
-/** GET /: one sentence for a browser, 404 as for every other path without a route for all other clients. */
+/** Whether a browser asks for a page. */
+export function wantsPage({ method, headers }: FastifyRequest): boolean {
+  return (method === 'GET' || method === 'HEAD') && headers.accept?.includes('text/html') === true
+}
+
+/** Without the console. GET /: one sentence for a browser, 404 as for every other path without a route for all other clients. */
 export const frontPage: FastifyPluginAsync<FrontPageOptions> = async (app, { basePath }) => {
   const address = basePath === '' ? 'this address' : `this address with ${basePath} at its end`
   const text = `This is kss, a sync server for KOReader. On the reader, type ${address} under Progress sync > Custom sync server.\n`
   app.get('/', async (request, reply) => {
-    if (!request.headers.accept?.includes('text/html')) throw new ProtocolError('notFound')
+    if (!wantsPage(request)) throw new ProtocolError('notFound')
     return reply.type('text/plain; charset=utf-8').send(text)
   })
 }

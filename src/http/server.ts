@@ -29,7 +29,7 @@ const transport = {
 }
 
 /** Bytes: many times what KOReader sends. */
-const bodyLimit = 16 * 1024
+export const bodyLimit = 16 * 1024
 
 /** Fastify with the limits of the transport. What no part can answer, as what is not HTTP, gets an error of the wire. */
 export function createServer({ logger, trustedProxies, answerBadUrl, answerRaw }: ServerOptions): FastifyInstance {
@@ -59,7 +59,7 @@ const ajv = new Ajv({ allErrors: true })
 const buildValidator = () => (route: { schema: AnySchema }) => ajv.compile(route.schema)
 
 /** JSON.stringify, because replies are small: a serializer compiled for each would cost more at start than it ever saves. */
-const compilers: Compilers = {
+export const compilers: Compilers = {
   buildValidator: buildValidator as unknown as Compilers['buildValidator'],
   buildSerializer: () => () => JSON.stringify,
 }

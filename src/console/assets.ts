@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** What the pages ask for. Their names have a hash of the content: browsers keep them for good. */
+export interface Assets {
+  style: string
+  script: string
+  files: Map<string, { file: Buffer; type: string }>
+}
+
+const types = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8' }
+
+/** Reads the files beside this module: in src/console, or in dist. */
+export async function readAssets(): Promise<Assets> {
+  const files: Assets['files'] = new Map()
+  const read = async (name: string, extension: keyof typeof types): Promise<string> => {
+    const file = await readFile(join(import.meta.dirname, `${name}.${extension}`))
+    const hash = createHash('sha256').update(file).digest('hex').slice(0, 16)
+    const hashed = `${name}-${hash}.${extension}`
+    files.set(hashed, { file, type: types[extension] })
+    return hashed
+  }
+  return { style: await read('style', 'css'), script: await read('script', 'js'), files }
+}

@@ -1,0 +1,32 @@
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { LogRequest } from '../log.ts'
+import type { Admin, SessionStore, Store } from '../store/store.ts'
+
+/** What the console is made of. Those without a default are of the server, and given by createApp. */
+export interface ConsoleOptions extends ConsoleSettings {
+  store: Store
+  accounts: Accounts
+  logger: FastifyBaseLogger
+  logRequest: LogRequest
+  /** Where the wire is too, as `/kosync`; empty for the root. */
+  basePath: string
+  /** Addresses (IP or CIDR) whose X-Forwarded-… headers are believed. */
+  trustedProxies: string[]
+  /** Told of each request of somebody who is signed in. */
+  onAuthorized: (request: FastifyRequest, reply: FastifyReply) => void
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
+/** What only the console needs. */
+export interface ConsoleSettings {
+  admin: Admin
+  sessions: SessionStore
+  /** KSS_CONSOLE_HOSTS: names that the server has, besides those that no stranger can point to it. */
+  hosts: string[]
+  /** What readers in the same network can type. */
+  addresses?: () => string[]
+  /** False while no file may change. */
+  isReady?: () => boolean
+}

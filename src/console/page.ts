@@ -1,0 +1,154 @@
+import type { Visit } from './route.ts'
+
+/** HTML that is whole: each text in it is escaped. Only the template below makes it. */
+class Fragment {
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  toString(): string {
+    return this.#text
+  }
+}
+
+export type Html = Fragment
+
+/** What a template may hold: text is escaped, nothing is left out for undefined and false, lists are joined. */
+export type Part = Html | string | number | undefined | false | readonly Part[]
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** A template whose values are escaped, unless they are templates themselves. Attributes must stand in quotes. */
+export function html(strings: TemplateStringsArray, ...parts: Part[]): Html {
+  return new Fragment(String.raw({ raw: strings }, ...parts.map(textOf)))
+}
+
+function textOf(part: Part): string {
+  if (part === undefined || part === false) return ''
+  if (part instanceof Fragment) return part.toString()
+  if (typeof part === 'object') return part.map(textOf).join('')
+  return String(part).replace(/[&<>"']/g, (character) => entities[character]!)
+}
+
+/** What somebody else named: its direction of writing must not change that of the text around it. */
+export function name(text: string): Html {
+  return html`<bdi>${text}</bdi>`
+}
+
+/** A moment in seconds since 1970, in UTC; the script turns it into the browser's zone. */
+export function time(seconds: number): Html {
+  const iso = new Date(seconds * 1000).toISOString()
+  return html`<time datetime="${iso}" data-time>${iso.slice(0, 16).replace('T', ' ')} UTC</time>`
+}
+
+/** A fraction, as readers show it. */
+export function percentage(fraction: number): string {
+  return `${Math.round(fraction * 100)} %`
+}
+
+/** A form that posts to a path of the console, with the visit's token. */
+export function form(visit: Visit, path: string, content: Part): Html {
+  return html`<form method="post" action="${visit.base}${path}">
+    <input type="hidden" name="token" value="${visit.token}" />
+    ${content}
+  </form>`
+}
+
+export interface FieldOptions {
+  label: string
+  name: string
+  type?: 'text' | 'password'
+  value?: string
+  autocomplete?: 'username' | 'current-password' | 'new-password' | 'off'
+  maxlength?: number
+}
+
+/** A field of a form, with its label above. */
+export function field(options: FieldOptions): Html {
+  const { label, name: key, type = 'text', value = '', autocomplete = 'off', maxlength = 255 } = options
+  return html`<p>
+    <label for="${key}">${label}</label>
+    <input
+      id="${key}"
+      name="${key}"
+      type="${type}"
+      value="${value}"
+      autocomplete="${autocomplete}"
+      maxlength="${maxlength}"
+      autocapitalize="none"
+      spellcheck="false"
+      required
+    />
+  </p>`
+}
+
+export function button(label: string): Html {
+  return html`<p><button type="submit">${label}</button></p>`
+}
+
+/** What was done, or went wrong, above all else of a page. */
+export function notice(text: Part, kind: 'status' | 'alert' = 'status'): Html {
+  return html`<p class="notice" role="${kind}">${text}</p>`
+}
+
+export interface LayoutOptions {
+  title: string
+  body: Html
+  /** What the URLs of links and assets begin with. */
+  base: string
+  assets: { style: string; script: string }
+  /** For who is signed in; undefined for all others. */
+  navigation?: Html | undefined
+}
+
+/** A whole page. */
+export function layout({ title, body, base, assets, navigation }: LayoutOptions): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title} · kss</title>
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href="${base}/assets/${assets.style}" />
+        <script src="${base}/assets/${assets.script}" defer></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the page</a>
+        <header>${navigation ?? html`<p><a href="${base}/">kss</a></p>`}</header>
+        <main id="main">
+          <h1>${title}</h1>
+          ${body}
+        </main>
+      </body>
+    </html> `.toString()
+}
+
+const pages = [
+  ['/books', 'Books'],
+  ['/devices', 'Readers'],
+  ['/help', 'Help'],
+  ['/account', 'Account'],
+] as const
+
+/** Who is signed in, and where they can go. `token` is that of the session. */
+export function links(base: string, path: string, isOperator: boolean, token: string): Html {
+  const shown = isOperator ? [...pages, ['/admin', 'Operator'] as const] : pages
+  const items = shown.map(([to, label]) => {
+    const isHere = path === to || path.startsWith(`${to}/`)
+    return html`<li><a href="${base}${to}" ${isHere && html` aria-current="page"`}>${label}</a></li>`
+  })
+  return html`<nav aria-label="kss">
+    <ul>
+      ${items}
+      <li>
+        <form method="post" action="${base}/sign-out">
+          <input type="hidden" name="token" value="${token}" /><button type="submit">Sign out</button>
+        </form>
+      </li>
+    </ul>
+  </nav>`
+}

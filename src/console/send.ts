@@ -1,0 +1,27 @@
+import type { FastifyReply } from 'fastify'
+import type { Assets } from './assets.ts'
+import { layout, type Html } from './page.ts'
+import type { Answer } from './route.ts'
+
+/** Sends an answer; `navigation` is for who is signed in. */
+export type Send = (reply: FastifyReply, answer: Answer, navigation?: Html) => FastifyReply
+
+export function createSend(base: string, assets: Assets): Send {
+  return (reply, answer, navigation) => {
+    if ('redirect' in answer) return reply.redirect(base + answer.redirect, 303)
+    if ('file' in answer) {
+      const { file, type, download } = answer
+      if (download !== undefined) reply.header('content-disposition', `attachment; filename="${plainName(download)}"`)
+      return reply.type(type).send(file)
+    }
+    const { title, body, status = 200, retryAfter } = answer
+    if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+    const text = layout({ title, body, base, assets, navigation })
+    return reply.code(status).type('text/html; charset=utf-8').send(text)
+  }
+}
+
+/** What a header can carry, and no file system objects to. */
+function plainName(name: string): string {
+  return name.replace(/[^\w.-]+/g, '_')
+}
