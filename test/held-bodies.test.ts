@@ -5,7 +5,7 @@ import { keyOfPassword } from '../src/kosync/credentials.ts'
 import { FileStore } from '../src/store/file-store/file-store.ts'
 import { removeFoldersLast } from './folders-last.ts'
 import { build, position } from './helper.ts'
-import { accountOf } from './store/by-name.ts'
+import { adminByName, accountOf } from './store/by-name.ts'
 
 removeFoldersLast(t)
 
@@ -29,10 +29,10 @@ const events: Record<string, { happen: (store: FileStore) => Promise<unknown>; i
     },
     isGone: true,
   },
-  'is renamed': { happen: (store) => store.operations.renameUser('ann', 'anna'), isGone: true },
+  'is renamed': { happen: (store) => adminByName(store).renameUser('ann', 'anna'), isGone: true },
   'is renamed, and somebody else registers the name': {
     happen: async (store) => {
-      await store.operations.renameUser('ann', 'anna')
+      await adminByName(store).renameUser('ann', 'anna')
       await store.createUser({ username: 'ann', key: 'of somebody else' })
     },
     isGone: true,
@@ -41,11 +41,11 @@ const events: Record<string, { happen: (store: FileStore) => Promise<unknown>; i
     happen: async (store) => store.setKey(await accountOf(store, 'ann'), 'another'),
     isGone: false,
   },
-  'is disabled': { happen: (store) => store.operations.setDisabled('ann', true), isGone: false },
+  'is disabled': { happen: (store) => adminByName(store).setDisabled('ann', true), isGone: false },
   'is disabled and enabled again': {
     happen: async (store) => {
-      await store.operations.setDisabled('ann', true)
-      await store.operations.setDisabled('ann', false)
+      await adminByName(store).setDisabled('ann', true)
+      await adminByName(store).setDisabled('ann', false)
     },
     isGone: false,
   },

@@ -56,7 +56,7 @@ export async function* eachUser(
   await store.flush()
   const folders = await listUserFolders(dir)
   let done = 0
-  for (const user of eachStoredUser(dir, folders, (error) => tellDamage(`Left out: ${error.message}`))) {
+  for await (const user of eachStoredUser(dir, folders, (error) => tellDamage(`Left out: ${error.message}`))) {
     if (user) yield user
     done += 1
     show(done, folders.length)

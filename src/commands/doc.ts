@@ -5,7 +5,7 @@ import type { Progress } from '../kosync/protocol.ts'
 import { findMismatches } from '../library/mismatches.ts'
 import { nameOf, titleOf } from '../library/titles.ts'
 import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
-import { readUserRecords, usersOf } from './accounts.ts'
+import { findUser, readUserRecords, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findDocument } from './documents.ts'
 import { formatBookIds, hashBook, type BookIds } from './hash.ts'
@@ -92,14 +92,18 @@ async function rm(username: string, asked: string, flags: StateFlags & { yes?: b
   const what = `${plain(nameOf(record))} of ${username}`
   await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
   const words = ['doc', 'rm', username, record.document]
-  await changeState(flags, words, ({ store }) => store.deleteProgress(username, record.document))
+  await changeState(flags, words, async (state) => {
+    const { account } = await findUser(state, username)
+    await state.store.deleteProgress(account, record.document)
+  })
   print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
 }
 
 async function name(username: string, asked: string, title: string, flags: StateFlags): Promise<void> {
   const document = await changeState(flags, ['doc', 'name', username, asked, title], async (state) => {
     const { record } = await findDocument(state, username, asked)
-    await state.store.putTitle(username, record.document, title)
+    const { account } = await findUser(state, username)
+    await state.store.putTitle(account, record.document, title)
     return record.document
   })
   const done = title === '' ? 'has no title of its own any more' : `is "${plain(title)}" now`
@@ -122,7 +126,8 @@ async function merge(
   await confirm(`Join ${nameOf(gone)} with ${changes} to ${nameOf(stays)} of ${username}?`, flags.yes)
   const words = ['doc', 'merge', username, gone.document, stays.document]
   const { record: merged } = await changeState(flags, words, async (state) => {
-    await state.store.mergeDocuments(username, gone.document, stays.document)
+    const { account } = await findUser(state, username)
+    await state.store.mergeDocuments(account, gone.document, stays.document)
     return await findDocument(state, username, stays.document)
   })
   print(flags.json, merged, () => {

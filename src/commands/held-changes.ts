@@ -1,4 +1,5 @@
 import type { Call } from '../control/control-channel.ts'
+import { adminCall } from '../control/state-store.ts'
 import { ProtocolError } from '../kosync/protocol-error.ts'
 import type { Store } from '../store/store.ts'
 
@@ -24,7 +25,14 @@ export function beginFormatChange(work: (signal: AbortSignal) => Promise<void>):
 }
 
 /** What commands ask for that changes nothing. */
-const reads = new Set(['getUser', 'listUsers', 'getRegistration', 'getProgress', 'listHistory', 'flush'])
+const reads = new Set<string>([
+  'getUser',
+  'listUsers',
+  'getRegistration',
+  'getProgress',
+  'listHistory',
+  ...(['listAccounts', 'getSummary', 'listDocuments', 'exportAccount', 'flush'] as const).map(adminCall),
+])
 
 /** The same for commands: a change waits until the backup is whole, however long that takes, or its command ends. */
 export function holdCalls(call: Call, whole: Promise<void>): Call {

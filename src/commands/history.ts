@@ -3,8 +3,7 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { isRestored, restore as pushBack } from '../library/restore.ts'
 import { nameOf } from '../library/titles.ts'
-import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
-import { keptRows } from '../store/file-store/files/rows.ts'
+import { readRows } from '../store/file-store/files/folder-reader.ts'
 import { findUser, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { isByDevice } from './device.ts'
@@ -137,11 +136,8 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
   const removed = await changeState(flags, words, async (state) => {
     let rows = 0
     for await (const user of usersOf(state, username, progressBar('user'))) {
-      for (const stored of readRecords(user.folder)) {
-        const all = readRows(stored)
-        if (keptRows(all, keep, since).length === all.length) continue
-        rows += await state.store.pruneHistory(user.username, stored.record.document, keep, since)
-      }
+      const { account } = await findUser(state, user.username)
+      rows += await state.store.pruneHistory(account, keep, since)
     }
     return rows
   })

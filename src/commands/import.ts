@@ -6,7 +6,7 @@ import { SourceError, type ImportedDocument, type ImportedUser, type Source } fr
 import { schemas } from '../import/sqlite-schemas.ts'
 import { isHash } from '../accounts/key-hash.ts'
 import { KeyHasher } from '../accounts/key-hasher.ts'
-import type { MergedDocument } from '../store/file-store/merge-documents.ts'
+import type { MergedDocument } from '../store/store.ts'
 import { removeAllTemps } from '../control/remove-temps.ts'
 import { examples, jsonCommand } from './define.ts'
 import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'

@@ -1,6 +1,5 @@
 import { CommandError } from '../command-error.ts'
-import type { Merged, MergedDocument } from '../store/file-store/merge-documents.ts'
-import type { NewUser } from '../store/store.ts'
+import type { Merged, MergedDocument, NewUser } from '../store/store.ts'
 import type { StateStore } from '../control/state-store.ts'
 
 /** What came of a user. */
@@ -30,8 +29,9 @@ export async function mergeUser(
     (await store.createUser({ username, key, ...(disabled && { disabled }), ...(adopted && { adopted }) }))
   const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
   for await (const some of documents) {
-    const result = await store.mergeProgress(username, some)
-    if (!result) throw new CommandError(`${username} was removed meanwhile. The rest of its records was not imported.`)
+    const account = (await store.getUser(username))?.account
+    if (!account) throw new CommandError(`${username} was removed meanwhile. The rest of its records was not imported.`)
+    const result = await store.importAccount(account, some)
     merged.documents += result.documents
     merged.latest += result.latest
     merged.rows += result.rows

@@ -52,7 +52,7 @@ async function quota(username: string, flags: QuotaFlags): Promise<void> {
       ? await withState(flags, (state) => readUse(state, username))
       : await changeState(flags, ['user', 'quota', username, ...words], async (state) => {
           const user = await findUser(state, username)
-          await state.store.setQuota(username, isDefault ? {} : { ...user.quota, ...own })
+          await state.store.setQuota(user.account, isDefault ? {} : { ...user.quota, ...own })
           return await readUse(state, username)
         })
   print(flags.json, use, () => describe(use))

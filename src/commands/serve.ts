@@ -45,7 +45,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { files, formatChange } = await openStore(config, lock, logger, onDamage)
   const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
   const activity = new Activity()
-  const { call, stop: stopCalls } = stoppable(callStore(files))
+  const { call, stop: stopCalls } = stoppable(callStore(files, files.admin))
   answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, (command) => {
     logger.info(`command: ${command}`)
     activity.addCommand(command)
@@ -147,7 +147,7 @@ async function startRegistration(
   onDamage: (error: unknown) => void,
 ): Promise<boolean> {
   try {
-    if (disabled && (await store.getRegistration()).open) await store.operations.setRegistration({})
+    if (disabled && (await store.getRegistration()).open) await store.admin.setRegistration({})
     return isRegistrationOpen(await store.getRegistration(), disabled, Date.now())
   } catch (error) {
     onDamage(error)

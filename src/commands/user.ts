@@ -101,9 +101,9 @@ function tellPassword(
 async function rename(username: string, to: string, flags: StateFlags): Promise<void> {
   checkName(to)
   await changeState(flags, ['user', 'rename', username, to], async (state) => {
-    await findUser(state, username)
-    const result = await state.store.renameUser(username, to)
-    if (result !== 'renamed') throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
+    const { account } = await findUser(state, username)
+    if (!(await state.store.renameUser(account, to)))
+      throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
   })
   print(
     flags.json,
@@ -114,8 +114,8 @@ async function rename(username: string, to: string, flags: StateFlags): Promise<
 
 async function setDisabled(username: string, flags: StateFlags, disabled: boolean): Promise<void> {
   await changeState(flags, ['user', disabled ? 'disable' : 'enable', username], async (state) => {
-    await findUser(state, username)
-    await state.store.setDisabled(username, disabled)
+    const { account } = await findUser(state, username)
+    await state.store.setDisabled(account, disabled)
   })
   const what = disabled ? 'is disabled: readers get "Unauthorized"' : 'can log in again'
   print(flags.json, { username, disabled }, () => `${plain(username)} ${what}.\n`)

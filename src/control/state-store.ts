@@ -1,55 +1,69 @@
 import type { Call, ControlChannel } from './control-channel.ts'
-import type { FileStore } from '../store/file-store/file-store.ts'
-import type { Operations } from '../store/file-store/operations.ts'
+import type { Admin, Store } from '../store/store.ts'
 import { readVersion } from '../version.ts'
 
-const storeMethods = [
-  'getUser',
-  'createUser',
-  'setKey',
-  'deleteUser',
-  'listUsers',
-  'getProgress',
-  'putProgress',
-  'listHistory',
-  'getRegistration',
-  'flush',
-] as const
+type StoreMethod = Exclude<keyof Store, 'close' | 'upgradeKey' | 'addProgress'>
 
-const operations = [
-  'renameUser',
-  'setDisabled',
-  'setQuota',
-  'setRegistration',
-  'setInvited',
-  'allowReturn',
-  'deleteProgress',
-  'putTitle',
-  'mergeDocuments',
-  'pruneHistory',
-  'mergeProgress',
-  'repair',
-] as const
+const storeMethods = {
+  getUser: true,
+  createUser: true,
+  setKey: true,
+  deleteUser: true,
+  listUsers: true,
+  getProgress: true,
+  putProgress: true,
+  listHistory: true,
+  getRegistration: true,
+} satisfies Record<StoreMethod, true>
 
+const adminMethods = {
+  listAccounts: true,
+  getSummary: true,
+  listDocuments: true,
+  exportAccount: true,
+  importAccount: true,
+  renameUser: true,
+  setDisabled: true,
+  setQuota: true,
+  setRegistration: true,
+  setInvited: true,
+  allowReturn: true,
+  deleteProgress: true,
+  putTitle: true,
+  mergeDocuments: true,
+  pruneHistory: true,
+  flush: true,
+  repair: true,
+} satisfies Record<keyof Admin, true>
+
+/** Asynchronous, also where the store has the value at hand. */
 type Remote<T, Name extends keyof T> = {
   [Method in Name]: T[Method] extends (...args: infer Args) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>
     : never
 }
 
-/** What commands do with a state directory, here or in the server that has it. */
-export type StateStore = Remote<FileStore, (typeof storeMethods)[number]> &
-  Remote<Operations, (typeof operations)[number]>
+/** What commands do with a store, here or in the server that has it. */
+export type StateStore = Remote<Store, StoreMethod> & Remote<Admin, keyof Admin>
+
+/**
+ * How a method of Admin is called. Before Admin took accounts, calls had no such prefix: a kss of that time says that it
+ * cannot do these, instead of taking an account for a name.
+ */
+export function adminCall(name: keyof Admin): string {
+  return `admin.${name}`
+}
 
 /** Does with the store what is called by name; throws when there is no such method. */
-export function callStore(store: FileStore): Call {
-  const methods = new Map<string, (...args: unknown[]) => unknown>()
-  for (const name of storeMethods) methods.set(name, store[name].bind(store) as () => unknown)
-  for (const name of operations) methods.set(name, store.operations[name].bind(store.operations) as () => unknown)
+export function callStore(store: Store, admin: Admin): Call {
+  const methods = new Map<string, (...args: never[]) => unknown>()
+  for (const name of keysOf(storeMethods)) methods.set(name, store[name].bind(store))
+  for (const name of keysOf(adminMethods)) methods.set(adminCall(name), admin[name].bind(admin))
   return async (name, args) => {
     const method = methods.get(name)
     if (!method) throw new Error(`This kss (version ${readVersion()}) cannot do ${name}. Stop it, and try again.`)
-    return await method(...args)
+    // JSON has null for what is left out before another argument.
+    return await method(...(args.map((arg) => arg ?? undefined) as never[]))
   }
 }
 
@@ -59,11 +73,18 @@ export function remoteStore(channel: ControlChannel): StateStore {
 }
 
 /** A store of this process. */
-export function localStore(store: FileStore): StateStore {
-  return stateStore(callStore(store))
+export function localStore(store: Store, admin: Admin): StateStore {
+  return stateStore(callStore(store, admin))
 }
 
 function stateStore(call: Call): StateStore {
-  const methods = [...storeMethods, ...operations].map((name) => [name, (...args: unknown[]) => call(name, args)])
-  return Object.fromEntries(methods) as StateStore
+  const toMethod = (name: string, called: string) => [name, (...args: unknown[]) => call(called, args)]
+  return Object.fromEntries([
+    ...keysOf(storeMethods).map((name) => toMethod(name, name)),
+    ...keysOf(adminMethods).map((name) => toMethod(name, adminCall(name))),
+  ]) as StateStore
+}
+
+function keysOf<Name extends string>(methods: Record<Name, true>): Name[] {
+  return Object.keys(methods) as Name[]
 }

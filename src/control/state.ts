@@ -152,12 +152,12 @@ async function openHere(
     await openStateFolder(dir)
     await prepareFormat(dir, tell)
     await beforeOpen(dir)
-    const store = await FileStore.open({ dir, history, historyLimit, onDamage: tell })
+    const store = await FileStore.open({ dir, history, historyLimit, blocking: true, onDamage: tell })
     const close = async (): Promise<void> => {
       await store.close()
       await release()
     }
-    return { store: localStore(store), server: undefined, log: async () => undefined, close }
+    return { store: localStore(store, store.admin), server: undefined, log: async () => undefined, close }
   } catch (error) {
     await release()
     throw asCommandError(error)

@@ -1,6 +1,26 @@
 import { isRepeat, nextProgress, type Progress } from '../kosync/protocol.ts'
-import { current, raise } from './account.ts'
-import type { Account, Admin, NewUser, Now, Quota, Registration, Store, User } from './store.ts'
+import { current, raise, StaleAccount } from './account.ts'
+import type { Finding } from './finding.ts'
+import type {
+  Account,
+  AccountPage,
+  AccountSummary,
+  Admin,
+  DocumentPage,
+  ExportPage,
+  Merged,
+  MergedDocument,
+  NewUser,
+  Now,
+  Quota,
+  Registration,
+  Store,
+  User,
+} from './store.ts'
+
+interface Next {
+  next: string
+}
 
 interface Kept {
   user: User
@@ -11,6 +31,7 @@ interface Kept {
 /** For tests: nothing survives the process. */
 export class MemoryStore implements Store, Admin {
   readonly #accounts = new Map<string, Kept>()
+  readonly admin: Admin = this
   #created = 0
   #registration: Required<Pick<Registration, 'invited' | 'removed'>> & Registration = { invited: [], removed: [] }
 
@@ -41,31 +62,26 @@ export class MemoryStore implements Store, Admin {
     if (kept.user.key === before) kept.user = { ...kept.user, key }
   }
 
-  async renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'> {
-    const kept = this.#accounts.get(username)
-    if (!kept) return 'absent'
-    if (this.#accounts.has(to)) return 'taken'
-    const account = raise({ ...kept.user.account, username: to, folder: to })
-    this.#accounts.delete(username)
-    this.#accounts.set(to, { ...kept, user: { ...kept.user, username: to, account } })
-    this.#registration.removed.push(username)
-    return 'renamed'
+  async renameUser(account: Account, to: string): Promise<boolean> {
+    const kept = this.#kept(account)
+    if (this.#accounts.has(to)) return false
+    const renamed = raise({ ...kept.user.account, username: to, folder: to })
+    this.#accounts.delete(account.username)
+    this.#accounts.set(to, { ...kept, user: { ...kept.user, username: to, account: renamed } })
+    this.#registration.removed.push(account.username)
+    return true
   }
 
-  async setDisabled(username: string, disabled: boolean): Promise<boolean> {
-    const kept = this.#accounts.get(username)
-    if (!kept) return false
+  async setDisabled(account: Account, disabled: boolean): Promise<void> {
+    const kept = this.#kept(account)
     const { disabled: _before, ...user } = kept.user
     kept.user = disabled ? { ...user, disabled, account: raise(user.account) } : user
-    return true
   }
 
-  async setQuota(username: string, quota: Partial<Quota>): Promise<boolean> {
-    const kept = this.#accounts.get(username)
-    if (!kept) return false
+  async setQuota(account: Account, quota: Partial<Quota>): Promise<void> {
+    const kept = this.#kept(account)
     const { quota: _before, ...user } = kept.user
     kept.user = Object.keys(quota).length > 0 ? { ...user, quota } : user
-    return true
   }
 
   async setInvited(username: string, isInvited: boolean): Promise<void> {
@@ -77,34 +93,113 @@ export class MemoryStore implements Store, Admin {
     this.#registration.removed = this.#registration.removed.filter((name) => name !== username)
   }
 
-  async deleteProgress(username: string, document: string): Promise<boolean> {
-    const kept = this.#accounts.get(username)
-    if (!kept?.records.delete(document)) return false
+  async deleteProgress(account: Account, document: string): Promise<boolean> {
+    const kept = this.#kept(account)
+    if (!kept.records.delete(document)) return false
     kept.history = kept.history.filter((row) => row.document !== document)
     return true
   }
 
-  async putTitle(username: string, document: string, title: string): Promise<boolean> {
-    const records = this.#accounts.get(username)?.records
-    const before = records?.get(document)
-    if (!records || !before) return false
+  async putTitle(account: Account, document: string, title: string): Promise<boolean> {
+    const { records } = this.#kept(account)
+    const before = records.get(document)
+    if (!before) return false
     const { title: _before, ...record } = before
     records.set(document, title === '' ? record : { ...record, title })
     return true
   }
 
-  async pruneHistory(username: string, document: string, keep: number, since: number): Promise<number> {
-    const kept = this.#accounts.get(username)
-    if (!kept) return 0
-    const rows = kept.history.filter((row) => row.document === document)
-    const gone = new Set(
-      rows.filter(({ timestamp }, at) => {
+  async mergeDocuments(account: Account, from: string, into: string): Promise<boolean> {
+    const kept = this.#kept(account)
+    const [moved, target] = [kept.records.get(from), kept.records.get(into)]
+    if (!moved || !target || from === into) return false
+    const renamed = { ...moved, document: into }
+    const isNewer = moved.timestamp > target.timestamp
+    kept.records.delete(from)
+    kept.records.set(into, isNewer ? nextProgress(target, renamed) : nextProgress(renamed, target))
+    kept.history = inOrder(kept.history.map((row) => (row.document === from ? { ...row, document: into } : row)))
+    return true
+  }
+
+  async pruneHistory(account: Account, keep: number, since: number, document?: string): Promise<number> {
+    const kept = this.#kept(account)
+    const gone = new Set<Progress>()
+    for (const each of document === undefined ? kept.records.keys() : [document]) {
+      const rows = kept.history.filter((row) => row.document === each)
+      for (const [at, row] of rows.entries()) {
         const newer = rows.length - 1 - at
-        return newer > 0 && (timestamp < since || newer >= keep)
-      }),
-    )
+        if (newer > 0 && (row.timestamp < since || newer >= keep)) gone.add(row)
+      }
+    }
     kept.history = kept.history.filter((row) => !gone.has(row))
     return gone.size
+  }
+
+  async listAccounts(cursor?: string, limit = 200): Promise<AccountPage> {
+    const { items, next } = pageOf([...this.#accounts.keys()], cursor, limit)
+    const accounts = await Promise.all(items.map((name) => this.getSummary(this.#accounts.get(name)!.user.account)))
+    return { accounts, damaged: [], total: this.#accounts.size, ...next }
+  }
+
+  async getSummary(account: Account): Promise<AccountSummary> {
+    const { user, records, history } = this.#find(account)
+    const all = [...records.values()]
+    const lastSync = Math.max(...all.map(({ timestamp }) => timestamp))
+    return {
+      account: user.account,
+      disabled: user.disabled ?? false,
+      ...(user.quota && { quota: user.quota }),
+      documents: all.length,
+      devices: new Set(all.map(({ device, device_id }) => device_id ?? device)).size,
+      bytes: JSON.stringify([all, history]).length,
+      ...(all.length > 0 && { lastSync }),
+      lastActive: Math.max(lastSync, 0),
+      problems: [],
+    }
+  }
+
+  async listDocuments(account: Account, cursor?: string, limit = 500): Promise<DocumentPage> {
+    const { records } = this.#find(account)
+    const { items, next } = pageOf([...records.keys()], cursor, limit)
+    return { documents: items.map((document) => records.get(document)!), problems: [], ...next }
+  }
+
+  async exportAccount(account: Account, cursor?: string): Promise<ExportPage> {
+    const { history } = this.#find(account)
+    const { documents, ...page } = await this.listDocuments(account, cursor)
+    const exported = documents.map((record) => {
+      const rows = history.filter(({ document }) => document === record.document)
+      return { record, rows: rows.length > 0 ? rows : [record] }
+    })
+    return { ...page, documents: exported }
+  }
+
+  async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
+    const kept = this.#kept(account)
+    const merged = { documents: documents.length, latest: 0, rows: 0 }
+    for (const { rows, title } of documents) {
+      const { document } = rows[0]!
+      const before = kept.records.get(document)
+      const newest = rows.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
+      const isLatest = !before || newest.timestamp > before.timestamp
+      const record = isLatest ? { ...before, ...newest } : before
+      kept.records.set(document, { ...(title !== undefined && { title }), ...record })
+      const known = new Set(kept.history.map((row) => JSON.stringify(row)))
+      const added = rows.filter((row) => !known.has(JSON.stringify(row)))
+      kept.history = inOrder([...kept.history, ...added])
+      merged.latest += Number(isLatest)
+      merged.rows += added.length
+    }
+    return merged
+  }
+
+  async flush(): Promise<boolean> {
+    return true
+  }
+
+  /** Nothing can be wrong. */
+  async repair(): Promise<Finding[]> {
+    return []
   }
 
   async deleteUser(account: Account): Promise<void> {
@@ -156,4 +251,21 @@ export class MemoryStore implements Store, Admin {
     current(kept?.user, account)
     return kept!
   }
+
+  /** The account in any generation; throws StaleAccount. */
+  #find(account: Account): Kept {
+    const kept = this.#accounts.get(account.username)
+    if (kept?.user.account.id !== account.id) throw new StaleAccount(account, true)
+    return kept
+  }
+}
+
+function inOrder(rows: Progress[]): Progress[] {
+  return rows.toSorted((one, other) => one.timestamp - other.timestamp)
+}
+
+function pageOf(keys: string[], cursor: string | undefined, limit: number): { items: string[]; next?: Next } {
+  const after = keys.toSorted().filter((key) => cursor === undefined || key > cursor)
+  const items = after.slice(0, limit)
+  return after.length > limit ? { items, next: { next: items.at(-1)! } } : { items }
 }

@@ -1,4 +1,5 @@
 import type { Progress } from '../kosync/protocol.ts'
+import type { Finding } from './finding.ts'
 
 /**
  * Whom a request acts for: the account that its credentials were verified for. A name alone may be another account's
@@ -104,19 +105,109 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** An account as operators see it. */
+export interface AccountSummary {
+  account: Account
+  disabled: boolean
+  /** There when an operator gave the account other limits than those of the settings. */
+  quota?: Partial<Quota>
+  documents: number
+  /** Those that made the latest positions. */
+  devices: number
+  /** Of all that the store keeps for the account, histories included. */
+  bytes: number
+  /** Seconds since 1970 of the newest position; left out when there is none. */
+  lastSync?: number
+  /** The same; without a position, when the account was made or last changed. */
+  lastActive: number
+  /** For a person: each record that cannot be read. */
+  problems: string[]
+}
+
+/** Some accounts, in a stable order. */
+export interface AccountPage {
+  accounts: AccountSummary[]
+  /** For a person: each account of the page that cannot be read, and why. */
+  damaged: string[]
+  /** How many accounts there are in all, about. */
+  total: number
+  /** The cursor of the next page; left out at the end. */
+  next?: string
+}
+
+/** Some records of an account, in a stable order. */
+export interface DocumentPage {
+  documents: Progress[]
+  /** For a person: each record of the page that cannot be read. The newest row of its history stands in, if there is one. */
+  problems: string[]
+  /** The cursor of the next page; left out at the end. */
+  next?: string
+}
+
+/** All that is known of a document. */
+export interface ExportedDocument {
+  /** The title is in it. */
+  record: Progress
+  /** The history, oldest first; the record alone when there is none. */
+  rows: Progress[]
+}
+
+/** As DocumentPage, with the histories. */
+export interface ExportPage {
+  documents: ExportedDocument[]
+  problems: string[]
+  next?: string
+}
+
+/** What another directory or server knew of a document. */
+export interface MergedDocument {
+  /** In the order of their times, all of one document; at least one. */
+  rows: Progress[]
+  title?: string
+}
+
+/** How many positions came, became the latest one, and went into the history. */
+export interface Merged {
+  documents: number
+  latest: number
+  rows: number
+}
+
+export interface RepairOptions {
+  /** A server has the store: what it may just be writing is left alone. True unless said otherwise. */
+  running?: boolean
+}
+
 /**
  * What only operators do, beside the wire. Every promise resolves when the change is durable, and rejects as those of the
- * store do. Documents are named as readers name them.
+ * store do. What changes an account rejects with StaleAccount unless the account is there in its generation; what only
+ * reads takes it in any generation. Documents are named as readers name them. Arguments and results are plain JSON, so
+ * that a command can pass them to the server. Pages hold bounded memory, whatever the number of accounts; what changes
+ * between two pages may be in either state, and is in one of them at most.
  */
 export interface Admin {
-  /** Gives the account another name; all else stays. `taken` when another account has that name. */
-  renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'>
+  /** The next `limit` accounts, damaged ones included. */
+  listAccounts(cursor?: string, limit?: number): Promise<AccountPage>
 
-  /** Locks the account, or opens it again. False when there is no such user. */
-  setDisabled(username: string, disabled: boolean): Promise<boolean>
+  getSummary(account: Account): Promise<AccountSummary>
 
-  /** Sets what the account may keep; what is left out is as the settings say. False when there is no such user. */
-  setQuota(username: string, quota: Partial<Quota>): Promise<boolean>
+  /** The next `limit` records, as they are now: what was acknowledged is in them. */
+  listDocuments(account: Account, cursor?: string, limit?: number): Promise<DocumentPage>
+
+  /** Documents with their histories, some MiB at a time; a single document may be larger. */
+  exportAccount(account: Account, cursor?: string): Promise<ExportPage>
+
+  /** Adds what is known elsewhere: the newest position of each document wins, the rest goes into the history. */
+  importAccount(account: Account, documents: MergedDocument[]): Promise<Merged>
+
+  /** Gives the account another name; all else stays. False when that name is taken. */
+  renameUser(account: Account, to: string): Promise<boolean>
+
+  /** Locks the account, or opens it again. */
+  setDisabled(account: Account, disabled: boolean): Promise<void>
+
+  /** Sets what the account may keep; what is left out is as the settings say. */
+  setQuota(account: Account, quota: Partial<Quota>): Promise<void>
 
   /** Opens or closes registration, until a time in seconds since 1970 if one is given; without either as the setting says. */
   setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void>
@@ -128,16 +219,31 @@ export interface Admin {
   allowReturn(username: string): Promise<void>
 
   /** Removes the record and its history. False when there is none. */
-  deleteProgress(username: string, document: string): Promise<boolean>
+  deleteProgress(account: Account, document: string): Promise<boolean>
 
   /** Gives the document a title, which pushes keep; an empty one takes it away. False when there is no record. */
-  putTitle(username: string, document: string, title: string): Promise<boolean>
+  putTitle(account: Account, document: string, title: string): Promise<boolean>
+
+  /**
+   * Makes one document of two ids of a book: one history in the order of the times, the newer position, and what only one
+   * of the records has. `from` goes last. False when one of them has no record, or they are the same.
+   */
+  mergeDocuments(account: Account, from: string, into: string): Promise<boolean>
 
   /**
    * Shortens the history to the newest `keep` rows, and to those since a time in seconds since 1970; the newest one
-   * always stays. Resolves to how many went.
+   * always stays. Of all documents when none is given. Resolves to how many rows went.
    */
-  pruneHistory(username: string, document: string, keep: number, since: number): Promise<number>
+  pruneHistory(account: Account, keep: number, since: number, document?: string): Promise<number>
+
+  /** Brings all that was acknowledged to its final place. False when something could not be: it is safe, but elsewhere. */
+  flush(): Promise<boolean>
+
+  /**
+   * Mends what is wrong in what a finding calls its folder, an account's, or with '' in what belongs to no account.
+   * Resolves to what was done and what is left; rejects when something that was pushed there cannot be written all the same.
+   */
+  repair(folder: string, options?: RepairOptions): Promise<Finding[]>
 }
 
 /** A browser that is signed in to the console. */

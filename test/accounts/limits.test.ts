@@ -6,7 +6,7 @@ import { Limits } from '../../src/accounts/limits.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import type { NewUser, Now, User } from '../../src/store/store.ts'
 import { build, position, Reader } from '../helper.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 
 interface Guarded {
   ann: Reader
@@ -101,9 +101,9 @@ t.test(
     t.equal((await ann.authorize()).statusCode, 401)
     await byName(store).setKey('ann', ann.key)
     t.equal((await ann.authorize()).statusCode, 200)
-    store.setDisabled('ann', true)
+    await adminByName(store).setDisabled('ann', true)
     t.equal((await ann.authorize()).statusCode, 401)
-    store.setDisabled('ann', false)
+    await adminByName(store).setDisabled('ann', false)
     t.equal((await ann.authorize()).statusCode, 200)
   },
 )

@@ -153,17 +153,17 @@ t.test('the store serves what it mended at once, and gives the account to nobody
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'p2' })
   await t.rejects((async () => store.getUser('bob'))(), { code: 'DAMAGED_FILE' })
   await writeFile(join(dir, 'ann', 'x.json'), record('p9', 2000), { mode: 0o600 })
-  t.match(await store.operations.repair('ann'), [{ path: 'ann/x.json', repair: /^is merged/ }])
+  t.match(await store.admin.repair('ann'), [{ path: 'ann/x.json', repair: /^is merged/ }])
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'p9' })
-  t.match(await store.operations.repair('bob', { running: false }), [
+  t.match(await store.admin.repair('bob', { running: false }), [
     { path: 'bob/auth.json', repair: /keeps the account locked$/ },
     { path: 'bob/x.json', repair: 'is renamed to abc.json' },
     { path: /corrupt/ },
   ])
   t.match(await store.getUser('bob'), { disabled: true })
   t.match(await byName(store).getProgress('bob', 'abc'), { progress: 'p4' })
-  t.match(await store.operations.repair(''), [{ path: '.format', repair: undefined }])
-  await t.rejects(store.operations.repair('../x'), { message: /is not the name of a folder/ })
+  t.match(await store.admin.repair(''), [{ path: '.format', repair: undefined }])
+  await t.rejects(store.admin.repair('../x'), { message: /is not the name of a folder/ })
 })
 
 t.test('a folder that gets its user’s name gets nothing of an earlier user of that name', async (t) => {
@@ -172,8 +172,8 @@ t.test('a folder that gets its user’s name gets nothing of an earlier user of 
   await store.createUser({ username: 'bob', key: 'K' })
   await byName(store).putProgress('bob', { ...pushed, document: 'old' })
   await byName(store).deleteUser('bob')
-  t.match(await store.operations.repair('x'), [{ path: 'x', repair: 'is renamed to bob' }])
-  await store.flush()
+  t.match(await store.admin.repair('x'), [{ path: 'x', repair: 'is renamed to bob' }])
+  await store.admin.flush()
   t.match(await byName(store).getProgress('bob', 'def'), { progress: 'p4' })
   t.equal(await byName(store).getProgress('bob', 'old'), undefined)
   await store.close()
@@ -186,8 +186,8 @@ t.test('pushes that something in their way kept from the files are in them after
   const store = await FileStore.open({ dir, history: true, onDamage: () => undefined })
   t.teardown(() => store.close())
   await byName(store).putProgress('bob', { ...pushed, document: 'new' })
-  t.equal(await store.flush(), false)
-  t.match(await store.operations.repair('bob'), [
+  t.equal(await store.admin.flush(), false)
+  t.match(await store.admin.repair('bob'), [
     { path: 'bob/history', repair: 'is set aside' },
     { path: 'bob/abc.json', repair: 'is set aside' },
     { problem: /^was set aside/ },
@@ -201,9 +201,9 @@ t.test('a history that was mended is counted anew', async (t) => {
   const dir = await makeState(t, { 'ann/history/abc.jsonl': '' })
   const store = await open(t, dir, { historyLimit: 3 })
   for (const progress of ['p3', 'p4']) await byName(store).putProgress('ann', { ...pushed, progress, timestamp: 2000 })
-  await store.flush()
+  await store.admin.flush()
   await writeFile(join(dir, 'ann', 'x.json'), record('p1', 1), { mode: 0o600 })
-  await store.operations.repair('ann')
+  await store.admin.repair('ann')
   for (const progress of ['p5', 'p6']) await byName(store).putProgress('ann', { ...pushed, progress, timestamp: 3000 })
   const rows = await byName(store).listHistory('ann', 'abc')
   t.same(

@@ -13,7 +13,7 @@ import { pushed } from '../store/contract.ts'
 import { auth, damages, fixed, makeLocks, makeState, push, record } from './damage.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { removeFoldersLast } from '../folders-last.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 
 removeFoldersLast(t)
 
@@ -58,10 +58,10 @@ t.test('finds nothing in what kss writes, with a server and without, whatever th
     await store.createUser({ username: name, key: 'K' })
     for (const progress of ['1', '2']) await byName(store).putProgress(name, { ...pushed, document: name, progress })
   }
-  await store.operations.renameUser('ann', 'Olga')
-  await store.operations.setInvited('new', true)
+  await adminByName(store).renameUser('ann', 'Olga')
+  await store.admin.setInvited('new', true)
   await byName(store).putProgress('Olga', pushed)
-  await store.flush()
+  await store.admin.flush()
   t.same(await scanAll(dir), [])
   await store.close()
   t.same(await scanAll(dir, { running: false }), [])

@@ -11,7 +11,7 @@ import { hardNames, pushed } from '../store/contract.ts'
 import { snapshot, writeEntries, type Entry } from './archives.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, dune, folder, now, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 import { launcher } from '../launcher.ts'
 
 const at = (number: number, timestamp: number, more: Partial<Progress> = {}): Progress => ({
@@ -49,8 +49,8 @@ t.test('a restored folder has all names, histories, titles and locks, also those
       await byName(store).putProgress('ann', at(number + 1, 2000, { document: name, device_id: 'A' }))
       await byName(store).putProgress(name, at(number, 3000, { document: 'con' }))
     }
-    await store.operations.putTitle('ann', '李', 'A title')
-    await store.operations.setDisabled('Ann', true)
+    await adminByName(store).putTitle('ann', '李', 'A title')
+    await adminByName(store).setDisabled('Ann', true)
   })
   // The names in a folder that was listed are known for a second.
   const dir = await copyOf(t, made)
@@ -72,7 +72,7 @@ t.test('a restored folder has all names, histories, titles and locks, also those
   // Python kss wrote no history: the record is its first row.
   const history = await byName(after).listHistory('Old Friend', 'My Book')
   t.same(history, [at(5, 900, { document: 'My Book' })])
-  await after.operations.pruneHistory('Old Friend', 'My Book', 1, 0)
+  await adminByName(after).pruneHistory('Old Friend', 1, 0, 'My Book')
   const content = (await contentOf(after, usernames, documents)) as [string, ...unknown[]][]
   const withoutOld = (all: unknown): unknown => (all as [string][]).filter(([name]) => name !== 'Old Friend')
   t.same(withoutOld(content), withoutOld(expected))
@@ -126,7 +126,7 @@ t.test(
     await byName(store).setKey('alice', 'another key')
     await byName(store).putProgress('alice', at(3, 3000))
     await byName(store).putProgress('alice', at(10, 10_000, { document: 'only there' }))
-    await store.operations.putTitle('alice', dune, 'another title')
+    await adminByName(store).putTitle('alice', dune, 'another title')
     await store.createUser({ username: 'bob', key: 'B', disabled: true })
     await store.close()
     const archive = await backUp(t, other)

@@ -10,7 +10,7 @@ import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { kss } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, headersOf, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 import { launcher } from '../launcher.ts'
 
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout)
@@ -85,8 +85,8 @@ t.test('what kss exports is restored with all names, histories, titles and locks
       await byName(store).putProgress(name, at(number, 1000, { document: name, metadata: { title: name } }))
       await byName(store).putProgress(name, at(number + 1, 2000, { document: name, device_id: 'A' }))
     }
-    await store.operations.putTitle('ann', 'ann', 'A title')
-    await store.operations.setDisabled('Ann', true)
+    await adminByName(store).putTitle('ann', 'ann', 'A title')
+    await adminByName(store).setDisabled('Ann', true)
   })
   const file = join(await folder(t), 'all.tar.gz')
   const exported = await kss(t, ['export', '--all', '-o', file, '--dir', dir])
@@ -149,7 +149,7 @@ t.test('a spreadsheet has every change, in cells that survive what readers name 
     await byName(store).putProgress('Zoë', at(1, 1000, { document: 'below', percentage: -0.5 }))
     await byName(store).putProgress('Zoë', at(1, 1000, { document: '李', progress: '' }))
     // Long after the end of time.
-    await store.operations.mergeProgress('Zoë', [{ rows: [at(1, 9e15, { document: 'late' })] }])
+    await adminByName(store).importAccount('Zoë', [{ rows: [at(1, 9e15, { document: 'late' })] }])
   })
   await writeFile(join(dir, '%5ao%c3%ab', 'broken.json'), '{')
   const { code, stdout, stderr } = await kss(t, ['export', '--all', '--format', 'csv', '--dir', dir])

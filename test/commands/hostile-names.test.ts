@@ -21,7 +21,7 @@ function evilFolder(t: Test): Promise<string> {
       await byName(store).putProgress(evil, { ...record, timestamp: now - 10 })
       await byName(store).putProgress(evil, { ...record, percentage: 0.6, device: `${evil}2`, device_id: `${at}` })
     }
-    await store.operations.setInvited(`${evil}3`, true)
+    await store.admin.setInvited(`${evil}3`, true)
   })
 }
 

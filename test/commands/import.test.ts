@@ -18,7 +18,7 @@ import {
   type OtherServer,
 } from './other-servers.ts'
 import { run, runJson } from './run.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 import { dune, folder, now, openStore, serveHere, stateFolder } from './state-fixture.ts'
 
 t.test('what cannot come is told, and all else comes', async (t) => {
@@ -92,7 +92,7 @@ t.test('accounts of kosync-dotnet come locked, with a password that is told once
 })
 
 t.test('an account that was locked in another folder of kss comes locked', async (t) => {
-  const old = await stateFolder(t, (store) => store.operations.setDisabled('alice', true))
+  const old = await stateFolder(t, (store) => adminByName(store).setDisabled('alice', true))
   const dir = await folder(t)
   const { code, stdout, stderr } = await run(dir, 'import', 'kss-python', old)
   t.equal(code, 1)

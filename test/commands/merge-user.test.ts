@@ -13,7 +13,7 @@ t.test('a user who is removed while documents come is told', async (t) => {
     await byName(store).deleteUser('ann')
     yield [{ rows: [pushed] }]
   }
-  await t.rejects(mergeUser(localStore(store), { username: 'ann', key: 'K' }, documents()), {
+  await t.rejects(mergeUser(localStore(store, store.admin), { username: 'ann', key: 'K' }, documents()), {
     message: 'ann was removed meanwhile. The rest of its records was not imported.',
   })
 })
@@ -23,7 +23,7 @@ t.test('without a key no user is made', async (t) => {
   t.teardown(() => store.close())
   await store.createUser({ username: 'ann', key: 'K' })
   const merged = { isNew: false, documents: 1, latest: 1, rows: 1 }
-  t.same(await mergeUser(localStore(store), { username: 'ann', key: undefined }, [[{ rows: [pushed] }]]), {
+  t.same(await mergeUser(localStore(store, store.admin), { username: 'ann', key: undefined }, [[{ rows: [pushed] }]]), {
     username: 'ann',
     ...merged,
   })

@@ -34,7 +34,7 @@ async function open(t: Test, { flush = true, settings = {} } = {}): Promise<Open
   const loaded = loadConfig({ KSS_DIR: dir }, undefined, settings)
   const tasks = createOperatorTasks({
     ...loaded,
-    flush: async () => (await store.flush()) && flush,
+    flush: async () => (await store.admin.flush()) && flush,
     activity,
     logger,
   })

@@ -72,7 +72,7 @@ t.test('what was pushed before a history became a link is written when the link 
   await server.close()
   await rm(join(dir, 'alice', 'history'))
   const store = await openStore(dir)
-  await store.flush()
+  await store.admin.flush()
   await store.close()
   t.match(await readFile(join(dir, 'alice', 'history', `${dune}.jsonl`), 'utf8'), '"progress":"p9"')
 })

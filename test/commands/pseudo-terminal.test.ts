@@ -7,6 +7,7 @@ import { pushed } from '../store/contract.ts'
 import { runJson } from './run.ts'
 import { day, folder, headersOf, now, serveHere, stateFolder } from './state-fixture.ts'
 import { launcher } from '../launcher.ts'
+import { adminByName } from '../store/by-name.ts'
 
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '')
 const skip = !isUtilLinux && 'there is no script(1) of util-linux, which makes a pseudo-terminal'
@@ -119,7 +120,7 @@ t.test('an account that pushes while a person is asked whether to remove it stay
   const dir = await stateFolder(t, async (store) => {
     for (const username of ['bob', 'carl']) {
       await store.createUser({ username, key: headersOf(username, 'secret')['x-auth-key'] ?? '' })
-      await store.operations.mergeProgress(username, [{ rows }])
+      await adminByName(store).importAccount(username, [{ rows }])
     }
   })
   const server = await serveHere(t, dir)

@@ -12,7 +12,7 @@ import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { markFormat } from '../../src/store/file-store/files/format.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 
 /** The MD5 of the file name `minimal-v3plus2.epub`. */
 export const dune = '35322b7036d0c3298eedde8c30429693'
@@ -50,7 +50,7 @@ export async function stateFolder(t: Test, more?: (store: FileStore) => Promise<
   const store = await openStore(dir)
   await store.createUser({ username: 'alice', key: keyOfPassword('wonderland') })
   for (const pushed of places) await byName(store).putProgress('alice', pushed)
-  await store.operations.putTitle('alice', dune, 'Dune')
+  await adminByName(store).putTitle('alice', dune, 'Dune')
   await more?.(store)
   await store.close()
   await markFormat(dir)

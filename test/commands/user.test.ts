@@ -19,6 +19,7 @@ import {
   stateFolder,
   type LocalServer,
 } from './state-fixture.ts'
+import { adminByName } from '../store/by-name.ts'
 
 const logIn = async ({ url }: LocalServer, username: string, password: string): Promise<number> =>
   (await fetch(`${url}/users/auth`, { headers: headersOf(username, password) })).status
@@ -101,9 +102,9 @@ t.test('removing asks, and says what goes', async (t) => {
 async function agedFolder(t: Test): Promise<string> {
   const dir = await stateFolder(t, async (store) => {
     for (const username of ['bob', 'carl', 'dora', 'emma']) await store.createUser({ username, key: 'K' })
-    await store.operations.mergeProgress('bob', [{ rows: [{ ...pushed, timestamp: now - 400 * day }] }])
+    await adminByName(store).importAccount('bob', [{ rows: [{ ...pushed, timestamp: now - 400 * day }] }])
     const second = { ...pushed, document: 'second', timestamp: now - 801 * day }
-    await store.operations.mergeProgress('carl', [
+    await adminByName(store).importAccount('carl', [
       { rows: [{ ...pushed, timestamp: now - 800 * day }] },
       { rows: [second] },
     ])

@@ -190,8 +190,8 @@ t.test('what the server cannot do is told', async (t) => {
   const store = await openStore(await folder(t))
   t.teardown(() => store.close())
   lock.answer(async (method, args) => {
-    if (method === 'flush') return true
-    return await callStore(store)(`${method}Anew`, args)
+    if (method === 'admin.flush') return true
+    return await callStore(store, store.admin)(`${method}Anew`, args)
   })
   const { code, stderr } = await run(dir, 'registration', 'status')
   t.equal(code, 1)
@@ -200,9 +200,9 @@ t.test('what the server cannot do is told', async (t) => {
 })
 
 for (const [method, result, args, stderr] of [
-  ['flush', false, ['backup', 'create'], 'Some positions are not in their files yet. Try again; see the log.\n'],
+  ['admin.flush', false, ['backup', 'create'], 'Some positions are not in their files yet. Try again; see the log.\n'],
   [
-    'flush',
+    'admin.flush',
     false,
     ['user', 'rm', '--inactive', '2y', '--yes'],
     'Some positions are not in their files yet. Try again; see the log.\n',
@@ -213,7 +213,7 @@ for (const [method, result, args, stderr] of [
     const store = await openStore(dir)
     t.teardown(() => store.close())
     const lock = await lockFolder(dir, { pid: 1 })
-    lock.answer(async (asked, given) => (asked === method ? result : await callStore(store)(asked, given)))
+    lock.answer(async (asked, given) => (asked === method ? result : await callStore(store, store.admin)(asked, given)))
     t.match(await run(dir, ...args), { code: 1, stderr, stdout: '' })
     await lock.release()
   })

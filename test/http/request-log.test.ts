@@ -8,6 +8,7 @@ import { logRaw, reasonOfNotFound } from '../../src/http/request-log.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { build, position, Reader } from '../helper.ts'
 import { exchange, listen } from '../raw-socket.ts'
+import { adminByName } from '../store/by-name.ts'
 
 /** A server with ann's account, and the line of the last request. */
 async function open(t: Test, options: Partial<AppOptions> = {}) {
@@ -29,7 +30,7 @@ t.test('a refused log-in names who was tried, and why', async (t) => {
   await new Reader(app, 'ann', 'wrong again').authorize()
   await new Reader(app, 'ann', 'and again').authorize()
   t.match(last(), { status: 429, user: 'ann', reason: /^Too many attempts/ })
-  store.setDisabled('ann', true)
+  await adminByName(store).setDisabled('ann', true)
   await app.inject({ url: '/users/auth', headers: ann.headers, remoteAddress: '192.0.2.2' })
   t.match(last(), { status: 401, user: 'ann', reason: 'the account is disabled' })
   await app.inject({ url: '/users/auth' })

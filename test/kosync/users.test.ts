@@ -3,6 +3,7 @@ import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import type { Account } from '../../src/store/store.ts'
 import { build, buildReader, position, Reader } from '../helper.ts'
+import { adminByName } from '../store/by-name.ts'
 
 const vendor = 'application/vnd.koreader.v1+json'
 
@@ -105,13 +106,13 @@ t.test('a locked account gets the 401 of a wrong key, also on DELETE /users/me',
   const store = new MemoryStore()
   const reader = await buildReader(t, { store })
   t.equal((await reader.authorize()).statusCode, 200)
-  store.setDisabled('ann', true)
+  await adminByName(store).setDisabled('ann', true)
   const reply = await reader.authorize()
   t.equal(reply.statusCode, 401)
   t.equal(reply.body, '{"code":2001,"message":"Unauthorized"}')
   const { statusCode } = await reader.app.inject({ method: 'DELETE', url: '/users/me', headers: reader.headers })
   t.equal(statusCode, 401)
-  store.setDisabled('ann', false)
+  await adminByName(store).setDisabled('ann', false)
   t.equal((await reader.authorize()).statusCode, 200)
 })
 

@@ -94,18 +94,18 @@ async function live(dir: string): Promise<void> {
   await write(store)
   await Promise.all([ann.push('a'), bob.push('b'), cleo.push('b')])
   await write(store)
-  await Promise.all([store.flush(), ann.push('a'), bob.push('b'), ann.changeKey()])
+  await Promise.all([store.admin.flush(), ann.push('a'), bob.push('b'), ann.changeKey()])
   await write(store)
-  await Promise.all([ann.push('b'), cleo.push('a'), write(store), store.flush()])
+  await Promise.all([ann.push('b'), cleo.push('a'), write(store), store.admin.flush()])
   await Promise.all([pushAll(ann), cleo.push('a'), bob.push('late'), bob.delete(), ann.changeKey()])
   const bobAgain = new Reader(store, 'Bob', '2')
   await Promise.all([bobAgain.create(), pushAll(ann), cleo.delete()])
-  await Promise.all([bobAgain.push('a'), bobAgain.changeKey(), store.flush()])
+  await Promise.all([bobAgain.push('a'), bobAgain.changeKey(), store.admin.flush()])
 
   const danAgain = new Reader(store, 'dan', '2')
   await dan.push('a')
   const [, created] = await Promise.all([dan.delete(), danAgain.create(), pushAll(ann)])
-  if (created) await Promise.all([danAgain.push('b'), store.flush()])
+  if (created) await Promise.all([danAgain.push('b'), store.admin.flush()])
   for (let number = 0; number < 8; number++) {
     await Promise.all([ann.push('a'), bobAgain.push('new'), number % 3 === 0 ? write(store) : sleep(80)])
   }
@@ -121,11 +121,11 @@ async function pushBlocked(store: FileStore, dir: string): Promise<void> {
   const obstacle = join(dir, 'eve', 'history')
   await writeFile(obstacle, '')
   for (let number = 0; number < 3; number++) await Promise.all(['a', 'b'].map((document) => eve.push(document)))
-  await store.flush()
+  await store.admin.flush()
   await eve.push('c')
-  for (let number = 0; number < 4; number++) await store.flush()
+  for (let number = 0; number < 4; number++) await store.admin.flush()
   await rm(obstacle)
-  await store.flush()
+  await store.admin.flush()
   await eve.push('a')
 }
 

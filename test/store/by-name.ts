@@ -1,5 +1,5 @@
 import type { Progress } from '../../src/kosync/protocol.ts'
-import type { Account, Store } from '../../src/store/store.ts'
+import type { Account, Admin, MergedDocument, Quota, Store } from '../../src/store/store.ts'
 
 /** The account that has the name now; one that is nobody's where nobody has it. */
 export async function accountOf(store: Pick<Store, 'getUser'>, username: string): Promise<Account> {
@@ -37,5 +37,31 @@ export function byName(store: Named) {
       await store.addProgress(await accountOf(store, username), record),
     listHistory: async (username: string, document: string): Promise<Progress[]> =>
       await store.listHistory(await accountOf(store, username), document),
+  }
+}
+
+interface Opened extends Pick<Store, 'getUser'> {
+  admin: Admin
+}
+
+/** What operators do, by the names of users. */
+export function adminByName(store: Opened) {
+  const { admin } = store
+  return {
+    renameUser: async (username: string, to: string) => await admin.renameUser(await accountOf(store, username), to),
+    setDisabled: async (username: string, disabled: boolean) =>
+      await admin.setDisabled(await accountOf(store, username), disabled),
+    setQuota: async (username: string, quota: Partial<Quota>) =>
+      await admin.setQuota(await accountOf(store, username), quota),
+    deleteProgress: async (username: string, document: string) =>
+      await admin.deleteProgress(await accountOf(store, username), document),
+    putTitle: async (username: string, document: string, title: string) =>
+      await admin.putTitle(await accountOf(store, username), document, title),
+    mergeDocuments: async (username: string, from: string, into: string) =>
+      await admin.mergeDocuments(await accountOf(store, username), from, into),
+    pruneHistory: async (username: string, keep: number, since: number, document?: string) =>
+      await admin.pruneHistory(await accountOf(store, username), keep, since, document),
+    importAccount: async (username: string, documents: MergedDocument[]) =>
+      await admin.importAccount(await accountOf(store, username), documents),
   }
 }

@@ -249,9 +249,8 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
     const ann = await create(store, 'ann')
     await create(store, 'bob')
     await store.putProgress(ann, pushed)
-    t.equal(await admin.renameUser('carl', 'dora'), 'absent')
-    t.equal(await admin.renameUser('ann', 'bob'), 'taken')
-    t.equal(await admin.renameUser('ann', 'anna'), 'renamed')
+    t.equal(await admin.renameUser(ann, 'bob'), false)
+    t.equal(await admin.renameUser(ann, 'anna'), true)
     t.equal(await store.getUser('ann'), undefined)
     await t.rejects(store.putProgress(ann, pushed), { code: 'STALE_ACCOUNT', isGone: true })
     const anna = await accountOf(store, 'anna')
@@ -266,24 +265,24 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
   t.test('a disabled account is another generation, an enabled one the same', async (t) => {
     const { store, admin } = await open(t)
     const ann = await create(store, 'ann')
-    t.equal(await admin.setDisabled('bob', true), false)
-    t.equal(await admin.setDisabled('ann', true), true)
+    await admin.setDisabled(ann, true)
     t.match(await store.getUser('ann'), { disabled: true })
     await t.rejects(store.putProgress(ann, pushed), { code: 'STALE_ACCOUNT', isGone: false })
     const disabled = await accountOf(store, 'ann')
-    t.equal(await admin.setDisabled('ann', false), true)
+    await admin.setDisabled(disabled, false)
     t.notOk((await store.getUser('ann'))?.disabled)
     t.same(await accountOf(store, 'ann'), disabled)
   })
 
   t.test('an account gets limits of its own, and loses them', async (t) => {
     const { store, admin } = await open(t)
-    await create(store, 'ann')
-    t.equal(await admin.setQuota('bob', { documents: 1 }), false)
-    t.equal(await admin.setQuota('ann', { documents: 1, bytes: 2 }), true)
+    const ann = await create(store, 'ann')
+    await admin.setQuota(ann, { documents: 1, bytes: 2 })
     t.same((await store.getUser('ann'))?.quota, { documents: 1, bytes: 2 })
-    t.equal(await admin.setQuota('ann', {}), true)
+    t.same((await admin.getSummary(ann)).quota, { documents: 1, bytes: 2 })
+    await admin.setQuota(ann, {})
     t.equal((await store.getUser('ann'))?.quota, undefined)
+    t.equal((await admin.getSummary(ann)).quota, undefined)
   })
 
   t.test('registration is as was said last, and keeps the names', async (t) => {
@@ -304,18 +303,38 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
   t.test('a record goes with its history, and its title is the operator’s', async (t) => {
     const { store, admin } = await open(t)
     const ann = await create(store, 'ann')
-    t.equal(await admin.putTitle('ann', 'abc', 'Dune'), false)
-    t.equal(await admin.putTitle('bob', 'abc', 'Dune'), false)
+    t.equal(await admin.putTitle(ann, 'abc', 'Dune'), false)
     await store.putProgress(ann, pushed)
-    t.equal(await admin.putTitle('ann', 'abc', 'Dune'), true)
+    t.equal(await admin.putTitle(ann, 'abc', 'Dune'), true)
     t.match(await store.putProgress(ann, { ...pushed, progress: '57' }), { progress: '57', title: 'Dune' })
-    t.equal(await admin.putTitle('ann', 'abc', ''), true)
+    t.equal(await admin.putTitle(ann, 'abc', ''), true)
     t.equal((await store.getProgress(ann, 'abc'))?.['title'], undefined)
-    t.equal(await admin.deleteProgress('bob', 'abc'), false)
-    t.equal(await admin.deleteProgress('ann', 'other'), false)
-    t.equal(await admin.deleteProgress('ann', 'abc'), true)
+    t.equal(await admin.deleteProgress(ann, 'other'), false)
+    t.equal(await admin.deleteProgress(ann, 'abc'), true)
     t.equal(await store.getProgress(ann, 'abc'), undefined)
     t.same(await store.listHistory(ann, 'abc'), [])
+  })
+
+  t.test('two ids of a book become one, with both histories and the newer position', async (t) => {
+    const { store, admin } = await open(t)
+    const ann = await create(store, 'ann')
+    for (const [document, progress, timestamp] of [
+      ['old', '1', 1001],
+      ['new', '2', 1002],
+      ['old', '3', 1003],
+    ] as const) {
+      await store.putProgress(ann, { ...pushed, document, progress, timestamp })
+    }
+    t.equal(await admin.mergeDocuments(ann, 'old', 'old'), false)
+    t.equal(await admin.mergeDocuments(ann, 'old', 'none'), false)
+    t.equal(await admin.mergeDocuments(ann, 'none', 'new'), false)
+    t.equal(await admin.mergeDocuments(ann, 'old', 'new'), true)
+    t.equal(await store.getProgress(ann, 'old'), undefined)
+    t.match(await store.getProgress(ann, 'new'), { document: 'new', progress: '3' })
+    t.same(progressOf(await store.listHistory(ann, 'new')), ['1', '2', '3'])
+    await store.putProgress(ann, { ...pushed, document: 'old', progress: '0', timestamp: 1000 })
+    t.equal(await admin.mergeDocuments(ann, 'old', 'new'), true)
+    t.match(await store.getProgress(ann, 'new'), { document: 'new', progress: '3' })
   })
 
   t.test('a history is shortened to its newest rows, of which one stays', async (t) => {
@@ -326,10 +345,165 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
         await store.putProgress(ann, { ...pushed, document, progress: `${at}`, timestamp: 1000 + at })
       }
     }
-    t.equal(await admin.pruneHistory('bob', 'abc', 1, 0), 0)
-    t.equal(await admin.pruneHistory('ann', 'abc', 3, 0), 1)
-    t.equal(await admin.pruneHistory('ann', 'abc', 9, 2000), 2)
+    t.equal(await admin.pruneHistory(ann, 1, 0, 'unknown'), 0)
+    t.equal(await admin.pruneHistory(ann, 3, 0, 'abc'), 1)
+    t.equal(await admin.pruneHistory(ann, 9, 2000, 'abc'), 2)
     t.match(await store.listHistory(ann, 'abc'), [{ progress: '3' }])
     t.equal((await store.listHistory(ann, 'other')).length, 4)
+    t.equal(await admin.pruneHistory(ann, 3, 0), 1)
+    t.same(progressOf(await store.listHistory(ann, 'other')), ['1', '2', '3'])
   })
+
+  t.test('accounts are listed a page at a time, each once, with what they keep', async (t) => {
+    const { store, admin } = await open(t)
+    t.same(await admin.listAccounts(), { accounts: [], damaged: [], total: 0 })
+    const usernames = ['ann', 'Ann', 'bob', 'carl', 'dora']
+    for (const name of usernames) await create(store, name)
+    const ann = await accountOf(store, 'ann')
+    await store.putProgress(ann, { ...pushed, device_id: 'A', timestamp: 2000 })
+    await store.putProgress(ann, { ...pushed, document: 'b', timestamp: 3000 })
+    await store.putProgress(ann, { ...pushed, document: 'c', device_id: 'A' })
+    await admin.setDisabled(await accountOf(store, 'bob'), true)
+    const { accounts } = await admin.listAccounts()
+    const listed: string[] = []
+    let next: string | undefined
+    do {
+      const page = await admin.listAccounts(next, 2)
+      t.ok(page.accounts.length <= 2)
+      t.equal(page.total, 5)
+      listed.push(...page.accounts.map(({ account }) => account.username))
+      next = page.next
+    } while (next !== undefined)
+    t.same(listed.toSorted(), usernames.toSorted())
+    t.same(
+      accounts.map(({ account }) => account.username),
+      listed,
+    )
+    const summary = accounts.find(({ account }) => account.username === 'ann')
+    t.match(summary, { account: ann, disabled: false, documents: 3, devices: 2, lastSync: 3000, lastActive: 3000 })
+    t.ok(summary && summary.bytes > 0)
+    t.same(await admin.getSummary(ann), summary)
+    const bob = accounts.find(({ account }) => account.username === 'bob')
+    t.match(bob, { account: await accountOf(store, 'bob'), disabled: true, documents: 0, devices: 0 })
+    t.equal(bob?.lastSync, undefined)
+  })
+
+  t.test('an account that goes between two pages does not end the list', async (t) => {
+    const { store, admin } = await open(t)
+    for (const name of ['ann', 'bob', 'carl']) await create(store, name)
+    const { next } = await admin.listAccounts(undefined, 2)
+    await store.deleteUser(await accountOf(store, 'bob'))
+    t.match(await admin.listAccounts(next, 2), { accounts: [{ account: { username: 'carl' } }] })
+  })
+
+  t.test('records are listed a page at a time, as they are now', async (t) => {
+    const { store, admin } = await open(t)
+    const ann = await create(store, 'ann')
+    t.same(await admin.listDocuments(ann), { documents: [], problems: [] })
+    for (const document of hardNames) {
+      await store.putProgress(ann, { ...pushed, document, metadata: { title: document } })
+    }
+    await admin.putTitle(ann, 'ann', 'Dune')
+    const listed: Progress[] = []
+    let next: string | undefined
+    do {
+      const page = await admin.listDocuments(ann, next, 4)
+      t.ok(page.documents.length <= 4)
+      listed.push(...page.documents)
+      next = page.next
+    } while (next !== undefined)
+    t.same(listed.map(({ document }) => document).toSorted(), hardNames.toSorted())
+    for (const record of listed) t.same(record, await store.getProgress(ann, record.document))
+    t.same((await admin.listDocuments(ann)).documents, listed)
+  })
+
+  t.test('what is exported is imported elsewhere, and a second time changes nothing', async (t) => {
+    const { store, admin } = await open(t)
+    const [ann, bob] = [await create(store, 'ann'), await create(store, 'bob')]
+    for (const [at, document] of ['a', 'a', 'b'].entries()) {
+      await store.putProgress(ann, { ...pushed, document, progress: `${at}`, timestamp: 1000 + at })
+    }
+    await admin.putTitle(ann, 'a', 'Dune')
+    const { documents, problems, next } = await admin.exportAccount(ann)
+    t.same([problems, next], [[], undefined])
+    t.same(
+      documents.map(({ record, rows }) => [record.document, record.title, progressOf(rows)]),
+      [
+        ['a', 'Dune', ['0', '1']],
+        ['b', undefined, ['2']],
+      ],
+    )
+    const merged = documents.map(({ record: { title }, rows }) => ({ rows, ...(title !== undefined && { title }) }))
+    t.same(await admin.importAccount(bob, merged), { documents: 2, latest: 2, rows: 3 })
+    t.same((await admin.listDocuments(bob)).documents, (await admin.listDocuments(ann)).documents)
+    t.same(progressOf(await store.listHistory(bob, 'a')), ['0', '1'])
+    t.same(await admin.importAccount(bob, merged), { documents: 2, latest: 0, rows: 0 })
+    const older = [{ rows: [{ ...pushed, document: 'a', progress: 'old', timestamp: 5 }] }]
+    t.same(await admin.importAccount(bob, older), { documents: 1, latest: 0, rows: 1 })
+    t.match(await store.getProgress(bob, 'a'), { progress: '1' })
+  })
+
+  t.test('all that was acknowledged is brought to its place, and nothing is to be mended', async (t) => {
+    const { store, admin } = await open(t)
+    await store.putProgress(await create(store, 'ann'), pushed)
+    t.equal(await admin.flush(), true)
+    t.same(await admin.repair('', { running: false }), [])
+  })
+
+  const changes: Record<string, (admin: Admin, ann: Account) => Promise<unknown>> = {
+    renameUser: (admin, ann) => admin.renameUser(ann, 'stale'),
+    setDisabled: (admin, ann) => admin.setDisabled(ann, true),
+    setQuota: (admin, ann) => admin.setQuota(ann, { documents: 1 }),
+    deleteProgress: (admin, ann) => admin.deleteProgress(ann, 'abc'),
+    putTitle: (admin, ann) => admin.putTitle(ann, 'abc', 'stale'),
+    mergeDocuments: (admin, ann) => admin.mergeDocuments(ann, 'abc', 'other'),
+    'pruneHistory of one': (admin, ann) => admin.pruneHistory(ann, 1, 0, 'abc'),
+    'pruneHistory of all': (admin, ann) => admin.pruneHistory(ann, 1, 0),
+    importAccount: (admin, ann) => admin.importAccount(ann, [{ rows: [{ ...pushed, progress: 'stale' }] }]),
+  }
+  const reads: Record<string, (admin: Admin, ann: Account) => Promise<unknown>> = {
+    getSummary: (admin, ann) => admin.getSummary(ann),
+    listDocuments: (admin, ann) => admin.listDocuments(ann),
+    exportAccount: (admin, ann) => admin.exportAccount(ann),
+  }
+  const push = async (store: Store, ann: Account): Promise<void> => {
+    for (const [at, document] of ['abc', 'abc', 'other'].entries()) {
+      await store.putProgress(ann, { ...pushed, document, progress: `${at}` })
+    }
+  }
+  for (const [name, act] of Object.entries({ ...changes, ...reads })) {
+    t.test(`${name} does nothing for another account of the same name, nor for one that is gone`, async (t) => {
+      const { store, admin } = await open(t)
+      const ann = await create(store, 'ann')
+      await store.deleteUser(ann)
+      await t.rejects(act(admin, ann), { code: 'STALE_ACCOUNT', isGone: true })
+      const next = await create(store, 'ann')
+      await push(store, next)
+      const before = [await store.getUser('ann'), await admin.exportAccount(next)]
+      await t.rejects(act(admin, ann), { code: 'STALE_ACCOUNT', isGone: true })
+      t.same([await store.getUser('ann'), await admin.exportAccount(next)], before)
+    })
+  }
+  for (const [name, act] of Object.entries(changes)) {
+    t.test(`${name} does nothing for an earlier generation`, async (t) => {
+      const { store, admin } = await open(t)
+      const ann = await create(store, 'ann')
+      await push(store, ann)
+      await store.setKey(ann, 'new')
+      const before = [await store.getUser('ann'), await admin.exportAccount(ann)]
+      await t.rejects(act(admin, ann), { code: 'STALE_ACCOUNT', isGone: false })
+      t.same([await store.getUser('ann'), await admin.exportAccount(ann)], before)
+    })
+  }
+  for (const [name, act] of Object.entries(reads)) {
+    t.test(`${name} reads the account in a later generation, too`, async (t) => {
+      const { store, admin } = await open(t)
+      const ann = await create(store, 'ann')
+      await push(store, ann)
+      await store.setKey(ann, 'new')
+      t.same(await act(admin, ann), await act(admin, await accountOf(store, 'ann')))
+    })
+  }
 }
+
+const progressOf = (rows: Progress[]): string[] => rows.map(({ progress }) => progress)

@@ -6,7 +6,7 @@ import type { Account } from '../../src/store/store.ts'
 import { Reader, position } from '../helper.ts'
 import { moveFrom, oldTime, openOld } from './moving.ts'
 import { stub, stubJson } from './stub.ts'
-import { accountOf, byName } from '../store/by-name.ts'
+import { adminByName, accountOf, byName } from '../store/by-name.ts'
 
 t.test('a log-in by a user of the old server makes the account here, which needs the old server no more', async (t) => {
   const old = await openOld(t)
@@ -191,7 +191,7 @@ t.test('a user who is locked here is not asked about', async (t) => {
   const store = new MemoryStore()
   const { reader } = moveFrom(t, old.origin, { store })
   await reader().authorize()
-  store.setDisabled('ann', true)
+  await adminByName(store).setDisabled('ann', true)
   t.equal((await reader().authorize()).statusCode, 401)
   t.same(old.asked, ['GET /users/auth'])
 })

@@ -3,20 +3,7 @@ import { readHistory } from './files/history-file.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { LocatedRecord } from './record-editor.ts'
 import { mergeRows, rowOf } from './files/rows.ts'
-
-/** What another directory or server knew of a document. */
-export interface MergedDocument {
-  /** In the order of their times, all of one document; at least one. */
-  rows: Progress[]
-  title?: string
-}
-
-/** How many positions came, became the latest one, and went into the history. */
-export interface Merged {
-  documents: number
-  latest: number
-  rows: number
-}
+import type { Merged, MergedDocument } from '../store.ts'
 
 /** Each document once: an archive may have two files of one, under an old name and a new. */
 export function groupDocuments(documents: MergedDocument[]): MergedDocument[] {

@@ -1,15 +1,29 @@
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { hasCode } from '../../error-code.ts'
+import { current } from '../account.ts'
 import type { Finding } from '../finding.ts'
+import type { AccountReader } from './account-reader.ts'
 import { readHistory } from './files/history-file.ts'
-import { groupDocuments, joinDocuments, mergeDocument, type Merged, type MergedDocument } from './merge-documents.ts'
+import { groupDocuments, joinDocuments, mergeDocument } from './merge-documents.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { LocatedRecord, RecordEditor } from './record-editor.ts'
 import type { RegistrationFile } from './files/registration-file.ts'
 import { keptRows } from './files/rows.ts'
-import type { ScanOptions } from '../../check/scan-entries.ts'
-import type { Admin, Quota, Registration } from '../store.ts'
+import type {
+  Account,
+  AccountPage,
+  AccountSummary,
+  Admin,
+  DocumentPage,
+  ExportedDocument,
+  ExportPage,
+  Merged,
+  MergedDocument,
+  Quota,
+  Registration,
+  RepairOptions,
+} from '../store.ts'
 import type { StoredUser } from './files/auth-file.ts'
 import type { UserFiles } from './user-files.ts'
 
@@ -19,6 +33,7 @@ export interface OperationsOptions {
   dir: string
   users: UserFiles
   progress: ProgressFiles
+  reader: AccountReader
   registration: RegistrationFile
   /** Does the work while no user is made, changed or deleted. */
   change: <T>(work: () => Promise<T>) => Promise<T>
@@ -43,46 +58,49 @@ export class Operations implements Admin {
     this.#editor = options.progress.editor
   }
 
-  /** Gives the user another name; everything else stays. */
-  async renameUser(username: string, to: string): Promise<'renamed' | 'absent' | 'taken'> {
+  listAccounts(cursor?: string, limit?: number): Promise<AccountPage> {
+    return this.#options.reader.listAccounts(cursor, limit)
+  }
+
+  getSummary(account: Account): Promise<AccountSummary> {
+    return this.#options.reader.getSummary(account)
+  }
+
+  listDocuments(account: Account, cursor?: string, limit?: number): Promise<DocumentPage> {
+    return this.#options.reader.listDocuments(account, cursor, limit)
+  }
+
+  exportAccount(account: Account, cursor?: string): Promise<ExportPage> {
+    return this.#options.reader.exportAccount(account, cursor)
+  }
+
+  async renameUser(account: Account, to: string): Promise<boolean> {
     const { users, progress, giveName, rememberRemoved } = this.#options
-    const renamed = await this.#alone(username, async (user) => {
-      if (await users.isTaken(to)) return 'taken'
+    return await this.#alone(account, async (user) => {
+      if (await users.isTaken(to)) return false
       await giveName(users.folderOf(to))
       try {
         await users.rename(user, to)
       } catch (error) {
-        if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return 'taken'
+        if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false
         throw error
       }
-      await rememberRemoved(username)
+      await rememberRemoved(user.username)
       await progress.forget(user.folder)
-      return 'renamed'
+      return true
     })
-    return renamed ?? 'absent'
   }
 
-  /** False when there is no such user. */
-  async setDisabled(username: string, disabled: boolean): Promise<boolean> {
+  async setDisabled(account: Account, disabled: boolean): Promise<void> {
     const { users, change } = this.#options
-    return await change(async () => {
-      const user = await users.find(username)
-      if (user) await users.setDisabled(user, disabled)
-      return user !== undefined
-    })
+    await change(async () => users.setDisabled(await this.#current(account), disabled))
   }
 
-  /** Sets what the account may keep; what is left out is as the settings say. False when there is no such user. */
-  async setQuota(username: string, quota: Partial<Quota>): Promise<boolean> {
+  async setQuota(account: Account, quota: Partial<Quota>): Promise<void> {
     const { users, change } = this.#options
-    return await change(async () => {
-      const user = await users.find(username)
-      if (user) await users.setQuota(user, quota)
-      return user !== undefined
-    })
+    await change(async () => users.setQuota(await this.#current(account), quota))
   }
 
-  /** Opens or closes registration, until a time in seconds since 1970 if one is given; without either as the setting says. */
   setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void> {
     const { change, registration } = this.#options
     return change(async () => {
@@ -91,13 +109,11 @@ export class Operations implements Admin {
     })
   }
 
-  /** Lets an upstream bring back a name that was removed or renamed here. */
   allowReturn(username: string): Promise<void> {
     const { change, registration } = this.#options
     return change(() => registration.setRemoved(username, false))
   }
 
-  /** Lets the name register once, also while registration is closed; or no more. */
   setInvited(username: string, isInvited: boolean): Promise<void> {
     const { change, registration } = this.#options
     return change(async () => {
@@ -107,18 +123,16 @@ export class Operations implements Admin {
     })
   }
 
-  /** Removes the record and its history. False when there is none. */
-  async deleteProgress(username: string, document: string): Promise<boolean> {
-    const deleted = await this.#edit(username, document, async (located) => {
+  async deleteProgress(account: Account, document: string): Promise<boolean> {
+    const deleted = await this.#edit(account, document, async (located) => {
       await this.#editor.remove(located)
       return true
     })
     return deleted ?? false
   }
 
-  /** Gives the document a title of the operator's, which pushes keep; an empty one takes it away. False when there is no record. */
-  async putTitle(username: string, document: string, title: string): Promise<boolean> {
-    const done = await this.#edit(username, document, async (located) => {
+  async putTitle(account: Account, document: string, title: string): Promise<boolean> {
+    const done = await this.#edit(account, document, async (located) => {
       const { title: _before, ...record } = located.record
       await this.#editor.replace(located, title === '' ? record : { ...record, title })
       return true
@@ -126,13 +140,10 @@ export class Operations implements Admin {
     return done ?? false
   }
 
-  /**
-   * Makes one document of two ids of a book. `from` goes last, so that after a crash the same call finishes the work.
-   * False when one of them has no record, or they are the same.
-   */
-  async mergeDocuments(username: string, from: string, into: string): Promise<boolean> {
+  /** `from` goes last, so that after a crash the same call finishes the work. */
+  async mergeDocuments(account: Account, from: string, into: string): Promise<boolean> {
     const { progress } = this.#options
-    const done = await this.#edit(username, from, async (located) => {
+    const done = await this.#edit(account, from, async (located) => {
       const target = await progress.locate(dirname(located.path), into)
       const { record } = target
       if (!record || from === into) return false
@@ -142,12 +153,9 @@ export class Operations implements Admin {
     return done ?? false
   }
 
-  /**
-   * Shortens the history to the newest `keep` rows, and to those since a time in seconds since 1970; the newest one
-   * always stays. Resolves to how many went.
-   */
-  async pruneHistory(username: string, document: string, keep: number, since: number): Promise<number> {
-    const gone = await this.#edit(username, document, async (located) => {
+  async pruneHistory(account: Account, keep: number, since: number, document?: string): Promise<number> {
+    if (document === undefined) return await this.#pruneAll(account, keep, since)
+    const gone = await this.#edit(account, document, async (located) => {
       const rows = await readHistory(located.path)
       const kept = keptRows(rows, keep, since)
       if (kept.length < rows.length) await this.#editor.replaceHistory(located, kept)
@@ -156,10 +164,20 @@ export class Operations implements Admin {
     return gone ?? 0
   }
 
-  /** Adds what is known elsewhere: the newest position wins, the rest goes into the history. Undefined without the user. */
-  async mergeProgress(username: string, documents: MergedDocument[]): Promise<Merged | undefined> {
+  /** Takes the account only where something is to be removed: most have nothing, and pushes would wait. */
+  async #pruneAll(account: Account, keep: number, since: number): Promise<number> {
+    let gone = 0
+    await this.#current(account)
+    for await (const { record, rows } of eachDocument(this, account)) {
+      if (keptRows(rows, keep, since).length === rows.length) continue
+      gone += await this.pruneHistory(account, keep, since, record.document)
+    }
+    return gone
+  }
+
+  async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
     const { progress } = this.#options
-    return await this.#alone(username, async ({ folder }) => {
+    return await this.#alone(account, async ({ folder }) => {
       const limit = pLimit(writers)
       const merged = { documents: documents.length, latest: 0, rows: 0 }
       const each = groupDocuments(documents).map((document) => limit(() => mergeDocument(progress, folder, document)))
@@ -171,11 +189,11 @@ export class Operations implements Admin {
     })
   }
 
-  /**
-   * Mends what is wrong in the user's folder of that name, or with '' at the top of the state directory. Resolves to
-   * what was done and what is left; rejects when something that was pushed there cannot be written all the same.
-   */
-  repair(folder: string, options: ScanOptions = {}): Promise<Finding[]> {
+  flush(): Promise<boolean> {
+    return this.#options.progress.flush()
+  }
+
+  repair(folder: string, options: RepairOptions = {}): Promise<Finding[]> {
     const { dir, change } = this.#options
     return change(async () => {
       if (folder !== '') return await this.#repairFolder(folder, options)
@@ -184,7 +202,7 @@ export class Operations implements Admin {
     })
   }
 
-  async #repairFolder(folder: string, options: ScanOptions): Promise<Finding[]> {
+  async #repairFolder(folder: string, options: RepairOptions): Promise<Finding[]> {
     const { dir, users, progress, takeFolder, giveName } = this.#options
     const path = join(dir, folder)
     const { clearFolder, repairFolder } = await import('../../check/repair.ts')
@@ -202,23 +220,37 @@ export class Operations implements Admin {
 
   /** Undefined when there is no such record. */
   async #edit<T>(
-    username: string,
+    account: Account,
     document: string,
     work: (located: LocatedRecord) => Promise<T>,
   ): Promise<T | undefined> {
-    return await this.#alone(username, async ({ folder }) => {
+    return await this.#alone(account, async ({ folder }) => {
       const located = await this.#options.progress.locate(folder, document)
       const { record } = located
       return record && (await work({ ...located, record }))
     })
   }
 
-  /** Undefined when there is no such user. */
-  #alone<T>(username: string, work: (user: StoredUser) => Promise<T>): Promise<T | undefined> {
-    const { users, change, takeFolder } = this.#options
+  /** Rejects with StaleAccount. */
+  #alone<T>(account: Account, work: (user: StoredUser) => Promise<T>): Promise<T> {
+    const { change, takeFolder } = this.#options
     return change(async () => {
-      const user = await users.find(username)
-      return user && (await takeFolder(user.folder, () => work(user)))
+      const user = await this.#current(account)
+      return await takeFolder(user.folder, () => work(user))
     })
   }
+
+  /** Throws StaleAccount. */
+  async #current(account: Account): Promise<StoredUser> {
+    return current(await this.#options.users.find(account.username), account)
+  }
+}
+
+async function* eachDocument(admin: Pick<Admin, 'exportAccount'>, account: Account): AsyncGenerator<ExportedDocument> {
+  let next: string | undefined
+  do {
+    const page = await admin.exportAccount(account, next)
+    yield* page.documents
+    next = page.next
+  } while (next !== undefined)
 }

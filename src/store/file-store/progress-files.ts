@@ -119,6 +119,18 @@ export class ProgressFiles {
     return rows.length > 0 || !record ? rows : [rowOf(record)]
   }
 
+  /** The records of the folder that are newer than their files. */
+  pendingRecords(folder: string): { path: string; record: Progress }[] {
+    return this.#memtable
+      .entriesOf(folder)
+      .flatMap(({ path, pending }) => (pending ? { path, record: pending.record } : []))
+  }
+
+  /** Writes all that was pushed so far to the files, so that they can be read; not durably. */
+  write(): Promise<void> {
+    return this.#checkpoint.write()
+  }
+
   /** Notes that the log holds pushes for the folder. */
   notePushes(folder: string): void {
     this.#pushed.add(folder)

@@ -40,6 +40,11 @@ export class UserFiles {
     throw new FolderReplaced(this.#dir)
   }
 
+  /** The user as read from auth.json, with the account that it is. */
+  identify(user: StoredUser): StoredUser {
+    return this.#ids.identify(user)
+  }
+
   /** The user, if it is at hand and nobody changed its file. */
   peek(username: string): StoredUser | undefined {
     return this.#files.peek(username)

@@ -32,7 +32,7 @@ async function open(t: Test, options: Partial<FileStoreOptions> = {}): Promise<O
   })
   await store.createUser({ username: 'ann', key: 'K' })
   await byName(store).putProgress('ann', { ...pushed, progress: 'old' })
-  await store.flush()
+  await store.admin.flush()
   return { dir, disk, store, damage }
 }
 
@@ -55,7 +55,7 @@ for (const [call, code] of [
     t.ok((await readdir(join(dir, '.wal'))).length <= 2, 'no file for each push')
     disk.mend()
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
-    await store.flush()
+    await store.admin.flush()
     t.match(await readRecord(dir), { progress: 'new' })
     t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
   })
@@ -86,8 +86,8 @@ for (const [call, path, code] of [
       const { dir, disk, store, damage } = await open(t)
       disk.fail(call, path, code)
       t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
-      t.equal(await store.flush(), false)
-      t.equal(await store.flush(), false)
+      t.equal(await store.admin.flush(), false)
+      t.equal(await store.admin.flush(), false)
       t.match(damage, [{ code }], 'told once')
       t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
       t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
@@ -112,7 +112,7 @@ for (const [call, what, path, code] of [
     const { dir, disk, store, damage } = await open(t)
     disk.fail(call, path, code)
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'new' }), { progress: 'new' })
-    t.equal(await store.flush(), false)
+    t.equal(await store.admin.flush(), false)
     t.match(damage, [{ code }])
     t.match(await readRecord(dir), { progress: 'old' })
     t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
@@ -120,12 +120,12 @@ for (const [call, what, path, code] of [
     await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
     // Tried again, the history is made anew.
     disk.fail(call, /\/\.tmp-[^/]+$/, code)
-    t.equal(await store.flush(), false)
+    t.equal(await store.admin.flush(), false)
     t.equal(damage.length, 1, 'told once')
     await cp(dir, `${dir}-crashed`, { recursive: true })
     t.equal((await readdir(join(dir, '.wal'))).length, 1, 'the log does not grow')
     disk.mend()
-    t.equal(await store.flush(), true)
+    t.equal(await store.admin.flush(), true)
     t.match(await readRecord(dir), { progress: 'new' })
     t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }], 'once each')
     t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
@@ -150,12 +150,12 @@ for (const [what, path] of [
     const { dir, disk, store, damage } = await open(t)
     disk.fail('sync', path, 'EIO')
     for (const progress of ['1', '2']) await byName(store).putProgress('ann', { ...pushed, progress })
-    t.equal(await store.flush(), false)
+    t.equal(await store.admin.flush(), false)
     t.match(damage, [{ code: 'EIO' }])
     t.match(await readRecord(dir), { progress: '2' }, 'it can be read')
     await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: '3' }), { code: 'EIO' })
     t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
-    t.equal(await store.flush(), false)
+    t.equal(await store.admin.flush(), false)
     t.equal(damage.length, 1, 'told once')
     await cp(dir, `${dir}-crashed`, { recursive: true })
     // What the failed flush left out.
@@ -165,7 +165,7 @@ for (const [what, path] of [
       `${JSON.stringify({ ...pushed, progress: 'old' })}\n{"docu`,
     )
     disk.mend()
-    t.equal(await store.flush(), true)
+    t.equal(await store.admin.flush(), true)
     t.ok(await isLogEmpty(dir))
     t.match(await readRecord(dir), { progress: '2' })
     const all = [{ progress: 'old' }, { progress: '1' }, { progress: '2' }]
@@ -185,7 +185,7 @@ t.test('a file that is written again while it is flushed is flushed again before
   await byName(store).putProgress('ann', { ...pushed, progress: '1' })
   const before = disk.count('sync', /\/abc\.json$/)
   const release = disk.hold('sync', /\/abc\.json$/)
-  const flushed = store.flush()
+  const flushed = store.admin.flush()
   await until(async () => disk.count('sync', /\/abc\.json$/) > before)
   await byName(store).putProgress('ann', { ...pushed, progress: '2' })
   // Written, and not flushed.
@@ -194,7 +194,7 @@ t.test('a file that is written again while it is flushed is flushed again before
   t.equal(await flushed, true)
   t.match(await readRecord(dir), { progress: '2' })
   t.notOk(await isLogEmpty(dir))
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.equal(disk.count('sync', /\/abc\.json$/) - before, 2)
   t.ok(await isLogEmpty(dir))
 })
@@ -203,11 +203,11 @@ t.test('a record that was edited while its flush failed stays, and its history g
   const { dir, disk, store } = await open(t)
   disk.fail('sync', /\/abc\.json$/, 'EIO')
   await byName(store).putProgress('ann', { ...pushed, progress: '1' })
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   await writeFile(join(dir, 'ann', 'abc.json'), JSON.stringify({ ...pushed, progress: 'edited' }))
   await writeFile(join(dir, 'ann', 'history', 'abc.jsonl'), '')
   disk.mend()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await readRecord(dir), { progress: 'edited' })
   t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: '1' }])
 })
@@ -251,7 +251,7 @@ t.test('a start that can not go on leaves the log as it is', async (t) => {
   await Promise.all(['ann', 'bob'].map((user) => byName(store).putProgress(user, { ...pushed, progress: 'new' })))
   const crashed = `${dir}-crashed`
   await cp(dir, crashed, { recursive: true })
-  await store.flush()
+  await store.admin.flush()
   const timers = (): number => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
   const before = timers()
   disk.fail('stat', /crashed\/bob$/, 'EIO')
@@ -275,7 +275,7 @@ t.test('more than the log may hold waits for the files, and is refused when they
   for (const progress of ['a', 'b']) {
     t.ok((await pushAll(progress)).every(({ status }) => status === 'fulfilled'))
   }
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   disk.fail('sync', /\/ann$/, 'EIO')
   await pushAll('c')
   const refused = await pushAll('d')
@@ -284,7 +284,7 @@ t.test('more than the log may hold waits for the files, and is refused when they
     { reason: { code: 'EIO' } },
   )
   disk.mend()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await byName(store).putProgress('ann', pushed), pushed)
 })
 
@@ -319,9 +319,9 @@ t.test('pushes are kept when the disk can not even say whether their folder is t
   ] as const)
     disk.fail(call, path, 'EIO')
   await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   disk.mend()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
 })
 

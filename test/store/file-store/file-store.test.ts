@@ -34,7 +34,7 @@ async function openWithAnn(t: Test, history = true): Promise<Opened> {
 /** Puts, and waits until it is in the files. */
 async function put(store: FileStore, username: string, progress: Progress): Promise<Progress | undefined> {
   const stored = await byName(store).putProgress(username, progress)
-  await store.flush()
+  await store.admin.flush()
   return stored
 }
 
@@ -50,7 +50,7 @@ testStore(t, async (t) => (await open(t)).store)
 
 testAdmin(t, async (t) => {
   const { store } = await open(t)
-  return { store, admin: store.operations }
+  return { store, admin: store.admin }
 })
 
 t.test('the files are those of STORAGE.md, whole, and for the owner alone', async (t) => {
@@ -269,13 +269,13 @@ t.test('what can not be written is still served, and no more is taken until it c
   t.match(await byName(store).getProgress('ann', 'abc'), pushed)
   await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: '57' }), { code: 'EISDIR' })
   t.match(await byName(store).putProgress('ann', { ...pushed, document: 'other' }), { document: 'other' })
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   t.match(damage, [{ code: 'EISDIR' }], 'told once')
   t.equal(await byName(store).getProgress('ann', 'abc'), await byName(store).getProgress('ann', 'abc'))
   await rm(history, { recursive: true })
   // It is tried again by itself.
   await until(async () => (await readdir(join(dir, 'ann'))).includes('abc.json'))
-  await store.flush()
+  await store.admin.flush()
   t.match(await readJson(dir, 'ann', 'abc.json'), pushed)
   t.match(await put(store, 'ann', { ...pushed, progress: '58' }), { progress: '58' })
   t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: '56' }, { progress: '58' }])
@@ -349,7 +349,7 @@ t.test('a history that leads nowhere is told, and its pushes wait until it can b
   t.match(await byName(store).getProgress('ann', 'abc'), pushed)
   t.equal(damage.length, 1)
   await rm(history)
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await byName(store).listHistory('ann', 'abc'), [pushed])
 })
 
@@ -467,7 +467,7 @@ t.test('what was pushed before a flush is in its files after it, while pushes go
   })()
   for (let round = 0; round < 10; round++) {
     const before = acknowledged
-    t.equal(await store.flush(), true)
+    t.equal(await store.admin.flush(), true)
     const { progress } = JSON.parse(await readFile(join(dir, 'ann', 'abc.json'), 'utf8').catch(() => '{"progress":0}'))
     t.ok(Number(progress) >= before)
   }

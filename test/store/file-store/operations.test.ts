@@ -6,7 +6,7 @@ import { FileStore } from '../../../src/store/file-store/file-store.ts'
 import { pushed } from '../contract.ts'
 import { faultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
-import { byName } from '../by-name.ts'
+import { adminByName, byName } from '../by-name.ts'
 import { until } from '../../until.ts'
 
 removeFoldersLast(t)
@@ -42,7 +42,7 @@ const progressOf = (records: Progress[]): string[] => records.map(({ progress })
 
 t.test('a user who is renamed keeps the key, the records and the history, and the old name is free', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  t.equal(await store.operations.renameUser('ann', 'Bob'), 'renamed')
+  t.equal(await adminByName(store).renameUser('ann', 'Bob'), true)
   t.equal(await store.getUser('ann'), undefined)
   t.match(await store.getUser('Bob'), { username: 'Bob', key: 'K' })
   t.match(await byName(store).getProgress('Bob', 'abc'), { progress: '2' })
@@ -62,10 +62,10 @@ t.test('a user who is renamed keeps the key, the records and the history, and th
 t.test('a user gets no name that somebody has, or whose folder is in use', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await store.createUser({ username: 'bob', key: 'K' })
-  t.equal(await store.operations.renameUser('ann', 'bob'), 'taken')
-  t.equal(await store.operations.renameUser('carl', 'dora'), 'absent')
+  t.equal(await adminByName(store).renameUser('ann', 'bob'), false)
+  await t.rejects(adminByName(store).renameUser('carl', 'dora'), { code: 'STALE_ACCOUNT' })
   await writeFile(join(dir, 'carl'), 'in the way')
-  t.equal(await store.operations.renameUser('ann', 'carl'), 'taken')
+  t.equal(await adminByName(store).renameUser('ann', 'carl'), false)
   t.match(await store.getUser('ann'), { key: 'K' })
   await byName(store).setKey('ann', 'L')
   t.match(JSON.parse(await readFile(join(dir, 'ann', 'auth.json'), 'utf8')), {
@@ -92,9 +92,9 @@ t.test('pushes that come while a user is renamed are stored before, or are nobod
   const { store } = await openWithAnn(t, 0)
   const pushes = Array.from({ length: 200 }, (_, number) => byName(store).putProgress('ann', at(number)))
   await pushes[0]
-  const renamed = store.operations.renameUser('ann', 'bob')
+  const renamed = adminByName(store).renameUser('ann', 'bob')
   pushes.push(...Array.from({ length: 50 }, (_, number) => byName(store).putProgress('ann', at(1000 + number))))
-  t.equal(await renamed, 'renamed')
+  t.equal(await renamed, true)
   const stored = (await Promise.allSettled(pushes)).flatMap((push) =>
     push.status === 'fulfilled' ? push.value.progress : [],
   )
@@ -105,21 +105,21 @@ t.test('pushes that come while a user is renamed are stored before, or are nobod
 t.test('a locked account says so, until it is opened again; other fields stay', async (t) => {
   const auth = { 'x-auth-user': 'ann', 'x-auth-key': 'K', note: 'mine' }
   const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': JSON.stringify(auth) } }))
-  t.equal(await store.operations.setDisabled('ann', true), true)
+  await adminByName(store).setDisabled('ann', true)
   t.match(await store.getUser('ann'), { key: 'K', disabled: true })
   await byName(store).setKey('ann', 'L')
   t.match(await store.getUser('ann'), { key: 'L', disabled: true })
-  t.equal(await store.operations.setDisabled('ann', false), true)
+  await adminByName(store).setDisabled('ann', false)
   t.equal((await store.getUser('ann'))?.disabled, undefined)
   t.match(JSON.parse(await readFile(join(dir, 'ann', 'auth.json'), 'utf8')), { ...auth, 'x-auth-key': 'L' })
-  t.equal(await store.operations.setDisabled('bob', true), false)
+  await t.rejects(adminByName(store).setDisabled('bob', true), { code: 'STALE_ACCOUNT' })
 })
 
 t.test('a record that is deleted takes its history along, and the next push begins anew', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  t.equal(await store.operations.deleteProgress('ann', 'abc'), true)
-  t.equal(await store.operations.deleteProgress('ann', 'abc'), false)
-  t.equal(await store.operations.deleteProgress('bob', 'abc'), false)
+  t.equal(await adminByName(store).deleteProgress('ann', 'abc'), true)
+  t.equal(await adminByName(store).deleteProgress('ann', 'abc'), false)
+  await t.rejects(adminByName(store).deleteProgress('bob', 'abc'), { code: 'STALE_ACCOUNT' })
   t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
   t.same(await byName(store).listHistory('ann', 'abc'), [])
   t.same((await readdir(join(dir, 'ann'), { recursive: true })).toSorted(), ['auth.json', 'history'])
@@ -138,13 +138,13 @@ t.test('two documents become one: history by time, the newer position, what only
     await byName(store).putProgress('ann', { ...pushed, document: 'x', progress, timestamp, device_id: 'X' })
   }
   await byName(store).putProgress('ann', at(6, { metadata, progress: '6', device: 'tab' }))
-  await store.operations.putTitle('ann', 'x', 'Mine')
+  await adminByName(store).putTitle('ann', 'x', 'Mine')
   const merge = (...args: [username: string, from: string, into: string]): Promise<boolean> =>
-    store.operations.mergeDocuments(...args)
+    adminByName(store).mergeDocuments(...args)
   t.equal(await merge('ann', 'x', 'none'), false)
   t.equal(await merge('ann', 'none', 'x'), false)
   t.equal(await merge('ann', 'x', 'x'), false)
-  t.equal(await merge('bob', 'x', 'abc'), false)
+  await t.rejects(merge('bob', 'x', 'abc'), { code: 'STALE_ACCOUNT' })
   t.equal(await merge('ann', 'x', 'abc'), true)
   const merged = at(6, { metadata, progress: '6', device: 'tab', title: 'Mine' })
   t.strictSame(await byName(store).getProgress('ann', 'abc'), merged)
@@ -170,13 +170,13 @@ for (const [call, path] of [
       const { store } = await openWithAnn(t)
       await byName(store).putProgress('ann', at(7, { document: 'x', device_id: 'X' }))
       await byName(store).putProgress('ann', at(8, { document: 'x', device_id: 'X' }))
-      await store.flush()
+      await store.admin.flush()
       const disk = faultyDisk(t)
       disk.fail(call, path, 'EIO')
-      await t.rejects(store.operations.mergeDocuments('ann', 'x', 'abc'), { code: 'EIO' })
+      await t.rejects(adminByName(store).mergeDocuments('ann', 'x', 'abc'), { code: 'EIO' })
       disk.mend()
       t.match(await byName(store).getProgress('ann', 'x'), { progress: '8' })
-      t.equal(await store.operations.mergeDocuments('ann', 'x', 'abc'), true)
+      t.equal(await adminByName(store).mergeDocuments('ann', 'x', 'abc'), true)
       t.match(await byName(store).getProgress('ann', 'abc'), { progress: '8', device_id: 'X' })
       t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '2', '7', '8'])
       t.equal(await byName(store).getProgress('ann', 'x'), undefined)
@@ -186,29 +186,29 @@ for (const [call, path] of [
 
 t.test('a title outlives pushes and a restart, and can be taken away', async (t) => {
   const { dir, store } = await openWithAnn(t)
-  t.equal(await store.operations.putTitle('ann', 'abc', 'Dune'), true)
+  t.equal(await adminByName(store).putTitle('ann', 'abc', 'Dune'), true)
   await byName(store).putProgress('ann', at(3, { metadata: { title: 'other' } }))
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '3', title: 'Dune', metadata: { title: 'other' } })
   await store.close()
   const { store: next } = await open(t, dir)
   t.match(await byName(next).getProgress('ann', 'abc'), { progress: '3', title: 'Dune' })
   t.same((await byName(next).listHistory('ann', 'abc')).at(-1), at(3, { metadata: { title: 'other' } }))
-  t.equal(await next.operations.putTitle('ann', 'abc', ''), true)
+  t.equal(await adminByName(next).putTitle('ann', 'abc', ''), true)
   t.notOk('title' in ((await byName(next).getProgress('ann', 'abc')) ?? {}))
-  t.equal(await next.operations.putTitle('ann', 'unknown', 'Dune'), false)
+  t.equal(await adminByName(next).putTitle('ann', 'unknown', 'Dune'), false)
 })
 
 t.test('a history is shortened to the newest rows, those since a time, and never to none', async (t) => {
   const { store } = await openWithAnn(t, 10)
   const history = async (): Promise<string[]> => progressOf(await byName(store).listHistory('ann', 'abc'))
-  t.equal(await store.operations.pruneHistory('ann', 'abc', 8, 0), 2)
+  t.equal(await adminByName(store).pruneHistory('ann', 8, 0, 'abc'), 2)
   t.same(await history(), ['2', '3', '4', '5', '6', '7', '8', '9'])
-  t.equal(await store.operations.pruneHistory('ann', 'abc', Infinity, 1005), 3)
+  t.equal(await adminByName(store).pruneHistory('ann', Infinity, 1005, 'abc'), 3)
   t.same(await history(), ['5', '6', '7', '8', '9'])
-  t.equal(await store.operations.pruneHistory('ann', 'abc', 5, 1000), 0)
-  t.equal(await store.operations.pruneHistory('ann', 'abc', 0, 9999), 4)
+  t.equal(await adminByName(store).pruneHistory('ann', 5, 1000, 'abc'), 0)
+  t.equal(await adminByName(store).pruneHistory('ann', 0, 9999, 'abc'), 4)
   t.same(await history(), ['9'])
-  t.equal(await store.operations.pruneHistory('ann', 'unknown', 1, 0), 0)
+  t.equal(await adminByName(store).pruneHistory('ann', 1, 0, 'unknown'), 0)
   await byName(store).putProgress('ann', at(10))
   t.same(await history(), ['9', '10'])
 })
@@ -217,23 +217,23 @@ t.test(
   'what is known elsewhere is merged: the newest position wins, the rest is history, also a second time',
   async (t) => {
     const { store } = await openWithAnn(t)
-    await store.operations.putTitle('ann', 'abc', 'Dune')
+    await adminByName(store).putTitle('ann', 'abc', 'Dune')
     const documents = [
       { rows: [at(7, { device_id: 'A' }), at(0, { timestamp: 5 }), at(1)], title: 'other' },
       { rows: [at(1, { document: 'new', timestamp: 30 })], title: 'New' },
     ]
-    t.same(await store.operations.mergeProgress('ann', documents), { documents: 2, latest: 2, rows: 2 })
+    t.same(await adminByName(store).importAccount('ann', documents), { documents: 2, latest: 2, rows: 2 })
     for (const _ of [1, 2]) {
       t.same(await byName(store).getProgress('ann', 'abc'), { ...at(7), device_id: 'A', title: 'Dune' })
       t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '2', '7'])
       t.match(await byName(store).getProgress('ann', 'new'), { progress: '1', timestamp: 30, title: 'New' })
-      t.same(await store.operations.mergeProgress('ann', documents), { documents: 2, latest: 0, rows: 0 })
+      t.same(await adminByName(store).importAccount('ann', documents), { documents: 2, latest: 0, rows: 0 })
     }
     const older = [{ rows: [at(5, { timestamp: 1005, percentage: 0.9 })] }]
-    t.same(await store.operations.mergeProgress('ann', older), { documents: 1, latest: 0, rows: 1 })
+    t.same(await adminByName(store).importAccount('ann', older), { documents: 1, latest: 0, rows: 1 })
     t.match(await byName(store).getProgress('ann', 'abc'), { progress: '7' })
     t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '2', '5', '7'])
-    t.equal(await store.operations.mergeProgress('bob', older), undefined)
+    await t.rejects(adminByName(store).importAccount('bob', older), { code: 'STALE_ACCOUNT' })
   },
 )
 
@@ -241,7 +241,7 @@ t.test('rows of one second are merged once, in their order', async (t) => {
   const { store } = await openWithAnn(t, 0)
   const rows = [at(1, { timestamp: 50 }), at(2, { timestamp: 50 }), at(1, { timestamp: 50 }), at(1, { timestamp: 60 })]
   for (const _ of [1, 2]) {
-    await store.operations.mergeProgress('ann', [{ rows }])
+    await adminByName(store).importAccount('ann', [{ rows }])
     t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['1', '2', '1'])
     t.match(await byName(store).getProgress('ann', 'abc'), { timestamp: 60 })
   }
@@ -249,9 +249,9 @@ t.test('rows of one second are merged once, in their order', async (t) => {
 
 t.test('a single position is merged without a history, and is in it once there is another', async (t) => {
   const { dir, store } = await openWithAnn(t, 0)
-  await store.operations.mergeProgress('ann', [{ rows: [at(1)] }])
+  await adminByName(store).importAccount('ann', [{ rows: [at(1)] }])
   t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
-  t.same(await store.operations.mergeProgress('ann', [{ rows: [at(1)] }]), { documents: 1, latest: 0, rows: 0 })
+  t.same(await adminByName(store).importAccount('ann', [{ rows: [at(1)] }]), { documents: 1, latest: 0, rows: 0 })
   await byName(store).putProgress('ann', at(2))
   await byName(store).putProgress('ann', at(3))
   t.same(await byName(store).listHistory('ann', 'abc'), [at(1), at(2), at(3)])
@@ -260,7 +260,7 @@ t.test('a single position is merged without a history, and is in it once there i
 t.test('without a history none is merged', async (t) => {
   const { dir, store } = await open(t, t.testdir({}), { history: false })
   await store.createUser({ username: 'ann', key: 'K' })
-  await store.operations.mergeProgress('ann', [{ rows: [at(1), at(2)] }])
+  await adminByName(store).importAccount('ann', [{ rows: [at(1), at(2)] }])
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
   t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
 })
@@ -277,8 +277,8 @@ t.test('pushes go on beside operations on the same document, and none is lost', 
     return number
   })()
   for (let round = 0; round < 10; round++) {
-    await store.operations.putTitle('ann', 'abc', `${round}`)
-    await store.operations.mergeProgress('ann', [{ rows: [at(0, { timestamp: round })] }])
+    await adminByName(store).putTitle('ann', 'abc', `${round}`)
+    await adminByName(store).importAccount('ann', [{ rows: [at(0, { timestamp: round })] }])
   }
   stop.abort()
   const last = await pushing
@@ -291,8 +291,8 @@ t.test('an operation on a folder that cannot be written changes nothing, and pus
   const { dir, store } = await openWithAnn(t, 0)
   await writeFile(join(dir, 'ann', 'history'), 'in the way')
   await byName(store).putProgress('ann', at(1))
-  await t.rejects(store.operations.putTitle('ann', 'abc', 'Dune'), { code: 'ENOTDIR' })
-  await t.rejects(store.operations.renameUser('ann', 'bob'), { code: 'ENOTDIR' })
+  await t.rejects(adminByName(store).putTitle('ann', 'abc', 'Dune'), { code: 'ENOTDIR' })
+  await t.rejects(adminByName(store).renameUser('ann', 'bob'), { code: 'ENOTDIR' })
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1' })
   await byName(store).putProgress('ann', at(1, { document: 'x' }))
 })
@@ -302,7 +302,7 @@ t.test('a push that waited for an operation is stored after it', async (t) => {
   const { store } = await openWithAnn(t)
   const before = disk.count('sync', /\.log$/)
   const release = disk.hold('sync', /\.log$/)
-  const titled = store.operations.putTitle('ann', 'abc', 'Dune')
+  const titled = adminByName(store).putTitle('ann', 'abc', 'Dune')
   // The operation has the folder for itself, and flushes its tombstone.
   await until(async () => disk.count('sync', /\.log$/) > before)
   const late = byName(store).putProgress('ann', at(9))
@@ -314,13 +314,13 @@ t.test('a push that waited for an operation is stored after it', async (t) => {
 t.test('what an operator says of registration is kept, and an invitation is used up', async (t) => {
   const { dir, store, damage } = await open(t)
   t.same(await store.getRegistration(), { invited: [] })
-  await store.operations.setRegistration({ open: true, until: 5 })
-  await store.operations.setInvited('ann', true)
-  await store.operations.setInvited('bob', true)
+  await store.admin.setRegistration({ open: true, until: 5 })
+  await store.admin.setInvited('ann', true)
+  await store.admin.setInvited('bob', true)
   t.same(await store.getRegistration(), { open: true, until: 5, invited: ['ann', 'bob'] })
   await store.createUser({ username: 'ann', key: 'K' })
-  await store.operations.setInvited('carl', false)
-  await store.operations.setRegistration({})
+  await store.admin.setInvited('carl', false)
+  await store.admin.setRegistration({})
   t.same(await store.getRegistration(), { invited: ['bob'] })
   await store.close()
   const { store: next } = await open(t, dir)
@@ -334,16 +334,16 @@ t.test(
     const { dir, store } = await openWithAnn(t, 0)
     for (const username of ['bob', 'carl']) await store.createUser({ username, key: 'K' })
     await byName(store).deleteUser('bob')
-    await store.operations.renameUser('ann', 'anna')
+    await adminByName(store).renameUser('ann', 'anna')
     t.same(await store.getRegistration(), { invited: [], removed: ['bob', 'ann'] })
-    await store.operations.setRegistration({ open: false })
+    await store.admin.setRegistration({ open: false })
     await byName(store).deleteUser('carl')
-    await store.operations.allowReturn('ann')
+    await store.admin.allowReturn('ann')
     await store.createUser({ username: 'bob', key: 'K' })
     await store.close()
     const { store: next } = await open(t, dir)
     t.same(await next.getRegistration(), { open: false, invited: [], removed: ['carl'] })
-    await next.operations.allowReturn('carl')
+    await next.admin.allowReturn('carl')
     t.same(await next.getRegistration(), { open: false, invited: [] })
   },
 )
@@ -380,7 +380,7 @@ t.test(
   async (t) => {
     const { store } = await openWithAnn(t, 0)
     const documents = [{ rows: [at(9)], title: 'Dune' }, { rows: [at(3)] }, { rows: [at(5)] }]
-    t.same(await store.operations.mergeProgress('ann', documents), { documents: 3, latest: 1, rows: 3 })
+    t.same(await adminByName(store).importAccount('ann', documents), { documents: 3, latest: 1, rows: 3 })
     t.match(await byName(store).getProgress('ann', 'abc'), { progress: '9', title: 'Dune' })
     t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['3', '5', '9'])
   },
@@ -390,7 +390,7 @@ t.test("what is merged takes the place of another document's file, which is set 
   const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K' })
   const other = JSON.stringify({ ...pushed, document: 'other' })
   const { dir, store } = await open(t, t.testdir({ ann: { 'auth.json': auth, 'abc.json': other } }))
-  await store.operations.mergeProgress('ann', [{ rows: [at(1)] }])
+  await adminByName(store).importAccount('ann', [{ rows: [at(1)] }])
   t.match(await byName(store).getProgress('ann', 'abc'), { document: 'abc', progress: '1' })
   t.ok((await readdir(join(dir, 'ann'))).some((name) => name.startsWith('abc.json.corrupt-')))
 })
@@ -399,11 +399,11 @@ t.test('a disk that fails while a user is renamed leaves the user as it was', as
   const { store } = await openWithAnn(t)
   const disk = faultyDisk(t)
   disk.fail('rename', /\/ann$/, 'EIO')
-  await t.rejects(store.operations.renameUser('ann', 'bob'), { code: 'EIO' })
+  await t.rejects(adminByName(store).renameUser('ann', 'bob'), { code: 'EIO' })
   disk.mend()
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
   t.equal(await store.getUser('bob'), undefined)
-  t.equal(await store.operations.renameUser('ann', 'bob'), 'renamed')
+  t.equal(await adminByName(store).renameUser('ann', 'bob'), true)
 })
 
 t.test('a flush ends while pushes come all the time', async (t) => {
@@ -414,7 +414,7 @@ t.test('a flush ends while pushes come all the time', async (t) => {
       await byName(store).putProgress('ann', at(number, { device: `${device}` }))
   }
   const pushing = Array.from({ length: 64 }, (_, device) => push(device))
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   stop.abort()
   await Promise.all(pushing)
 })

@@ -81,7 +81,7 @@ t.test('what cannot be written is tried again less and less often, and told once
 
   await rm(join(dir, 'ann', 'history'))
   await ringNext()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await byName(store).listHistory('ann', 'abc'), [pushed])
   t.match(await byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { progress: 'more' })
 })

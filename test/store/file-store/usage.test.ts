@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore, type FileStoreOptions } from '../../../src/store/file-store/file-store.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
-import { accountOf, byName } from '../by-name.ts'
+import { adminByName, accountOf, byName } from '../by-name.ts'
 import { pushed } from '../contract.ts'
 
 removeFoldersLast(t)
@@ -28,7 +28,7 @@ t.test('an account takes no more documents than it may, and goes on with those t
   await t.rejects(push('d'), { code: 'QUOTA_REACHED' })
   t.equal(await byName(store).getProgress('ann', 'd'), undefined)
   t.match(await push('a', '57'), { progress: '57' })
-  await store.operations.deleteProgress('ann', 'b')
+  await adminByName(store).deleteProgress('ann', 'b')
   t.match(await push('d'), { document: 'd' })
   await t.rejects(push('b'), { code: 'QUOTA_REACHED' })
 })
@@ -42,7 +42,7 @@ t.test('of many new documents at once no more are taken than there is room for',
 t.test('what is there at the start counts, histories too, and other files that are no documents', async (t) => {
   const { dir, store, push } = await openWithAnn(t, { documents: 0, bytes: 5000 })
   await push('a')
-  await store.flush()
+  await store.admin.flush()
   await writeFile(join(dir, 'ann', 'history', 'old.jsonl'), 'x'.repeat(6000))
   const { push: again } = await openWithAnn(t, { documents: 0, bytes: 5000 }, dir)
   await t.rejects(again('b'), { code: 'QUOTA_REACHED' })
@@ -56,7 +56,7 @@ t.test('the history of a known document grows no more when the account has as ma
   const rows = await byName(store).listHistory('ann', 'a')
   t.ok(rows.length > 1 && rows.length < 8, `${rows.length} rows`)
   await t.rejects(push('b'), { code: 'QUOTA_REACHED' })
-  await store.operations.pruneHistory('ann', 'a', 1, 0)
+  await adminByName(store).pruneHistory('ann', 1, 0, 'a')
   t.match(await push('b'), { document: 'b' })
 })
 
@@ -81,17 +81,17 @@ t.test('an operator gives an account other limits, and takes them back', async (
   const { dir, store, push } = await openWithAnn(t, { documents: 1, bytes: 0 })
   await push('a')
   const before = await accountOf(store, 'ann')
-  t.equal(await store.operations.setQuota('ann', { documents: 2 }), true)
+  await adminByName(store).setQuota('ann', { documents: 2 })
   t.same(await accountOf(store, 'ann'), before, 'requests under way go on')
   await push('b')
   await t.rejects(push('c'), { code: 'QUOTA_REACHED' })
-  t.equal(await store.operations.setQuota('ann', { documents: 0, bytes: 1 }), true)
+  await adminByName(store).setQuota('ann', { documents: 0, bytes: 1 })
   await t.rejects(push('c'), { code: 'QUOTA_REACHED' })
   t.match(JSON.parse(await readFile(join(dir, 'ann', 'auth.json'), 'utf8')), { quota_documents: 0, quota_bytes: 1 })
   t.match(await store.getUser('ann'), { quota: { documents: 0, bytes: 1 } })
-  await store.operations.setQuota('ann', {})
+  await adminByName(store).setQuota('ann', {})
   t.equal((await store.getUser('ann'))?.quota, undefined)
-  t.equal(await store.operations.setQuota('bob', {}), false)
+  await t.rejects(adminByName(store).setQuota('bob', {}), { code: 'STALE_ACCOUNT' })
 })
 
 t.test('without limits nothing is counted, and a limit that is no number is none', async (t) => {

@@ -1,12 +1,10 @@
-import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { authFile, parseUser, type StoredUser } from './auth-file.ts'
 import { DamagedFile } from '../../../damaged-file.ts'
-import { ifPresent } from '../../../error-code.ts'
 import { fromFileName, toFileName } from './file-name.ts'
+import { blockingReads, type FileReads } from './file-reads.ts'
 import { quote } from '../../finding.ts'
 import { eachUserFolder } from './folder-names.ts'
-import { readTrustedSync } from '../../../trusted-file.ts'
 
 /** Told of a folder that is a user's, and why its user is not served. */
 type OnLeftOut = (error: DamagedFile) => void
@@ -15,28 +13,37 @@ type OnLeftOut = (error: DamagedFile) => void
 export async function listUserFolders(dir: string): Promise<string[]> {
   const folders: string[] = []
   for await (const folder of eachUserFolder(dir)) folders.push(folder)
-  const { compare } = new Intl.Collator()
-  return folders.toSorted((one, other) => compare(nameOf(one), nameOf(other)))
+  return folders.toSorted(compareFolders)
 }
 
-// For commands: nobody else waits in their process, and through the thread pool it takes several times as long.
+const { compare } = new Intl.Collator()
+
+/** By the names of their users. */
+export function compareFolders(one: string, other: string): number {
+  return compare(nameOf(one), nameOf(other)) || (one < other ? -1 : Number(one > other))
+}
 
 /**
  * The users of these folders whose credential can be read, in the order of the folders, one at a time; undefined for each
  * folder without one.
  */
-export function* eachStoredUser(
+export async function* eachStoredUser(
   dir: string,
   folders: string[],
   onLeftOut: OnLeftOut = () => undefined,
-): Generator<StoredUser | undefined> {
-  for (const folder of folders) yield readOrLeaveOut(join(dir, folder, authFile), folder, onLeftOut)
+): AsyncGenerator<StoredUser | undefined> {
+  for (const folder of folders) {
+    yield await readStoredUser(blockingReads, dir, folder).catch((error: unknown) => {
+      onLeftOut(error as DamagedFile)
+      return undefined
+    })
+  }
 }
 
 /** All users of a state directory whose credential can be read: only where there is memory for all. */
 export async function listStoredUsers(dir: string, onLeftOut?: OnLeftOut): Promise<StoredUser[]> {
   const users: StoredUser[] = []
-  for (const user of eachStoredUser(dir, await listUserFolders(dir), onLeftOut)) if (user) users.push(user)
+  for await (const user of eachStoredUser(dir, await listUserFolders(dir), onLeftOut)) if (user) users.push(user)
   return users
 }
 
@@ -45,21 +52,21 @@ function nameOf(folder: string): string {
   return folder.includes('%') ? (fromFileName(folder) ?? folder) : folder
 }
 
-function readOrLeaveOut(path: string, folder: string, onLeftOut: OnLeftOut): StoredUser | undefined {
+/** Undefined when it is no user's folder. Throws DamagedFile when nobody can know whose it is. */
+export async function readStoredUser(reads: FileReads, dir: string, folder: string): Promise<StoredUser | undefined> {
+  const path = join(dir, folder, authFile)
   try {
-    return readUser(path, folder)
+    return await readUser(reads, path, folder)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    onLeftOut(error instanceof DamagedFile ? error : new DamagedFile(path, `cannot be read: ${code}`))
-    return undefined
+    if (error instanceof DamagedFile) throw error
+    throw new DamagedFile(path, `cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
 }
 
-/** Undefined when it is no user's folder. Throws DamagedFile, or as the file system does. */
-function readUser(path: string, folder: string): StoredUser | undefined {
-  const text = ifPresent(() => readTrustedSync(path).toString())
+async function readUser(reads: FileReads, path: string, folder: string): Promise<StoredUser | undefined> {
+  const text = await reads.text(path)
   if (text === undefined) {
-    if (holdsRecords(dirname(path))) throw new DamagedFile(path, 'is missing')
+    if (holdsRecords(await reads.names(dirname(path)))) throw new DamagedFile(path, 'is missing')
     return undefined
   }
   const user = parseUser(text, undefined, path)
@@ -68,7 +75,6 @@ function readUser(path: string, folder: string): StoredUser | undefined {
   throw new DamagedFile(path, `is of the user ${quote(user.username)}, whose folder is ${right}`)
 }
 
-function holdsRecords(folder: string): boolean {
-  const names = ifPresent(() => readdirSync(folder)) ?? []
+function holdsRecords(names: string[]): boolean {
   return names.some((name) => name === 'history' || /^[^.].*\.json$/.test(name))
 }

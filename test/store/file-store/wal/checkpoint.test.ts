@@ -10,7 +10,7 @@ import { Checkpoint } from '../../../../src/store/file-store/wal/checkpoint.ts'
 import { WriteAheadLog } from '../../../../src/store/file-store/wal/log.ts'
 import { Memtable } from '../../../../src/store/file-store/wal/memtable.ts'
 import { recoverDocument } from '../../../../src/store/file-store/wal/recovery.ts'
-import { byName } from '../../by-name.ts'
+import { adminByName, byName } from '../../by-name.ts'
 import { pushed } from '../../contract.ts'
 import { removeFoldersLast } from '../../../folders-last.ts'
 import { runAhead } from '../../../run-ahead.ts'
@@ -45,7 +45,7 @@ async function open(t: Test, options: Partial<FileStoreOptions> = {}): Promise<O
     await store.createUser({ username, key: 'K' })
     await put(username, 'old')
   }
-  await store.flush()
+  await store.admin.flush()
   return { dir, disk, store, put }
 }
 
@@ -114,7 +114,7 @@ t.test(
     const before = disk.count('sync', abc('ann'))
     const b2 = disk.count('sync', abc('bob'))
     const release = disk.hold('sync', abc('bob'))
-    const flushed = store.flush()
+    const flushed = store.admin.flush()
     await until(async () => disk.count('sync', abc('bob')) > b2)
     disk.mend()
     await byName(store).listHistory('ann', 'abc') // a round with retries; the alarm does the same after 1 s
@@ -128,7 +128,7 @@ t.test('what is made anew from the log does not get into the next account of the
   const { dir, disk, store, put } = await open(t)
   await put('ann', 'secret')
   disk.fail('sync', abc('ann'), 'EIO')
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   disk.mend()
   await put('bob', '1')
   const r0 = disk.count('rename', /\/bob\/\.tmp-/)
@@ -137,7 +137,7 @@ t.test('what is made anew from the log does not get into the next account of the
   await until(async () => disk.count('rename', /\/bob\/\.tmp-/) > r0)
   const o0 = disk.count('readFile', /\.wal\/\d+\.log$/)
   const relLog = disk.hold('readFile', /\.wal\/\d+\.log$/)
-  const flushed = store.flush()
+  const flushed = store.admin.flush()
   await until(async () => disk.count('readFile', /\.wal\/\d+\.log$/) > o0)
   await byName(store).deleteUser('ann')
   const created = store.createUser({ username: 'ann', key: 'K2' })
@@ -146,7 +146,7 @@ t.test('what is made anew from the log does not get into the next account of the
   relRound()
   await listed
   await flushed
-  await store.flush()
+  await store.admin.flush()
   t.equal(await byName(store).getProgress('ann', 'abc'), undefined, 'a new account has nothing')
   t.same(await readdir(join(dir, 'ann')), ['auth.json'])
 })
@@ -161,12 +161,12 @@ t.test('what the journal of kss 0.1 held is made anew too when its flush failed'
   })
   disk.fail('sync', abc('ann'), 'EIO')
   const store = await FileStore.open({ dir, history: true, onDamage })
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
   // What the failed flush left out.
   await writeFile(join(dir, 'ann', 'abc.json'), '')
   disk.mend()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await readFile(join(dir, 'ann', 'abc.json'), 'utf8'), /new/, 'made anew')
   await store.close()
 })
@@ -176,9 +176,9 @@ t.test('a segment that cannot be recycled does not fill the log for ever', async
   for (let round = 0; round < 4; round++) {
     for (let i = 0; i < 6; i++) await put('ann', `${round}-${i}`)
     disk.fail('rename', /\.wal\/\d+\.log$/, 'EIO')
-    t.equal(await store.flush(), false)
+    t.equal(await store.admin.flush(), false)
     disk.mend()
-    t.equal(await store.flush(), true)
+    t.equal(await store.admin.flush(), true)
   }
   for (let number = 0; number < 12; number++) t.match(await put('ann', `more${number}`), { progress: `more${number}` })
 })
@@ -214,14 +214,14 @@ t.test('after each flush that fails the file is written anew', async (t) => {
   await byName(store).putProgress('ann', real('1', 2000))
   await byName(store).putProgress('ann', real('2', 2001))
   disk.fail('sync', abc('ann'), 'EIO')
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   const renames = (): number => disk.count('rename', /\/ann\/\.tmp-/)
   let n = renames()
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   t.equal(renames() - n, 1, 'anew after the first')
   n = renames()
   disk.mend()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.equal(renames() - n, 1, 'anew after the second')
 })
 
@@ -233,7 +233,7 @@ t.test('a push that was written and not flushed is not kept by the next one alon
   const b2 = disk.count('sync', abc('bob'))
   const flushes = disk.count('sync', historyOfAnn)
   const release = disk.hold('sync', abc('bob'))
-  const flushed = store.flush()
+  const flushed = store.admin.flush()
   await until(async () => disk.count('sync', abc('bob')) > b2)
   disk.mend()
   await byName(store).listHistory('ann', 'abc')
@@ -257,7 +257,7 @@ t.test('an edited record whose history cannot be written at the start keeps the 
   const disk = faultyDisk(t)
   disk.fail('write', /\/ann\/history\//, 'ENOSPC')
   const store = await FileStore.open({ dir, history: true, onDamage })
-  await store.flush()
+  await store.admin.flush()
   disk.mend()
   await store.close()
   const next = await FileStore.open({ dir, history: true, onDamage })
@@ -322,7 +322,7 @@ t.test(
       reason: { code: 'ENOSPC' },
     })
     disk.mend()
-    t.equal(await store.flush(), true)
+    t.equal(await store.admin.flush(), true)
   },
 )
 
@@ -335,7 +335,7 @@ t.test('a record that was edited between two pushes may be any of the three afte
   await until(async () => (await byName(store).getProgress('ann', 'abc'))?.progress === 'edited')
   disk.fail('rename', /\/ann\/\.tmp-/, 'ENOSPC')
   await byName(store).putProgress('ann', real('2', 2002))
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   t.match(await readLogOf(dir), new RegExp(`"kind":"kept".*"sums":\\[.*"${sumOf(edited)}"`))
 })
 
@@ -372,7 +372,7 @@ t.test(
     const { disk, store, put } = await open(t)
     await put('ann', '1')
     disk.fail('sync', abc('ann'), 'EIO')
-    await t.rejects(store.operations.putTitle('ann', 'abc', 'Dune'), { code: 'EIO' })
+    await t.rejects(adminByName(store).putTitle('ann', 'abc', 'Dune'), { code: 'EIO' })
     await t.rejects(put('ann', '2'), { code: 'EIO' })
     disk.mend()
     const isTaken = (): Promise<boolean> =>
@@ -391,7 +391,7 @@ t.test('what cannot be written for an account that goes meanwhile is not kept', 
   disk.fail('rename', /\/ann\/\.tmp-/, 'ENOSPC')
   const flushes = disk.count('sync', abc('bob'))
   const release = disk.hold('sync', abc('bob'))
-  const flushed = store.flush()
+  const flushed = store.admin.flush()
   await until(async () => disk.count('sync', abc('bob')) > flushes)
   await byName(store).deleteUser('ann')
   t.equal(await store.createUser({ username: 'ann', key: 'L' }), true)
@@ -399,7 +399,7 @@ t.test('what cannot be written for an account that goes meanwhile is not kept', 
   await flushed
   t.notMatch(await readLogOf(dir), /"kind":"kept"/)
   disk.mend()
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
 })
 

@@ -21,7 +21,7 @@ async function open(t: Test, dir: string, history = true): Promise<Opened> {
   const damage: unknown[] = []
   const store = await FileStore.open({ dir, history, onDamage: (error) => damage.push(error) })
   t.teardown(() => store.close())
-  await store.flush()
+  await store.admin.flush()
   return { dir, store, damage }
 }
 

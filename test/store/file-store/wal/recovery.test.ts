@@ -22,7 +22,7 @@ async function open(t: Test, dir: string, options: Partial<FileStoreOptions> = {
   const damage: unknown[] = []
   const store = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error), ...options })
   t.teardown(() => store.close())
-  await store.flush()
+  await store.admin.flush()
   return { dir, store, damage }
 }
 
@@ -72,7 +72,7 @@ t.test('what was acknowledged outlives a crash at once, in the files and once in
   const { dir, store } = await open(t, t.testdir({ state: {} }) + '/state')
   await store.createUser({ username: 'ann', key: 'K' })
   for (let number = 0; number < 5; number++) await byName(store).putProgress('ann', at(`${number}`))
-  await store.flush()
+  await store.admin.flush()
   for (let number = 5; number < 10; number++) await byName(store).putProgress('ann', at(`${number}`))
   const crashed = `${dir}-crashed`
   await copyAsCrashed(dir, crashed)
@@ -185,7 +185,7 @@ t.test('what could not be written and repeats the last position is kept with its
   await byName(store).putProgress('ann', at('1'))
   const again = at('1', { timestamp: 1005 })
   await byName(store).putProgress('ann', again)
-  t.equal(await store.flush(), false)
+  t.equal(await store.admin.flush(), false)
   const crashed = `${dir}-crashed`
   t.teardown(() => rm(crashed, { recursive: true, force: true }))
   await copyAsCrashed(dir, crashed)
@@ -283,7 +283,7 @@ t.test('a push that a deleted user made at the last moment is not the next oneâ€
     await copyAsCrashed(dir, `${dir}-${round}`)
     const { store: next } = await open(t, `${dir}-${round}`)
     t.equal(await byName(next).getProgress('ann', 'abc'), undefined, 'nor after a crash')
-    await store.flush()
+    await store.admin.flush()
     t.equal(await byName(store).getProgress('ann', 'abc'), undefined)
     await byName(store).deleteUser('ann')
   }
@@ -306,17 +306,17 @@ t.test('while many are being written, a newer push waits for the next round, and
   await store.createUser({ username: 'ann', key: 'K' })
   const documents = Array.from({ length: 100 }, (_, number) => `${number}`)
   await Promise.all(documents.map((document) => byName(store).putProgress('ann', at('1', { document }))))
-  const round = store.flush()
+  const round = store.admin.flush()
   await byName(store).putProgress('ann', at('2', { document: '99' }))
   t.equal(await round, true)
   t.match(await readJson(dir, 'ann', '99.json'), { progress: /[12]/ })
   t.match(await byName(store).getProgress('ann', '99'), { progress: '2' })
-  t.equal(await store.flush(), true)
+  t.equal(await store.admin.flush(), true)
   t.match(await readJson(dir, 'ann', '99.json'), { progress: '2' })
   t.same(progressOf(await byName(store).listHistory('ann', '99')), ['1', '2'])
 
   await Promise.all(documents.map((document) => byName(store).putProgress('ann', at('3', { document }))))
-  const last = store.flush()
+  const last = store.admin.flush()
   await byName(store).deleteUser('ann')
   await store.createUser({ username: 'ann', key: 'L' })
   await last

@@ -1,0 +1,230 @@
+import { basename, join } from 'node:path'
+import pLimit from 'p-limit'
+import type { Progress } from '../../kosync/protocol.ts'
+import { DamagedFile } from '../../damaged-file.ts'
+import { StaleAccount } from '../account.ts'
+import type { Account, AccountPage, AccountSummary, DocumentPage, ExportPage } from '../store.ts'
+import { authFile, type StoredUser } from './files/auth-file.ts'
+import type { FileReads } from './files/file-reads.ts'
+import { historyPath, parseRow } from './files/history-file.ts'
+import { compareFolders, listUserFolders, readStoredUser } from './files/list-users.ts'
+import { parseProgress } from './files/progress-file.ts'
+import type { ProgressFiles } from './progress-files.ts'
+import type { UserFiles } from './user-files.ts'
+
+export interface AccountReaderOptions {
+  /** The state directory. */
+  dir: string
+  users: UserFiles
+  progress: ProgressFiles
+  reads: FileReads
+  /** Milliseconds of a clock that is never set. */
+  now: () => number
+}
+
+/** Accounts that are read at a time. */
+const readers = 8
+
+/** Documents of a page of an export. */
+const exportedAtOnce = 200
+
+/** Characters of histories after which a page of an export ends. */
+const charactersAtOnce = 2 ** 23
+
+/** Milliseconds for which the listed folders serve the next pages. */
+const listedMs = 60_000
+
+/** A record with what tells that it is not as it was pushed. */
+interface ReadRecord {
+  path: string
+  /** Undefined when nothing of it is left, or it was removed meanwhile. */
+  record: Progress | undefined
+  problem?: Error
+}
+
+/**
+ * What operators read of accounts, a page at a time: the files, and what is newer in the memtable. It leaves the caches
+ * alone, which are for the wire.
+ */
+export class AccountReader {
+  readonly #options: AccountReaderOptions
+  #listed: { folders: string[]; until: number } | undefined
+
+  constructor(options: AccountReaderOptions) {
+    this.#options = options
+  }
+
+  async listAccounts(cursor?: string, limit = 200): Promise<AccountPage> {
+    const folders = await this.#listFolders(cursor)
+    const page: AccountPage = { accounts: [], damaged: [], total: folders.length }
+    let at = cursor === undefined ? 0 : firstAfter(folders, cursor)
+    const run = pLimit(readers)
+    while (at < folders.length && page.accounts.length + page.damaged.length < limit) {
+      const some = folders.slice(at, at + limit - page.accounts.length - page.damaged.length)
+      at += some.length
+      for (const summary of await run.map(some, (folder) => this.#summarizeFolder(folder))) {
+        if (typeof summary === 'string') page.damaged.push(summary)
+        else if (summary) page.accounts.push(summary)
+      }
+    }
+    if (at < folders.length) return { ...page, next: folders[at - 1]! }
+    this.#listed = undefined
+    return page
+  }
+
+  async getSummary(account: Account): Promise<AccountSummary> {
+    return await this.#read(account, (user) => this.#summarize(user))
+  }
+
+  async listDocuments(account: Account, cursor = '', limit = 500): Promise<DocumentPage> {
+    return await this.#read(account, async ({ folder }) => {
+      const names = (await this.#recordNames(folder)).filter((name) => name > cursor)
+      const page: DocumentPage = { documents: [], problems: [] }
+      for await (const { record, problem } of this.#eachRecord(folder, names.slice(0, limit))) {
+        if (problem) page.problems.push(problem.message)
+        if (record) page.documents.push(record)
+      }
+      return names.length > limit ? { ...page, next: names[limit - 1]! } : page
+    })
+  }
+
+  async exportAccount(account: Account, cursor = ''): Promise<ExportPage> {
+    const { progress } = this.#options
+    return await this.#read(account, async ({ folder }) => {
+      await progress.write()
+      const names = (await this.#recordNames(folder)).filter((name) => name > cursor)
+      const page: ExportPage = { documents: [], problems: [] }
+      let characters = 0
+      let last = ''
+      for await (const { path, record, problem } of this.#eachRecord(folder, names.slice(0, exportedAtOnce))) {
+        last = basename(path)
+        if (problem) page.problems.push(problem.message)
+        if (!record) continue
+        const { rows, length } = await this.#readRows(path)
+        page.documents.push({ record, rows: rows.length > 0 ? rows : [record] })
+        characters += length
+        if (characters >= charactersAtOnce) break
+      }
+      return last !== '' && last !== names.at(-1) ? { ...page, next: last } : page
+    })
+  }
+
+  /** Throws StaleAccount when it is not there, before or after. */
+  async #read<T>(account: Account, work: (user: StoredUser) => Promise<T>): Promise<T> {
+    const result = await work(await this.#find(account))
+    await this.#find(account)
+    return result
+  }
+
+  async #find(account: Account): Promise<StoredUser> {
+    const user = await this.#options.users.find(account.username)
+    if (user?.account.id !== account.id) throw new StaleAccount(account, true)
+    return user
+  }
+
+  /** Those of the first page serve the next ones. */
+  async #listFolders(cursor: string | undefined): Promise<string[]> {
+    const { dir, now } = this.#options
+    if (cursor === undefined || !this.#listed || this.#listed.until < now()) {
+      this.#listed = { folders: await listUserFolders(dir), until: now() + listedMs }
+    }
+    return this.#listed.folders
+  }
+
+  /** Why it cannot be read, for a person; undefined when it is no account's. */
+  async #summarizeFolder(name: string): Promise<AccountSummary | string | undefined> {
+    const { dir, reads, users } = this.#options
+    let user: StoredUser | undefined
+    try {
+      const read = await readStoredUser(reads, dir, name)
+      user = read && users.identify(read)
+      return user && (await this.#summarize(user))
+    } catch (error) {
+      const { message } = error as Error
+      return user ? `${user.username}: ${message}` : message
+    }
+  }
+
+  async #summarize({ account, folder, disabled, quota }: StoredUser): Promise<AccountSummary> {
+    const problems: string[] = []
+    const devices = new Set<string>()
+    let [documents, lastSync] = [0, -Infinity]
+    for await (const { record, problem } of this.#eachRecord(folder, await this.#recordNames(folder))) {
+      if (problem && !(problem instanceof DamagedFile)) throw problem
+      if (problem) problems.push(problem.message)
+      if (!record) continue
+      documents += 1
+      devices.add(record.device_id ?? record.device)
+      lastSync = Math.max(lastSync, record.timestamp)
+    }
+    const made = (await this.#options.reads.stat(join(folder, authFile)))?.mtimeMs ?? 0
+    return {
+      account,
+      disabled: disabled ?? false,
+      ...(quota && { quota }),
+      documents,
+      devices: devices.size,
+      bytes: await this.#sizeOf(folder),
+      ...(documents > 0 && { lastSync }),
+      lastActive: documents > 0 ? lastSync : Math.floor(made / 1000),
+      problems,
+    }
+  }
+
+  /** The names of the files of records, also of those that are not written yet, in their order. */
+  async #recordNames(folder: string): Promise<string[]> {
+    const { reads, progress } = this.#options
+    const names = (await reads.names(folder)).filter((name) => /^[^.].*\.json$/.test(name) && name !== authFile)
+    const pending = progress.pendingRecords(folder).map(({ path }) => basename(path))
+    return [...new Set([...names, ...pending])].toSorted()
+  }
+
+  async *#eachRecord(folder: string, names: string[]): AsyncGenerator<ReadRecord> {
+    const pending = new Map(this.#options.progress.pendingRecords(folder).map(({ path, record }) => [path, record]))
+    for (const name of names) {
+      const path = join(folder, name)
+      const record = pending.get(path)
+      yield record ? { path, record } : await this.#readRecord(path)
+    }
+  }
+
+  async #readRecord(path: string): Promise<ReadRecord> {
+    const { reads } = this.#options
+    try {
+      const text = await reads.text(path)
+      const stats = text === undefined ? undefined : await reads.stat(path)
+      if (text === undefined || !stats) return { path, record: undefined }
+      return { path, record: parseProgress(text, path, Math.floor(stats.mtimeMs / 1000)) }
+    } catch (error) {
+      const { rows } = await this.#readRows(path).catch(() => ({ rows: [] }))
+      return { path, record: rows.at(-1), problem: error as Error }
+    }
+  }
+
+  /** The rows of the record's history, oldest first, without what a crash tore. */
+  async #readRows(recordPath: string): Promise<{ rows: Progress[]; length: number }> {
+    const path = historyPath(recordPath)
+    const text = (await this.#options.reads.text(path)) ?? ''
+    return { rows: text.split('\n').flatMap((line) => parseRow(line, path) ?? []), length: text.length }
+  }
+
+  async #sizeOf(folder: string): Promise<number> {
+    const { reads } = this.#options
+    let bytes = 0
+    for (const entry of await reads.entries(folder)) {
+      if (entry.isFile()) bytes += (await reads.stat(join(entry.parentPath, entry.name)))?.size ?? 0
+    }
+    return bytes
+  }
+}
+
+/** Where the folders after the cursor begin; its folder may be gone. */
+function firstAfter(folders: string[], cursor: string): number {
+  let [from, to] = [0, folders.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (compareFolders(folders[middle]!, cursor) > 0) to = middle
+    else from = middle + 1
+  }
+  return from
+}
