@@ -102,7 +102,7 @@ function consoleOf(
   let isReady = formatChange === undefined
   void formatChange?.whole.then(() => (isReady = true))
   return {
-    admin: files.operations,
+    admin: files.admin,
     sessions: new SessionFiles({ dir: config.KSS_DIR }),
     hosts: config.KSS_CONSOLE_HOSTS,
     addresses: () => serverAddresses(config),

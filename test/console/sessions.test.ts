@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import { MemorySessions } from '../../src/store/memory-sessions.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 import { openConsole, type TestConsole, type Visitor } from './visitor.ts'
 
 const day = 86_400_000
@@ -83,13 +83,13 @@ const changes: [string, Change, Change?][] = [
   ['the password changes', ({ store }) => byName(store).setKey('ann', 'another')],
   [
     'the account is disabled',
-    ({ store }) => store.setDisabled('ann', true),
-    ({ store }) => store.setDisabled('ann', false),
+    ({ store }) => adminByName(store).setDisabled('ann', true),
+    ({ store }) => adminByName(store).setDisabled('ann', false),
   ],
   [
     'the account is renamed',
-    ({ store }) => store.renameUser('ann', 'amy'),
-    ({ store }) => store.renameUser('amy', 'ann'),
+    ({ store }) => adminByName(store).renameUser('ann', 'amy'),
+    ({ store }) => adminByName(store).renameUser('amy', 'ann'),
   ],
   ['the account is removed', ({ store }) => byName(store).deleteUser('ann')],
   [
