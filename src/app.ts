@@ -6,6 +6,8 @@ import type { VerifiedKeys } from './accounts/verified-keys.ts'
 import { addressList } from './client-address.ts'
 import type { ConsoleSettings } from './console/options.ts'
 import { createConsole } from './console/plugin.ts'
+import { Events } from './doctor/events.ts'
+import { createListener } from './doctor/listen.ts'
 import { limitConnections } from './http/connection-limit.ts'
 import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
@@ -28,6 +30,8 @@ export interface AppOptions {
   logger: FastifyBaseLogger
   /** Told of each request when it is answered. */
   logRequest?: LogRequest
+  /** What could not be served, for `kss doctor` and the console. */
+  events?: Events
   /** Put before every path of the wire, as `/kosync`; empty for none. */
   basePath?: string
   disableRegistration?: boolean
@@ -69,15 +73,16 @@ const defaults = {
 export function createApp(given: AppOptions): FastifyInstance {
   const options = { ...defaults, ...given }
   const { store, logger, upstream, basePath, trustedProxies, corsOrigins, connectionsPerAddress: max } = options
-  const { logRequest = () => undefined } = given
-  const answerRaw = createAnswerRaw(createCors(corsOrigins)(), logRaw(logRequest))
+  const { logRequest = () => undefined, events = new Events(options) } = given
+  const onRefused = (address: string): void => events.add({ kind: 'tooManyConnections', address })
+  const answerRaw = createAnswerRaw(createCors(corsOrigins)(), logRaw(logRequest, onRefused))
   const answerBadUrl = logBadUrls(createAnswerBadUrl(corsOrigins), logRequest, addressList(trustedProxies))
   const app = createServer({ logger, trustedProxies, answerBadUrl, answerRaw })
   const isStopping = stopGracefully(app)
   const markBusy = limitConnections(app.server, { max, trustedProxies, answer: answerRaw })
-  logWrongProtocols(app.server, logger)
-  warnOfUnknownProxy(app, logger, trustedProxies)
-  if (given.logRequest) logEach(app, logRequest)
+  logWrongProtocols(app.server, logger, (kind, address) => events.add({ kind, address }))
+  warnOfUnknownProxy(app, logger, trustedProxies, (address) => events.add({ kind: 'unknownProxy', address }))
+  logEach(app, logRequest, createListener(events, basePath))
   const adopt = upstream && createAdoption({ store, logger, knows: (...asked) => upstream.knows(...asked) })
   const accounts = new Accounts({ ...options, adopt })
   const onAuthorized: OnAuthorized = ({ raw: { socket } }, { raw: response }) => markBusy(socket, response)

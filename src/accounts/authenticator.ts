@@ -97,7 +97,7 @@ export class Authenticator {
       this.#checks.set(check, checked)
     }
     const account = await checked
-    if (!account) throw new ProtocolError(user ? 'unauthorized' : whenUnknown, undefined, reasonFor(user))
+    if (!account) throw refusal(user, whenUnknown)
     return account
   }
 
@@ -170,8 +170,10 @@ function left(since: number): number {
   return patienceMs - (performance.now() - since)
 }
 
-/** For the log only: a client must not be told which names there are. */
-function reasonFor(user: User | undefined): string {
-  if (!user) return 'no such user'
-  return user.disabled ? 'the account is disabled' : 'wrong password'
+/** As the reason of a refusal, which is for the log only: a client must not be told which names there are. */
+export const isDisabled = 'the account is disabled'
+
+function refusal(user: User | undefined, whenUnknown: ErrorName): ProtocolError {
+  if (!user) return new ProtocolError(whenUnknown, undefined, 'no such user')
+  return new ProtocolError('unauthorized', undefined, user.disabled ? isDisabled : 'wrong password', user.account)
 }

@@ -4,6 +4,7 @@ import { defineCheck } from './check.ts'
 import { defineConfig } from './config.ts'
 import { defineDevice } from './device.ts'
 import { defineDoc } from './doc.ts'
+import { defineDoctor } from './doctor.ts'
 import { defineExport } from './export.ts'
 import { defineHistory } from './history.ts'
 import { defineImport } from './import.ts'
@@ -19,6 +20,7 @@ export function defineAll(kss: Command): void {
     defineDevice,
     defineDoc,
     defineHistory,
+    defineDoctor,
     defineBackup,
     defineCheck,
     defineImport,

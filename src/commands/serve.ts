@@ -6,6 +6,7 @@ import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import type { ConsoleSettings } from '../console/options.ts'
 import { createLogger, type Log } from '../log.ts'
+import { Events } from '../doctor/events.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
 import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
@@ -46,7 +47,8 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
   const activity = new Activity()
   const { call, stop: stopCalls } = stoppable(callStore(files, files.admin))
-  answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, (command) => {
+  const events = new Events({ basePath: config.KSS_BASE_PATH })
+  answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, events, (command) => {
     logger.info(`command: ${command}`)
     activity.addCommand(command)
   })
@@ -58,6 +60,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
     store,
     verified,
     upstream,
+    events,
     console: consoleOf(config, files, formatChange),
   })
   const close = async (): Promise<void> => {
@@ -132,8 +135,10 @@ function optionsOf(config: Config, { logger, logRequest }: Log, activity: Activi
 }
 
 /** Does what commands ask for; `logCommand` is told what the operator typed. */
-function answerCalls(lock: FolderLock, call: Call, logCommand: (command: string) => void): void {
+function answerCalls(lock: FolderLock, call: Call, events: Events, logCommand: (command: string) => void): void {
   lock.answer(async (method, args) => {
+    if (method === 'listEvents') return events.list(...(args as [string?]))
+    if (method === 'countEvents') return events.counts()
     if (method !== 'logCommand') return await call(method, args)
     logCommand(args.join(' '))
     return undefined

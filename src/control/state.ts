@@ -31,6 +31,8 @@ export interface State {
   server: Holder | undefined
   /** Tells the log of that server what the operator typed. */
   log: (command: string) => Promise<unknown>
+  /** Asks that server for what is in no store; undefined when there is none, or it is of an earlier version. */
+  ask: (method: string, ...args: unknown[]) => Promise<unknown>
 }
 
 export interface StateOptions {
@@ -103,7 +105,7 @@ export async function checkFolder(dir: string): Promise<void> {
   throw new CommandError(`There is no folder ${dir}. Pass the state directory with --dir.`)
 }
 
-type OpenStore = Pick<State, 'store' | 'server' | 'log'> & { close: () => Promise<void> }
+type OpenStore = Pick<State, 'store' | 'server' | 'log' | 'ask'> & { close: () => Promise<void> }
 
 async function openStore(
   config: Config,
@@ -157,7 +159,7 @@ async function openHere(
       await store.close()
       await release()
     }
-    return { store: localStore(store, store.admin), server: undefined, log: async () => undefined, close }
+    return { store: localStore(store, store.admin), server: undefined, log: noAnswer, ask: noAnswer, close }
   } catch (error) {
     await release()
     throw asCommandError(error)
@@ -184,8 +186,14 @@ async function openThere(server: Holder, socket: string): Promise<OpenStore | un
   const channel = await ControlChannel.open(socket).catch(() => undefined)
   if (!channel) return undefined
   // A server of an earlier version refuses the call, and can do the rest.
-  const log = (command: string): Promise<unknown> => channel.call('logCommand', [command]).catch(() => undefined)
-  return { store: remoteStore(channel), server, log, close: async () => channel.close() }
+  const ask: State['ask'] = (method, ...args) => channel.call(method, args).catch(() => undefined)
+  const log = (command: string): Promise<unknown> => ask('logCommand', command)
+  return { store: remoteStore(channel), server, log, ask, close: async () => channel.close() }
+}
+
+/** There is no server. */
+async function noAnswer(): Promise<undefined> {
+  return undefined
 }
 
 function tell(error: unknown): void {

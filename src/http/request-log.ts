@@ -3,11 +3,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { forwardedAddress } from '../client-address.ts'
 import type { AnswerBadUrl } from '../kosync/context.ts'
 import type { OnRawAnswer } from '../kosync/errors.ts'
+import { prefixOf } from '../kosync/request-url.ts'
 import type { LogRequest, RequestLine } from '../log.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** performance.now() when it came; undefined where requests are not logged. */
+    /** performance.now() when it came. */
     start?: number
   }
 }
@@ -15,13 +16,17 @@ declare module 'fastify' {
 /** Why there is nothing at the path: mostly the address that somebody typed has a base path too many, or none. */
 export function reasonOfNotFound(path: string, basePath: string): string {
   if (basePath !== '' && !path.startsWith(`${basePath}/`)) return `the base path is ${basePath}`
-  const [, prefix] = /^(\/.*)\/(users\/(create|auth|password|me)|syncs\/progress|healthcheck)(\/|$)/.exec(path) ?? []
+  const prefix = prefixOf(path)
   if (prefix === undefined) return 'there is no such path'
   return basePath === '' ? `there is no base path, and the address has ${prefix}` : `the base path is ${basePath} alone`
 }
 
-/** Logs each request when its answer is sent, whichever part answers. */
-export function logEach(app: FastifyInstance, logRequest: LogRequest): void {
+/** Logs each request when its answer is sent, whichever part answers; `listen` is told of it too. */
+export function logEach(
+  app: FastifyInstance,
+  logRequest: LogRequest,
+  listen?: (request: FastifyRequest) => void,
+): void {
   app.decorateRequest('start')
   app.addHook('onRequest', (request, _reply, done) => {
     request.start = performance.now()
@@ -33,6 +38,7 @@ export function logEach(app: FastifyInstance, logRequest: LogRequest): void {
     const isHealthcheck =
       line.path.includes('healthcheck') && request.routeOptions.url?.endsWith('/healthcheck') === true
     logRequest(line, isHealthcheck)
+    listen?.(request)
     done(null, payload)
   })
 }
@@ -49,12 +55,17 @@ export function logBadUrls(
   }
 }
 
-/** Logs what was answered without a request: what is not HTTP, say. Of these there is no method and no path. */
-export function logRaw(logRequest: LogRequest): OnRawAnswer {
+/**
+ * Logs what was answered without a request: what is not HTTP, say. Of these there is no method and no path. `onRefused`
+ * is told of connections over the limit.
+ */
+export function logRaw(logRequest: LogRequest, onRefused: (address: string) => void): OnRawAnswer {
   return (socket, status, reason) => {
     const { remoteAddress: ip = '', bytesRead } = socket as Socket
     // A browser opens connections that it may need, and sends nothing.
     if (status === 408 && bytesRead === 0) return
+    // Without a request there is no other limit.
+    if (status === 429) onRefused(ip)
     logRequest({ id: '-', method: '-', path: '-', status, ms: 0, ip, user: '', reason }, false)
   }
 }

@@ -3,6 +3,7 @@ import { acceptJsonOfAnyType } from './body.ts'
 import { answerPreflight, createCors, isPreflight } from './cors.ts'
 import { commonHeaders, replyWithError } from './errors.ts'
 import { ProtocolError } from './protocol-error.ts'
+import type { ErrorName } from './protocol.ts'
 import type { Account } from '../store/store.ts'
 
 /** What the log says of a request besides. */
@@ -17,11 +18,20 @@ export interface RequestNote {
   device?: string
 }
 
+/** Why a request was refused. */
+export interface Failure {
+  name: ErrorName
+  error: unknown
+  /** For whoever runs the server. */
+  reason: string
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** The account that the credentials were verified for; null before that, and where no log-in is needed. */
     account: Account | null
     note: RequestNote | null
+    failure: Failure | null
     /** performance.now() when the check of the credentials began; 0 where it took no time. */
     checkedSince: number
   }
@@ -48,6 +58,7 @@ export function setUpContext(app: FastifyInstance, { corsOrigins, isStopping }: 
   const addHeaders = createAddHeaders(corsOrigins)
   app.decorateRequest('account', null)
   app.decorateRequest('note', null)
+  app.decorateRequest('failure', null)
   app.decorateRequest('checkedSince', 0)
   acceptJsonOfAnyType(app)
   // With the headers, because no hook sees a method of RTSP.

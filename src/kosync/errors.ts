@@ -63,13 +63,16 @@ export const commonHeaders = { 'cache-control': 'no-store', 'x-content-type-opti
 
 /** The one error → reply mapping (setErrorHandler, and Fastify's frameworkErrors). */
 export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, message: standard } = errorTable[errorName(error)]
+  const name = errorName(error)
+  const { code, status, message: standard } = errorTable[name]
   const message = error instanceof ProtocolError ? error.message : standard
   if (error instanceof ProtocolError) {
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   } else if (status >= 500 && (error as NodeJS.ErrnoException).code !== folderReplaced)
     request.log.error({ err: error }, message)
-  request.note = { ...request.note, reason: reasonOf(error) }
+  const reason = reasonOf(error)
+  request.note = { ...request.note, reason }
+  request.failure = { name, error, reason }
   // CrossPoint's HTTP library answers a challenge by sending the request ten times more. @see PROTOCOL.md §1
   const challenge = status === 401 && request.headers['x-auth-user'] === undefined
   if (challenge) reply.header('www-authenticate', 'Basic realm="kss", charset="UTF-8"')

@@ -1,4 +1,5 @@
 import { errorTable, type ErrorName } from './protocol.ts'
+import type { Account } from '../store/store.ts'
 
 /** An answer other than success. The only way for routes and hooks to give one. */
 export class ProtocolError extends Error {
@@ -7,12 +8,15 @@ export class ProtocolError extends Error {
   readonly retryAfter: number | undefined
   /** For the log, where it tells more than the message. */
   readonly reason: string | undefined
+  /** The account that was asked for in vain. */
+  readonly account: Account | undefined
 
-  constructor(error: ErrorName, retryAfter?: number, reason?: string) {
+  constructor(error: ErrorName, retryAfter?: number, reason?: string, account?: Account) {
     super(retryAfter !== undefined && isTooMany(error) ? tooManyMessage(retryAfter) : errorTable[error].message)
     this.error = error
     this.retryAfter = retryAfter
     this.reason = reason
+    this.account = account
   }
 }
 

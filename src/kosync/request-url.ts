@@ -24,3 +24,11 @@ function isNormal(url: string): boolean {
 function oneSlash(path: string): string {
   return path.replace(/\/{2,}/g, '/')
 }
+
+/**
+ * What stands before a path of the protocol: `/kosync` of `/kosync/users/auth`, empty of `/users/auth`; undefined where
+ * the path is none of the protocol's.
+ */
+export function prefixOf(path: string): string | undefined {
+  return /^((?:\/.*)?)\/(?:users\/(?:create|auth|password|me)|syncs\/progress|healthcheck)(?:\/|$)/.exec(path)?.[1]
+}

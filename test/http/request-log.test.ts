@@ -72,9 +72,13 @@ for (const [what, bytes, status] of [
 
 t.test('a connection that is closed because it sent nothing, or that broke, leaves no line', async (t) => {
   const lines: RequestLine[] = []
+  const refused: string[] = []
   const answer = createAnswerRaw(
     {},
-    logRaw((line) => lines.push(line)),
+    logRaw(
+      (line) => lines.push(line),
+      (address) => refused.push(address),
+    ),
   )
   answer(Object.assign(new PassThrough(), { bytesRead: 0 }), 'requestTimeout')
   answer(Object.assign(new PassThrough().destroy(), { bytesRead: 9 }), 'badRequest')
@@ -85,6 +89,7 @@ t.test('a connection that is closed because it sent nothing, or that broke, leav
     { status: 408, ip: '' },
     { status: 429, ip: '192.0.2.1' },
   ])
+  t.same(refused, ['192.0.2.1'])
 })
 
 t.test('a refused registration names who wanted it, and why', async (t) => {

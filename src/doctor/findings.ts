@@ -1,0 +1,102 @@
+import type { Progress } from '../kosync/protocol.ts'
+import { isRestored } from '../library/restore.ts'
+import { findMismatches } from '../library/mismatches.ts'
+
+/** What the records of an account tell of its readers; sentences.ts says it in words. */
+export type Finding =
+  /** One book under two ids, because its readers match documents by different methods. */
+  | { kind: 'mismatch'; byContent: Progress; byFileName: Progress }
+  /** One title under two ids of two readers, and nothing tells that one of them is that of a file name. */
+  | { kind: 'twoFiles'; one: Progress; other: Progress }
+  /** A reader took a book back to where another one had been long before. */
+  | { kind: 'backwards'; record: Progress; before: Progress }
+  /** A time of the future: pushes of the book keep it until then. */
+  | { kind: 'ahead'; record: Progress }
+  /** Nothing was pushed for a month. */
+  | { kind: 'silent'; record: Progress }
+  /** Nothing was ever pushed. */
+  | { kind: 'never' }
+
+/** A record, and how to read the rows of its history, oldest first. */
+export interface Book {
+  record: Progress
+  readRows: () => Progress[]
+}
+
+/** Findings of a kind; the others are in `kss doc list`. */
+const most = 20
+
+/** Seconds. */
+const month = 30 * 86_400
+
+/** Clocks of two machines may differ by as many seconds. */
+const tolerance = 300
+
+/** A fraction of a book that nobody pages back. */
+const leastStep = 0.05
+
+/** Books whose history is read: those that changed last. */
+const mostHistories = 100
+
+/** What is wrong with the books of an account, `now` being in seconds since 1970. */
+export function findTroubles(books: Book[], now: number): Finding[] {
+  const records = books.map(({ record }) => record)
+  const last = lastOf(records)
+  if (!last) return [{ kind: 'never' }]
+  const silent: Finding[] = now - last.timestamp > month ? [{ kind: 'silent', record: last }] : []
+  return [...silent, ...findInRecords(records, now), ...take(findBackwards(books, now))]
+}
+
+/** What can be told without a history. */
+export function findInRecords(records: Progress[], now: number): Finding[] {
+  const ahead = records.filter(({ timestamp }) => timestamp > now + tolerance)
+  const mismatches = take(findMismatches(records))
+  const known = new Set(mismatches.flatMap(({ byContent, byFileName }) => [byContent, byFileName]))
+  return [
+    ...mismatches.map((mismatch) => ({ kind: 'mismatch', ...mismatch }) as const),
+    ...take(findTwoFiles(records.filter((record) => !known.has(record)))),
+    ...take(ahead).map((record) => ({ kind: 'ahead', record }) as const),
+  ]
+}
+
+/** The record that was pushed last. */
+export function lastOf(records: Progress[]): Progress | undefined {
+  return records.reduce<Progress | undefined>(
+    (last, record) => (last && last.timestamp >= record.timestamp ? last : record),
+    undefined,
+  )
+}
+
+function* findTwoFiles(records: Progress[]): Generator<Finding> {
+  const byTitle = new Map<string, Progress>()
+  for (const record of records) {
+    const { title, authors } = record.metadata ?? {}
+    if (!title) continue
+    const name = JSON.stringify([title, authors])
+    const one = byTitle.get(name)
+    if (!one) byTitle.set(name, record)
+    else if (!isSameReader(one, record)) yield { kind: 'twoFiles', one, other: record }
+  }
+}
+
+function* findBackwards(books: Book[], now: number): Generator<Finding> {
+  const recent = books.filter(({ record }) => now - record.timestamp < month && !isRestored(record))
+  const newest = recent.toSorted((one, other) => other.record.timestamp - one.record.timestamp)
+  for (const { record, readRows } of newest.slice(0, mostHistories)) {
+    const before = readRows().findLast((row) => !isSameReader(row, record))
+    if (before && before.percentage - record.percentage >= leastStep) yield { kind: 'backwards', record, before }
+  }
+}
+
+function isSameReader(one: Progress, other: Progress): boolean {
+  return (one.device_id ?? one.device) === (other.device_id ?? other.device)
+}
+
+function take<T>(found: Iterable<T>): T[] {
+  const taken: T[] = []
+  for (const each of found) {
+    if (taken.length === most) break
+    taken.push(each)
+  }
+  return taken
+}

@@ -1,0 +1,124 @@
+import type { FastifyRequest } from 'fastify'
+import { isDisabled } from '../accounts/authenticator.ts'
+import type { Failure } from '../kosync/context.ts'
+import { ProtocolError } from '../kosync/protocol-error.ts'
+import { vendorMediaType, type ErrorName } from '../kosync/protocol.ts'
+import { prefixOf } from '../kosync/request-url.ts'
+import type { EventKind, Events, NewEvent } from './events.ts'
+
+/** Errors that are one kind of event, whatever was asked for. */
+const kinds: Partial<Record<ErrorName, EventKind>> = {
+  userExists: 'nameTaken',
+  registrationDisabled: 'registrationClosed',
+  registrationDisabledV1: 'registrationClosed',
+  tooManyRegistrationsV1: 'tooManyRegistrations',
+  tooManyAttempts: 'tooManyAttempts',
+  notJson: 'notJson',
+  notAnObject: 'notJson',
+  invalidRequest: 'badField',
+  documentMissing: 'badField',
+  bodyTooLarge: 'bodyTooLarge',
+  quotaReached: 'quotaReached',
+  storageFull: 'diskFull',
+  unavailable: 'unavailable',
+  unknown: 'serverFailed',
+}
+
+/** These are no account's fault. */
+const ofServer = new Set<EventKind>(['diskFull', 'unavailable', 'serverFailed'])
+
+/** What other clients ask for at the addresses of their servers. */
+const protocols: [string, RegExp][] = [
+  ['Kobo sync', /\/kobo\/|\/v1\/(initialization|library\/sync)$/],
+  ['OPDS', /\/opds(\/|$)/],
+  ['KoInsight', /\/api\/plugin\//],
+  ['Audiobookshelf', /\/api\/(me|authorize|libraries|items)(\/|$)/],
+  ['Readest sync', /\/api\/(sync|storage)(\/|$)/],
+  ['annotations', /\/syncs\/annotations(\/|$)/],
+]
+
+/** Servers for other readers, and what a device asks for to find out whether it is in the network of a hotspot. */
+const otherHosts =
+  /(^|\.)(koreader\.rocks|crosspointreader\.com|gstatic\.com|captive\.apple\.com|msftconnecttest\.com)$/i
+
+/** Keeps what answered requests tell: the returned function is called with each of them. */
+export function createListener(events: Events, basePath: string): (request: FastifyRequest) => void {
+  return (request) => {
+    const { failure, account, note, params, ip } = request
+    if (failure) hear(events, request, failure, basePath)
+    else if (!account) return
+    else if (note?.document !== undefined) events.count(account.id, ip, true)
+    else if (request.method === 'GET' && (params as { '*'?: string })['*'] !== undefined)
+      events.count(account.id, ip, false)
+  }
+}
+
+function hear(events: Events, request: FastifyRequest, failure: Failure, basePath: string): void {
+  const { account, ip: address } = request
+  const event = eventOf(request, failure, basePath)
+  if (!event) return
+  const refused = failure.error instanceof ProtocolError ? failure.error.account : undefined
+  const id = (account ?? refused)?.id
+  if (id === undefined) events.add({ ...event, address, user: request.note!.user ?? '' })
+  else {
+    events.addTo(id, { ...event, address })
+    if (ofServer.has(event.kind)) events.add({ ...event, address })
+  }
+}
+
+type WhatHappened = Pick<NewEvent, 'kind' | 'detail'>
+
+/** Undefined for what tells nobody anything, as the noise of scanners. */
+function eventOf(request: FastifyRequest, failure: Failure, basePath: string): WhatHappened | undefined {
+  const { name, error, reason } = failure
+  const path = request.originalUrl.split('?', 1)[0]!
+  const isRefusal = name === 'unauthorized' || name === 'notFound' || name === 'methodNotAllowed'
+  if (isRefusal) return atWrongServer(request, path) ?? refusalOf(request, failure, path, basePath)
+  const kind = kinds[name]
+  if (!kind) return undefined
+  if (kind === 'tooManyAttempts' && path.endsWith('/users/create')) return { kind: 'tooManyRegistrations' }
+  if (kind === 'badField') return { kind, detail: reason }
+  // The message of a file system names files.
+  if (ofServer.has(kind)) return { kind, detail: (error as NodeJS.ErrnoException).code ?? '' }
+  return { kind }
+}
+
+/** What asks for another machine. */
+function atWrongServer({ headers: { host = '' } }: FastifyRequest, path: string): WhatHappened | undefined {
+  // RFC 9112 §3.2.2: the absolute form, which is for proxies.
+  if (/^https?:\/\//.test(path)) return { kind: 'httpProxy' }
+  const name = host.replace(/:\d+$/, '')
+  return otherHosts.test(name) ? { kind: 'otherHost', detail: name } : undefined
+}
+
+function refusalOf(
+  request: FastifyRequest,
+  { name, error, reason }: Failure,
+  path: string,
+  basePath: string,
+): WhatHappened | undefined {
+  if (name === 'notFound') return wrongPath(request, path, basePath)
+  if (name === 'methodNotAllowed') {
+    const isOfPush = /\/(users\/create|syncs\/progress)$/.test(path)
+    return request.method === 'GET' && isOfPush ? { kind: 'redirected' } : undefined
+  }
+  if (!(error instanceof ProtocolError)) return undefined
+  if (error.account) return { kind: reason === isDisabled ? 'disabled' : 'wrongPassword' }
+  return { kind: request.note!.user === undefined ? 'noCredentials' : 'unknownUser' }
+}
+
+function wrongPath({ method, headers }: FastifyRequest, path: string, basePath: string): WhatHappened | undefined {
+  const prefix = prefixOf(path)
+  if (prefix === '') return { kind: 'noBasePath' }
+  if (prefix !== undefined) return { kind: 'otherBasePath', detail: withoutKeys(prefix) }
+  const [protocol] = protocols.find(([, paths]) => paths.test(path)) ?? []
+  if (protocol !== undefined) return { kind: 'otherProtocol', detail: protocol }
+  if (method === 'PROPFIND') return { kind: 'otherProtocol', detail: 'WebDAV' }
+  const isReader = headers['x-auth-user'] !== undefined || headers.accept?.includes(vendorMediaType)
+  return isReader ? { kind: 'wrongPath', detail: basePath } : undefined
+}
+
+/** Kavita has an API key in its path. */
+function withoutKeys(path: string): string {
+  return path.replace(/(?<=\/)[^/]{16,}/g, '…')
+}
