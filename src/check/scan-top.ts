@@ -48,6 +48,7 @@ export async function checkTop(scan: Scan): Promise<Entry[]> {
     if (logFolders.includes(name)) log.push(...(await checkLogFiles(scan, entry)))
     else if (name === '.backups') await checkBackups(scan, entry)
     else if (name === consoleFolder) await checkConsole(scan, entry)
+    else if (name === '.self-signed.pem') checkSelfSigned(scan, entry)
     else if (name === '.registration.json') await checkText(scan, entry, checkRegistration)
     else if (name === '.format') await checkText(scan, entry, checkFormat)
     else if (name.startsWith('.lock-') && stats.isSocket()) await checkLock(scan, entry)
@@ -69,6 +70,10 @@ async function checkOwnMode(scan: Scan): Promise<void> {
     damage: true,
     mend: () => setMode(self.path, mode),
   })
+}
+
+function checkSelfSigned(scan: Scan, entry: Entry): void {
+  if (checkKind(scan, entry, 'file')) checkAccess(scan, entry, true)
 }
 
 function checkOther(scan: Scan, entry: Entry): void {
