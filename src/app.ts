@@ -13,6 +13,7 @@ import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
 import { logBadUrls, logEach, logRaw } from './http/request-log.ts'
 import { createServer } from './http/server.ts'
+import type { TlsListener } from './http/tls-listener.ts'
 import { warnOfUnknownProxy } from './http/unknown-proxy.ts'
 import { logWrongProtocols } from './http/wrong-protocol.ts'
 import { patience } from './kosync/answer-in-time.ts'
@@ -43,6 +44,8 @@ export interface AppOptions {
   upstream?: Upstream | undefined
   /** The web console; none if left out. */
   console?: ConsoleSettings | undefined
+  /** The port of https; without `besideHttp` the only one. */
+  tls?: { listener: TlsListener; besideHttp: boolean } | undefined
   /** Optional parts with URLs of their own, each encapsulated. */
   parts?: FastifyPluginAsync[]
   /** How many connections one address may have open; 0 for any number. */
@@ -72,20 +75,23 @@ const defaults = {
 /** The whole server, not listening: what it does is what `store` and the wire agree on. */
 export function createApp(given: AppOptions): FastifyInstance {
   const options = { ...defaults, ...given }
-  const { store, logger, upstream, basePath, trustedProxies, corsOrigins, connectionsPerAddress: max } = options
+  const { store, logger, tls, upstream, basePath, trustedProxies, corsOrigins, connectionsPerAddress: max } = options
   const { logRequest = () => undefined, events = new Events(options) } = given
   const onRefused = (address: string): void => events.add({ kind: 'tooManyConnections', address })
   const answerRaw = createAnswerRaw(createCors(corsOrigins)(), logRaw(logRequest, onRefused))
   const answerBadUrl = logBadUrls(createAnswerBadUrl(corsOrigins), logRequest, addressList(trustedProxies))
   const app = createServer({ logger, trustedProxies, answerBadUrl, answerRaw })
-  const isStopping = stopGracefully(app)
-  const markBusy = limitConnections(app.server, { max, trustedProxies, answer: answerRaw })
+  const isStopping = stopGracefully(app, tls?.listener)
+  const servers = tls ? [app.server, tls.listener.server] : [app.server]
+  const markBusy = limitConnections(servers, { max, trustedProxies, answer: answerRaw })
   logWrongProtocols(app.server, logger, (kind, address) => events.add({ kind, address }))
+  tls?.listener.serve(app.server, { logger, answer: answerRaw, besideHttp: tls.besideHttp })
   warnOfUnknownProxy(app, logger, trustedProxies, (address) => events.add({ kind: 'unknownProxy', address }))
   logEach(app, logRequest, createListener(events, basePath))
   const adopt = upstream && createAdoption({ store, logger, knows: (...asked) => upstream.knows(...asked) })
   const accounts = new Accounts({ ...options, adopt })
-  const onAuthorized: OnAuthorized = ({ raw: { socket } }, { raw: response }) => markBusy(socket, response)
+  const onAuthorized: OnAuthorized = ({ raw: { socket } }, { raw: response }) =>
+    markBusy(tls?.listener.belowTls(socket) ?? socket, response)
   app.register(kosync, {
     ...options,
     accounts,

@@ -18,6 +18,7 @@ interface About {
 const anywhere: ErrorName[] = [
   'badRequest',
   'requestTimeout',
+  'httpsOnly',
   'expectationFailed',
   'tooManyConnections',
   'headersTooLarge',

@@ -1,5 +1,6 @@
-import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { ServerResponse } from 'node:http'
+import type { Server, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { addressList, clientOf } from '../client-address.ts'
 import type { AnswerRaw } from '../kosync/errors.ts'
 
@@ -20,13 +21,13 @@ export interface ConnectionLimitOptions {
  * authenticated while these are more than half, else of the one that waits longest. It is refused where all are busy. Call the returned function for each authenticated request before its body is read.
  */
 export function limitConnections(
-  server: Server,
+  servers: Server[],
   { max, trustedProxies, answer }: ConnectionLimitOptions,
 ): (socket: Socket, response: ServerResponse) => void {
   const isProxy = addressList(trustedProxies)
   const clients = new Map<string, Connections>()
   const clientsOf = new WeakMap<Socket, Connections>()
-  if (max > 0) server.on('connection', onConnection)
+  if (max > 0) for (const server of servers) server.on('connection', onConnection)
   return (socket, response) => {
     const connections = clientsOf.get(socket)
     // It may have closed while the log-in was checked.
@@ -36,6 +37,8 @@ export function limitConnections(
 
   function onConnection(socket: Socket): void {
     const { remoteAddress } = socket
+    // Of a TLS connection the one below it counts, since before the handshake.
+    if ((socket as Partial<TLSSocket>).encrypted) return
     // Gone already.
     if (remoteAddress === undefined || isProxy(remoteAddress)) return
     const name = clientOf(remoteAddress)

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import type { TlsListener } from './tls-listener.ts'
 
 /** Milliseconds that what is in flight gets; then its connections are cut. */
 const patience = 5000
@@ -10,7 +11,7 @@ const patience = 5000
  * Makes app.close() stop taking connections, finish what is in flight and cut all others: to Node a connection that
  * never said anything is not idle, and would hold up the stop. The returned function tells whether app.close() was called.
  */
-export function stopGracefully(app: FastifyInstance): () => boolean {
+export function stopGracefully(app: FastifyInstance, tls?: Pick<TlsListener, 'stop'>): () => boolean {
   /** Each open connection's newest response; the older ones are finished before it. */
   const responses = new Map<Socket, ServerResponse | undefined>()
   let stopping = false
@@ -23,6 +24,7 @@ export function stopGracefully(app: FastifyInstance): () => boolean {
   app.addHook('preClose', async () => {
     stopping = true
     app.server.close()
+    tls?.stop()
     const deadline = sleep(patience, undefined, { ref: false })
     for (const [socket, response] of responses) {
       // A response that waits for the one before it does not close with its connection.

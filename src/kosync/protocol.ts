@@ -208,6 +208,7 @@ export const errorTable = {
   notAnObject: { code: 104, status: 400, message: 'Body should be a JSON hash.' },
   // -----
   badRequest: { code: 400, status: 400, message: 'Bad request.' },
+  httpsOnly: { code: 400, status: 400, message: 'This port has https. Type https:// instead of http://.' },
   notFound: { code: 404, status: 404, message: 'Not found.' },
   methodNotAllowed: { code: 405, status: 405, message: 'Method not allowed.' },
   requestTimeout: { code: 408, status: 408, message: 'The request took too long.' },
