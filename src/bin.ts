@@ -79,7 +79,7 @@ addressSettings(program.command('healthcheck'))
   .action(async (url: string | undefined, flags: Flags) => {
     const { healthcheck, localAddress } = await import('./commands/healthcheck.ts')
     const { readConfig } = await import('./commands/read-config.ts')
-    const trouble = await healthcheck(url ?? localAddress(readConfig(flags).config))
+    const trouble = url ? await healthcheck(url) : await healthcheck(localAddress(readConfig(flags).config), true)
     if (trouble) throw new CommandError(trouble)
     console.log('OK')
   })

@@ -26,6 +26,10 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_LOGIN_FAILURES_PER_MINUTE: 60,
     KSS_REGISTRATIONS_PER_HOUR: 20,
     KSS_CONNECTIONS_PER_ADDRESS: 200,
+    KSS_TLS: '',
+    KSS_TLS_CERT: '',
+    KSS_TLS_KEY: '',
+    KSS_TLS_PORT: 0,
     KSS_TRUSTED_PROXIES: [],
     KSS_CORS_ORIGINS: ['*'],
     KSS_CONSOLE_HOSTS: [],
@@ -92,6 +96,35 @@ for (const [name, value, expected] of [
     t.throws(() => load({ [name]: value }), new ConfigError(`${name} is "${value}": expected ${expected}.`))
   })
 }
+
+const pemFiles = {
+  KSS_TLS_CERT: 'a PEM file with a certificate and its chain, beside KSS_TLS_KEY',
+  KSS_TLS_KEY: 'a PEM file with the private key of KSS_TLS_CERT',
+}
+const made = 'self-signed, where KSS_TLS_CERT is not set'
+const otherPort = 'a port other than KSS_PORT, where https is on, or 0'
+
+for (const [env, line] of [
+  [{ KSS_TLS: 'yes' }, `KSS_TLS is "yes": expected ${made}.`],
+  [{ KSS_TLS_CERT: 'a.pem' }, `KSS_TLS_KEY is "": expected ${pemFiles.KSS_TLS_KEY}.`],
+  [{ KSS_TLS_KEY: 'a.pem' }, `KSS_TLS_CERT is "": expected ${pemFiles.KSS_TLS_CERT}.`],
+  [
+    { KSS_TLS_CERT: 'a.pem', KSS_TLS_KEY: 'a.pem', KSS_TLS: 'self-signed' },
+    `KSS_TLS is "self-signed": expected ${made}.`,
+  ],
+  [{ KSS_TLS_PORT: '8443' }, `KSS_TLS_PORT is "8443": expected ${otherPort}.`],
+  [{ KSS_TLS: 'self-signed', KSS_TLS_PORT: '8080' }, `KSS_TLS_PORT is "8080": expected ${otherPort}.`],
+  [{ KSS_TLS: 'self-signed', KSS_TLS_PORT: '65536' }, `KSS_TLS_PORT is "65536": expected ${otherPort}.`],
+] as const) {
+  t.test(`${JSON.stringify(env)} is one line that says what was expected`, async (t) => {
+    t.throws(() => load(env), new ConfigError(line))
+  })
+}
+
+t.test('the files of a certificate are found from the folder where kss is started', async (t) => {
+  const { config } = load({ KSS_TLS_CERT: 'a.pem', KSS_TLS_KEY: '/b.pem', KSS_TLS_PORT: '8443' })
+  t.match(config, { KSS_TLS_CERT: resolve('a.pem'), KSS_TLS_KEY: '/b.pem', KSS_TLS_PORT: 8443 })
+})
 
 const origins = '*, none, or origins, separated by commas, as https://web.readest.com'
 

@@ -3,6 +3,7 @@ import { stdout } from 'node:process'
 import type { FastifyBaseLogger } from 'fastify'
 import { isLoopback } from '../client-address.ts'
 import type { Config } from '../config.ts'
+import { hasTls } from '../tls-settings.ts'
 import { readVersion } from '../version.ts'
 import type { CommandLine } from '../command-line.ts'
 
@@ -61,13 +62,17 @@ function isThisMachine(host: string): boolean {
 }
 
 /** What a reader in the same network can type, the base path included. */
-export function serverAddresses({ KSS_HOST: host, KSS_PORT: port, KSS_BASE_PATH: basePath }: Config): string[] {
+export function serverAddresses(config: Config): string[] {
+  const { KSS_HOST: host, KSS_PORT: port, KSS_TLS_PORT: tlsPort, KSS_BASE_PATH: basePath } = config
   const everywhere = host === '0.0.0.0' || host === '::'
   const hosts = everywhere ? lanAddresses() : [host.includes(':') ? `[${host}]` : host]
-  return hosts.map((name) => `http://${name}:${port}${basePath}`)
+  const origins = hosts.map((name) => `${hasTls(config) ? 'https' : 'http'}://${name}:${tlsPort || port}`)
+  const plain = tlsPort === 0 ? [] : hosts.map((name) => `http://${name}:${port}`)
+  return [...origins, ...plain].map((origin) => `${origin}${basePath}`)
 }
 
-function lanAddresses(): string[] {
+/** The addresses that others in the network have for this machine. */
+export function lanAddresses(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
   const lan = all.filter(({ family, internal }) => family === 'IPv4' && !internal).map(({ address }) => address)
   return lan.length > 0 ? lan : ['127.0.0.1']

@@ -20,6 +20,7 @@ export function addressSettings(command: Command): Command {
   return command
     .addOption(setting('--host <address>', 'KSS_HOST', 'address to listen on'))
     .addOption(setting('--port <port>', 'KSS_PORT', 'port to listen on'))
+    .addOption(setting('--tls <how>', 'KSS_TLS', 'https with a certificate that kss makes: self-signed'))
     .addOption(setting('--base-path <path>', 'KSS_BASE_PATH', 'put before every path, as /kosync'))
     .option('--env-file <file>', 'read KSS_* variables from a file')
 }

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { Activity } from '../activity/activity.ts'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
@@ -19,11 +17,14 @@ import { hasLog } from '../store/file-store/wal/recovery.ts'
 import { announce, mostCounted, serverAddresses } from './announce.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { takeKeptKeys } from './kept-keys.ts'
+import { listen } from './listen.ts'
 import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { CommandLine } from '../command-line.ts'
 import { planFormat } from '../control/state-format.ts'
 import { callStore } from '../control/state-store.ts'
+import { hasTls } from '../tls-settings.ts'
+import type { OpenTls } from './tls.ts'
 import { openUpstream } from './upstream.ts'
 
 export interface RunningServer {
@@ -31,18 +32,16 @@ export interface RunningServer {
   close: (signal?: string) => Promise<void>
 }
 
-/** Connections that the system keeps until they are taken: when thousands come at once, the others wait a second less. */
-const backlog = 4096
-
 /** The composition root: config → log → store → app → listen. `kss` makes what it advises. Throws CommandError. */
 export async function serve(config: Config, warnings: string[], kss: CommandLine): Promise<RunningServer> {
-  const { KSS_DIR: dir, KSS_HOST: host } = config
+  const { KSS_DIR: dir } = config
   await openStateFolder(dir)
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
   const log = await createLogger(config)
   const { logger } = log
   for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
+  const tls = await openTls(config, lock, logger)
   const { files, formatChange } = await openStore(config, lock, logger, onDamage)
   const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
   const activity = new Activity()
@@ -61,10 +60,12 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
     verified,
     upstream,
     events,
+    tls: portOf(config, tls),
     console: consoleOf(config, files, formatChange),
   })
   const close = async (): Promise<void> => {
     try {
+      tls?.close()
       const stopped = formatChange?.stop()
       await app.close()
       await stopped
@@ -76,14 +77,14 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
       await log.flush()
     }
   }
+  let port: number
   try {
     await app.ready()
-    await once(app.server.listen({ host, port: config.KSS_PORT, backlog }), 'listening')
+    port = await listen(app.server, tls?.listener.server, config, kss)
   } catch (error) {
     await close()
-    throw listenError(error as NodeJS.ErrnoException, config, kss)
+    throw error
   }
-  const { port } = app.server.address() as AddressInfo
   // Warnings come before what it says on a terminal.
   await log.flush()
   announce({ ...config, KSS_PORT: port }, { users: await countUserFolders(dir, mostCounted), isOpen, kss }, logger)
@@ -111,6 +112,22 @@ function consoleOf(
     addresses: () => serverAddresses(config),
     isReady: () => isReady,
   }
+}
+
+/** Undefined where the settings do not ask for https: then nothing of it is loaded. */
+async function openTls(config: Config, lock: FolderLock, logger: FastifyBaseLogger): Promise<OpenTls | undefined> {
+  if (!hasTls(config)) return undefined
+  const tls = await import('./tls.ts')
+  try {
+    return await tls.openTls(config, logger)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+function portOf({ KSS_TLS_PORT: port }: Config, tls: OpenTls | undefined): AppOptions['tls'] {
+  return tls && { listener: tls.listener, besideHttp: port !== 0 }
 }
 
 function optionsOf(config: Config, { logger, logRequest }: Log, activity: Activity): Omit<AppOptions, 'store'> {
@@ -209,18 +226,4 @@ async function startChangesFiles(config: Config): Promise<boolean> {
   } catch {
     return true // startRegistration tells of it
   }
-}
-
-function listenError(error: NodeJS.ErrnoException, config: Config, kss: CommandLine): CommandError {
-  const { KSS_HOST: host, KSS_PORT: port } = config
-  const { code = '' } = error
-  if (code === 'EADDRINUSE') {
-    return new CommandError(`Port ${port} is in use. Try: ${kss(`serve --port ${Math.min(port + 1, 65_534)}`)}`)
-  }
-  /* c8 ignore next -- the tests run as root in CI, who may use any port */
-  if (code === 'EACCES') return new CommandError(`Port ${port} needs more rights. Try: ${kss('serve --port 8080')}`)
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new CommandError(`This machine has no address ${host}. Try: ${kss('serve --host 0.0.0.0')}`)
-  }
-  return new CommandError(`Cannot listen on ${host}, port ${port}: ${error.message}.`)
 }

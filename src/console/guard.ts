@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { addressList } from '../client-address.ts'
 import { html, name } from './page.ts'
@@ -22,10 +23,14 @@ export function createSource(trustedProxies: string[]): (request: FastifyRequest
       isFromProxy ? headers[header]?.toString().split(',', 1)[0]!.trim() : undefined
     return {
       host: forwarded('x-forwarded-host') ?? headers.host ?? '',
-      isHttps: forwarded('x-forwarded-proto') === 'https',
+      isHttps: (forwarded('x-forwarded-proto') ?? protocolOf(socket)) === 'https',
       isFromProxy,
     }
   }
+}
+
+function protocolOf(socket: Partial<TLSSocket>): string {
+  return socket.encrypted ? 'https' : 'http'
 }
 
 /**

@@ -18,6 +18,13 @@ t.test('the address to type is the LAN one, with the base path', async (t) => {
   }
 })
 
+t.test('with https the address begins with it, and one of plain http beside it comes second', async (t) => {
+  const values = { KSS_HOST: '10.0.0.7', KSS_TLS: 'self-signed', KSS_BASE_PATH: '/kosync' }
+  t.same(serverAddresses(config(values)), ['https://10.0.0.7:8080/kosync'])
+  const both = ['https://10.0.0.7:8443/kosync', 'http://10.0.0.7:8080/kosync']
+  t.same(serverAddresses(config({ ...values, KSS_TLS_PORT: '8443' })), both)
+})
+
 t.test('a machine without a network is at 127.0.0.1', async (t) => {
   const { serverAddresses: offline } = await t.mockImport<{ serverAddresses: typeof serverAddresses }>(
     '../../src/commands/announce.ts',

@@ -33,7 +33,8 @@ t.test('no server, one that is no kss and one that is ill give exit code 1, and 
     stderr: /^http:\/\/127\.0\.0\.1:1\/healthcheck does not answer: .+\n$/,
   })
   const other = createServer((request, response) => {
-    response.statusCode = request.url === '/ill/healthcheck' ? 503 : 200
+    response.statusCode = { '/ill/healthcheck': 503, '/moved/healthcheck': 301 }[request.url!] ?? 200
+    response.setHeader('location', '/healthcheck')
     response.end(request.url === '/html/healthcheck' ? '<html>' : '{"state":"Moo"}')
   }).listen(0, '127.0.0.1')
   t.teardown(() => other.close())
@@ -41,6 +42,8 @@ t.test('no server, one that is no kss and one that is ill give exit code 1, and 
   const { port } = other.address() as AddressInfo
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}`]), { code: 1, stderr: /answers 200, and not that/ })
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/ill`]), { code: 1, stderr: /answers 503/ })
+  t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/moved`]), { code: 1, stderr: /answers 301/ })
+  t.match(await kss(t, ['healthcheck', 'home.example']), { code: 1, stderr: /does not answer: Invalid URL/ })
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/html`]), { code: 1, stderr: /does not answer/ })
 })
 
