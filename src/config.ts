@@ -8,7 +8,7 @@ import { defaultDir } from './default-dir.ts'
 import { defaultLogN, maxLogN } from './accounts/key-hash.ts'
 import { listSettings, readLists, type ListConfig } from './list-settings.ts'
 import { findRuntimeDir } from './runtime-dir.ts'
-import { checkTls, tlsSettings } from './tls-settings.ts'
+import { readTls, tlsSettings } from './tls-settings.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
 const limit = {
@@ -119,15 +119,13 @@ export function loadConfig(
   const values = { KSS_DIR: defaultDir(env, platform), ...variables, ...pickKss(flags) }
   const checked = check(values)
   const bad = (name: Name): ConfigError => badValue(name, { [name]: String(checked[name]) })
-  checkTls(checked, bad)
   return {
     config: {
       ...checked,
       KSS_DIR: resolve(checked.KSS_DIR),
-      KSS_TLS_CERT: checked.KSS_TLS_CERT && resolve(checked.KSS_TLS_CERT),
-      KSS_TLS_KEY: checked.KSS_TLS_KEY && resolve(checked.KSS_TLS_KEY),
       KSS_BASE_PATH: checked.KSS_BASE_PATH.replace(/\/$/, '').replace(/^(?=[^/])/, '/'),
       ...readLists(checked, bad),
+      ...readTls(checked, bad),
       ...readUpstream(checked, bad),
       runtimeDir: findRuntimeDir(env, platform),
     },

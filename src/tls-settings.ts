@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+
 const file = { type: 'string', default: '' } as const
 
 /** The settings of https: off by default. */
@@ -30,13 +32,14 @@ export interface TlsConfig {
   KSS_TLS_PORT: number
 }
 
-/** Throws what `bad` makes of the name of a setting that does not go with the others. */
-export function checkTls(values: TlsConfig & { KSS_PORT: number }, bad: (name: Name) => Error): void {
+/** The values, checked; throws what `bad` makes of the name of a setting that does not go with the others. */
+export function readTls(values: TlsConfig & { KSS_PORT: number }, bad: (name: Name) => Error): Partial<TlsConfig> {
   const { KSS_TLS: made, KSS_TLS_CERT: cert, KSS_TLS_KEY: key, KSS_TLS_PORT: port } = values
   if (cert === '' && key !== '') throw bad('KSS_TLS_CERT')
   if (cert !== '' && key === '') throw bad('KSS_TLS_KEY')
   if (cert !== '' && made !== '') throw bad('KSS_TLS')
   if (port !== 0 && (!hasTls(values) || port === values.KSS_PORT)) throw bad('KSS_TLS_PORT')
+  return cert === '' ? {} : { KSS_TLS_CERT: resolve(cert), KSS_TLS_KEY: resolve(key) }
 }
 
 /** Whether readers are served by https. */

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
-import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { addressList } from '../client-address.ts'
 import { html, name } from './page.ts'
@@ -23,14 +22,10 @@ export function createSource(trustedProxies: string[]): (request: FastifyRequest
       isFromProxy ? headers[header]?.toString().split(',', 1)[0]!.trim() : undefined
     return {
       host: forwarded('x-forwarded-host') ?? headers.host ?? '',
-      isHttps: (forwarded('x-forwarded-proto') ?? protocolOf(socket)) === 'https',
+      isHttps: forwarded('x-forwarded-proto') === 'https' || 'encrypted' in socket,
       isFromProxy,
     }
   }
-}
-
-function protocolOf(socket: Partial<TLSSocket>): string {
-  return socket.encrypted ? 'https' : 'http'
 }
 
 /**

@@ -150,3 +150,11 @@ t.test('a certificate that is made for all addresses has those of the network', 
   const { addresses } = log.at(-1) as { addresses: string[] }
   for (const address of addresses) t.match(log[0], { msg: new URL(address).hostname })
 })
+
+t.test('the console over https gives cookies that go over https alone, and does not warn', async (t) => {
+  const { url } = await serve(t, t.testdir({}), ['--tls', 'self-signed'])
+  const asked = requestByTls(url, { rejectUnauthorized: false, agent: false, headers: { accept: 'text/html' } }).end()
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  t.notMatch(await text(response), 'not encrypted')
+  t.match(response.headers['set-cookie'], [/; Secure/])
+})
