@@ -15,13 +15,55 @@ export interface Device {
 
 /** The devices of the pushes, the one that was seen last first. A device without an id goes by its name. */
 export function collectDevices(pushes: Progress[]): Device[] {
-  const devices = new Map<string, Device>()
-  for (const { device, device_id = null, timestamp } of pushes.toSorted((a, b) => a.timestamp - b.timestamp)) {
-    const key = JSON.stringify(device_id ?? [device])
-    const known = devices.get(key)
-    const names = [device, ...(known?.names ?? []).filter((name) => name !== device)]
-    const [first_seen, count] = [known?.first_seen ?? timestamp, (known?.pushes ?? 0) + 1]
-    devices.set(key, { device_id, names, first_seen, last_seen: timestamp, pushes: count })
+  const devices = new Devices()
+  for (const push of pushes) devices.add(push)
+  return devices.list().map(({ device }) => device)
+}
+
+/** A device with what it pushed last. */
+export interface SeenDevice {
+  device: Device
+  last: Progress
+}
+
+/** Collects devices from pushes in any order, in the memory that the devices need. */
+export class Devices {
+  readonly #seen = new Map<string, { first: Progress; last: Progress; pushes: number; names: Map<string, number> }>()
+
+  add(push: Progress): void {
+    const key = deviceKey(push)
+    const { device, timestamp } = push
+    const seen = this.#seen.get(key) ?? { first: push, last: push, pushes: 0, names: new Map<string, number>() }
+    seen.pushes += 1
+    if (timestamp < seen.first.timestamp) seen.first = push
+    if (timestamp >= seen.last.timestamp) seen.last = push
+    const known = seen.names.get(device) ?? timestamp
+    // Anew, so that of names of one second the last one counts.
+    seen.names.delete(device)
+    seen.names.set(device, Math.max(known, timestamp))
+    this.#seen.set(key, seen)
   }
-  return [...devices.values()].toSorted((one, other) => other.last_seen - one.last_seen)
+
+  /** The one that was seen last first. */
+  list(): SeenDevice[] {
+    const all = [...this.#seen.values()].map(({ first, last, pushes, names }) => ({
+      device: {
+        device_id: last.device_id ?? null,
+        names: [...names]
+          .toSorted(([, one], [, other]) => one - other)
+          .map(([name]) => name)
+          .toReversed(),
+        first_seen: first.timestamp,
+        last_seen: last.timestamp,
+        pushes,
+      },
+      last,
+    }))
+    return all.toSorted((one, other) => other.device.last_seen - one.device.last_seen)
+  }
+}
+
+/** The same for pushes of the same device. */
+export function deviceKey({ device, device_id }: Pick<Progress, 'device' | 'device_id'>): string {
+  return JSON.stringify(device_id ?? [device])
 }

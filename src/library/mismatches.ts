@@ -1,5 +1,16 @@
 import { filenameMd5 } from '../document-id.ts'
 import type { Progress } from '../kosync/protocol.ts'
+import { titleOf } from './titles.ts'
+
+/** What a reader makes a document's id of. @see PROTOCOL.md §5 */
+export type MatchingMethod = 'content' | 'filename'
+
+/** How the id of the record was made; undefined when nothing tells, as with a reader that sends no file name. */
+export function matchingMethod(record: Progress): MatchingMethod | undefined {
+  const sum = sumOf(record)
+  if (sum === undefined || !/^[0-9a-f]{32}$/.test(record.document)) return undefined
+  return sum === record.document ? 'filename' : 'content'
+}
 
 /** One book under two ids, because its readers match documents by different methods. @see PROTOCOL.md §5 */
 export interface Mismatch {
@@ -24,6 +35,15 @@ export function* findMismatches(records: Progress[]): Generator<Mismatch> {
     for (const byContent of bySum.get(document) ?? []) yield { byContent, byFileName }
     for (const byContent of ofTitle) if (sums.get(byContent) !== document) yield { byContent, byFileName }
   }
+}
+
+/** Other documents that may be the same book: another id of it, or another one of its title. */
+export function findTwins(records: Progress[], record: Progress): Progress[] {
+  const [sum, title] = [sumOf(record), titleOf(record)]
+  return records.filter((other) => {
+    if (other.document === record.document) return false
+    return other.document === sum || sumOf(other) === record.document || (title !== '' && titleOf(other) === title)
+  })
 }
 
 /** The id that the record's document has by its file name; undefined when the reader did not send it. */

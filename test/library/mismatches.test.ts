@@ -1,7 +1,7 @@
 import t from 'tap'
 import { filenameMd5 } from '../../src/document-id.ts'
 import type { Metadata, Progress } from '../../src/kosync/protocol.ts'
-import { findMismatches } from '../../src/library/mismatches.ts'
+import { findMismatches, findTwins, matchingMethod } from '../../src/library/mismatches.ts'
 import { pushed } from '../store/contract.ts'
 
 const record = (document: string, metadata?: Metadata): Progress => ({
@@ -40,5 +40,33 @@ t.test('of books that all have one title, the first pairs come without the other
   const others = names.map((_, at) => record(`c${at}`, { title: 'x' }))
   const found = findMismatches([...records, ...others])
   for (let at = 0; at < 3; at += 1) t.equal(found.next().value?.byContent.document, `c${at}`)
+  t.end()
+})
+
+t.test('the method is told by the file name, where a reader sends it', (t) => {
+  const filename = 'Dune.epub'
+  for (const [of, method] of [
+    [record(id, { filename }), 'filename'],
+    [record('c'.repeat(32), { filename }), 'content'],
+    [record(id), undefined],
+    [record(id, { title: 'Dune' }), undefined],
+    [record('isbn 123', { filename }), undefined],
+    [record(id.toUpperCase(), { filename }), undefined],
+  ] as const) {
+    t.equal(matchingMethod(of), method, of.document)
+  }
+  t.end()
+})
+
+t.test('twins of a document have its other id, or its title', (t) => {
+  const twins = (of: Progress, ...others: Progress[]): string[] =>
+    findTwins([of, ...others], of).map(({ document }) => document)
+  const named = record('c0', { filename: 'Dune.epub' })
+  t.same(twins(named, record(id), record('c1')), [id])
+  t.same(twins(record(id), named, record('c1')), ['c0'])
+  t.same(twins({ ...record('a'), title: 'Dune' }, record('b', { title: 'Dune' }), record('c', { title: 'Emma' })), [
+    'b',
+  ])
+  t.same(twins(record('a'), record('b'), record('c', { title: '' })), [])
   t.end()
 })
