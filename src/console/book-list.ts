@@ -8,17 +8,11 @@ export type Shelf = (typeof shelves)[number]
 
 /** A book as the list shows it. */
 export interface BookRow {
-  document: string
+  record: Progress
   /** The operator's, the book's own, the file's name, or else the id. */
   title: string
-  /** False where the title is only the id. */
-  isNamed: boolean
   /** Empty when the reader did not say. */
   author: string
-  percentage: number
-  device: string
-  /** Seconds since 1970. */
-  timestamp: number
 }
 
 export interface BookQuery {
@@ -64,10 +58,7 @@ export function isFinished({ percentage }: Progress): boolean {
 }
 
 function rowOf(record: Progress): BookRow {
-  const { document, percentage, device, timestamp, metadata } = record
-  const title = titleOf(record)
-  const author = metadata?.authors ?? ''
-  return { document, title: title || document, isNamed: title !== '', author, percentage, device, timestamp }
+  return { record, title: titleOf(record) || record.document, author: record.metadata?.authors ?? '' }
 }
 
 /** Characters of a text in which a search looks: a stranger's title may be a megabyte. */

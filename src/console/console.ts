@@ -1,5 +1,10 @@
+import { showBook } from './book.ts'
+import { goBack } from './book-changes.ts'
+import { nameBook, removeBook, showRemoval } from './book-forms.ts'
 import { showBooks } from './books.ts'
+import { showDevices } from './devices.ts'
 import { createFrame } from './frame.ts'
+import { joinBooks, showJoin } from './join-books.ts'
 import type { ConsoleOptions } from './options.ts'
 import type { Answerer } from './plugin.ts'
 import { get, post, type Route } from './route.ts'
@@ -15,6 +20,14 @@ export const routes: Route[] = [
   post('/sign-out', 'reader', signOut),
 
   get('/books', 'reader', showBooks),
+  get('/books/:id', 'reader', showBook),
+  post('/books/:id/back', 'reader', goBack),
+  post('/books/:id/title', 'reader', nameBook),
+  get('/books/:id/remove', 'reader', showRemoval),
+  post('/books/:id/remove', 'reader', removeBook, { confirm: true }),
+  get('/books/:id/join', 'reader', showJoin),
+  post('/books/:id/join', 'reader', joinBooks, { confirm: true }),
+  get('/devices', 'reader', showDevices),
 ]
 
 export async function openConsole(options: ConsoleOptions): Promise<Answerer> {

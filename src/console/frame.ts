@@ -32,6 +32,8 @@ export async function createFrame(options: ConsoleOptions, routes: Route[]): Pro
     childLoggerFactory: () => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
+    // An id of 1,024 characters is in the path of its book's page.
+    routerOptions: { maxParamLength: 8192 },
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     schemaController: { compilersFactory: compilers },
   })

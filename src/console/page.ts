@@ -39,7 +39,10 @@ export function name(text: string): Html {
 
 /** A moment in seconds since 1970, in UTC; the script turns it into the browser's zone. */
 export function time(seconds: number): Html {
-  const iso = new Date(seconds * 1000).toISOString()
+  const date = new Date(seconds * 1000)
+  // A hand edit can make any number of it.
+  if (Number.isNaN(date.getTime())) return html`an unknown time`
+  const iso = date.toISOString()
   return html`<time datetime="${iso}" data-time>${iso.slice(0, 16).replace('T', ' ')} UTC</time>`
 }
 

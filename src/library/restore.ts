@@ -5,7 +5,7 @@ import type { Account, Store } from '../store/store.ts'
 const restorer = { device: 'kss', device_id: 'kss' }
 
 /** Whether the last change was a restore: doing it again must not undo it. */
-export function isRestored({ device, device_id }: Progress): boolean {
+export function isRestored({ device, device_id }: Pick<Progress, 'device' | 'device_id'>): boolean {
   return device === restorer.device && device_id === restorer.device_id
 }
 

@@ -26,7 +26,8 @@ export interface TestConsoleOptions extends Partial<AppOptions> {
 
 /** A server with a console on a MemoryStore, unless the options say otherwise. */
 export function openConsole(t: Test, { settings, ...options }: TestConsoleOptions = {}): TestConsole {
-  const store = new MemoryStore()
+  // Another server on the same store sees the same accounts.
+  const store = options.store instanceof MemoryStore ? options.store : new MemoryStore()
   const sessions = new MemorySessions()
   const clock = { now: Date.UTC(2030, 0, 1) }
   const now = (): number => clock.now

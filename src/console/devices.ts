@@ -1,0 +1,96 @@
+import { Devices, deviceKey, type SeenDevice } from '../library/devices.ts'
+import { findMismatches, matchingMethod, type MatchingMethod } from '../library/mismatches.ts'
+import { isRestored } from '../library/restore.ts'
+import type { Progress } from '../kosync/protocol.ts'
+import { describeMismatch } from './join-books.ts'
+import { bookName, bookPath, readerName, shortName } from './names.ts'
+import { html, percentage, time, type Html } from './page.ts'
+import type { Page, ReaderVisit } from './route.ts'
+
+/** Books that are here twice and told of. */
+const mostMismatches = 20
+
+/** Which readers sync, since when, and what they read last. */
+export async function showDevices(visit: ReaderVisit): Promise<Page> {
+  const { devices, methods, records } = await collect(visit)
+  if (devices.length === 0) {
+    const help = html`<a href="${visit.base}/help">How to set up a reader</a>`
+    return { title: 'Readers', body: html`<p>No reader has synced yet. ${help}</p>` }
+  }
+  const titles = new Map(records.map((record) => [record.document, record]))
+  const lines = devices.map((seen) => deviceLine(visit, seen, titles, methods.get(deviceKey(seen.last))))
+  const body = html`${mismatchList(visit, records)}
+<table><thead><tr><th scope="col">Reader</th><th scope="col">First sync</th><th scope="col">Last sync</th><th scope="col">Read last</th></tr></thead>
+<tbody>${lines}</tbody></table>`
+  return { title: 'Readers', body }
+}
+
+interface Collected {
+  devices: SeenDevice[]
+  /** By the key of the device. */
+  methods: Map<string, Set<MatchingMethod>>
+  records: Progress[]
+}
+
+async function collect({ options: { admin }, account }: ReaderVisit): Promise<Collected> {
+  const devices = new Devices()
+  const methods: Collected['methods'] = new Map()
+  const records: Progress[] = []
+  let cursor: string | undefined
+  do {
+    const page = await admin.exportAccount(account, cursor)
+    for (const { record, rows } of page.documents) {
+      const method = matchingMethod(record)
+      records.push(record)
+      // A push that only repeats the last position is no row, but the record has its time.
+      const pushes = rows.at(-1)?.timestamp === record.timestamp ? rows : [...rows, record]
+      for (const push of pushes.filter((each) => !isRestored(each))) {
+        devices.add(push)
+        if (method === undefined) continue
+        const key = deviceKey(push)
+        const known = methods.get(key)
+        if (known) known.add(method)
+        else methods.set(key, new Set([method]))
+      }
+    }
+    cursor = page.next
+  } while (cursor !== undefined)
+  return { devices: devices.list(), methods, records }
+}
+
+function deviceLine(
+  { base }: ReaderVisit,
+  { device, last }: SeenDevice,
+  titles: Map<string, Progress>,
+  methods?: Set<MatchingMethod>,
+): Html {
+  const { names, device_id, first_seen, last_seen } = device
+  const earlier = names.slice(1, 4)
+  const book = titles.get(last.document)!
+  const details = [
+    earlier.length > 0 && html`before: ${earlier.map((each, at) => html`${at > 0 && ', '}${shortName(each)}`)}`,
+    device_id !== null && html`id ${shortName(device_id)}`,
+    methods && html`matches books ${methodWords(methods)}`,
+  ].filter((each) => each !== false && each !== undefined)
+  return html`<tr><th scope="row">${readerName(last)}${details.map((each) => html`<br><small>${each}</small>`)}</th>
+<td data-label="First sync">${time(first_seen)}</td><td data-label="Last sync">${time(last_seen)}</td>
+<td data-label="Read last"><a href="${base}${bookPath(book.document)}">${bookName(book)}</a>, ${percentage(last.percentage)}</td></tr>
+`
+}
+
+function methodWords(methods: Set<MatchingMethod>): string {
+  if (methods.size > 1) return 'by content, and some by file name'
+  return methods.has('content') ? 'by content' : 'by file name'
+}
+
+function mismatchList(visit: ReaderVisit, records: Progress[]): Html | undefined {
+  const found = findMismatches(records)
+  const shown = Array.from({ length: mostMismatches }, () => found.next().value ?? undefined).filter(
+    (each) => each !== undefined,
+  )
+  if (shown.length === 0) return undefined
+  const items = shown.map(
+    (mismatch) => html`<li>${bookName(mismatch.byContent)}: ${describeMismatch(visit, mismatch)}</li>`,
+  )
+  return html`<div class="notice"><h2>Here twice</h2><ul>${items}</ul></div>`
+}
