@@ -12,6 +12,7 @@ import { limitConnections } from './http/connection-limit.ts'
 import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
 import { logBadUrls, logEach, logRaw } from './http/request-log.ts'
+import { readiness, type Unready } from './http/readiness.ts'
 import { createServer } from './http/server.ts'
 import type { TlsListener } from './http/tls-listener.ts'
 import { warnOfUnknownProxy } from './http/unknown-proxy.ts'
@@ -44,6 +45,8 @@ export interface AppOptions {
   upstream?: Upstream | undefined
   /** The web console; none if left out. */
   console?: ConsoleSettings | undefined
+  /** Why a load balancer should send no requests here; undefined when it may. */
+  findUnready?: () => Unready | undefined
   /** The port of https; without `besideHttp` the only one. */
   tls?: { listener: TlsListener; besideHttp: boolean } | undefined
   /** Optional parts with URLs of their own, each encapsulated. */
@@ -64,6 +67,7 @@ const defaults = {
   basePath: '',
   disableRegistration: false,
   auth: { hashKeys: true, scryptCost: defaultLogN, loginFailuresPerMinute: 0, registrationsPerHour: 0 },
+  findUnready: () => undefined,
   parts: [],
   connectionsPerAddress: 0,
   trustedProxies: [],
@@ -102,6 +106,7 @@ export function createApp(given: AppOptions): FastifyInstance {
   })
   const console = given.console && createConsole({ ...options, ...given.console, accounts, logRequest, onAuthorized })
   if (console) app.register(console.plugin, { prefix: basePath })
+  app.register(readiness, { prefix: basePath, findUnready: options.findUnready })
   for (const part of options.parts) app.register(part)
   app.register(notFound, { basePath, corsOrigins, isStopping, showPage: console?.pass })
   return app

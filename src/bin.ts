@@ -37,7 +37,8 @@ serveSettings(program.command('serve').description('run the server'))
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
     const server = serve(loaded.config, loaded.warnings, commandLine(loaded, envFile as string | undefined))
     process.on('SIGHUP', () => undefined)
-    closeWithGrace({ delay: patience, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err, signal }) => {
+    const delay = patience + loaded.config.KSS_DRAIN_SECONDS * 1000
+    closeWithGrace({ delay, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err, signal }) => {
       /* c8 ignore next -- a bug: there is no way to it on purpose */
       if (err) console.error(err)
       await (await server).close(signal)

@@ -61,6 +61,13 @@ export const settings = {
     KSS_LOGIN_FAILURES_PER_MINUTE: { ...limit, default: 60 },
     KSS_REGISTRATIONS_PER_HOUR: { ...limit, default: 20 },
     KSS_CONNECTIONS_PER_ADDRESS: { ...limit, default: 200 },
+    KSS_DRAIN_SECONDS: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 3600,
+      default: 0,
+      description: 'a whole number from 0 to 3600',
+    },
     ...tlsSettings,
     ...listSettings,
     ...upstreamSettings,

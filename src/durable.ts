@@ -135,7 +135,12 @@ export async function writeNewFile(path: string, data: string): Promise<Stats> {
   return await writeNew(path, data, (file) => Promise.all([file.sync(), syncFolder(dirname(path))]))
 }
 
-async function writeNew(path: string, data: FileData, flush: (file: FileHandle) => Promise<unknown>): Promise<Stats> {
+/** Makes the file, which must not be there. */
+export async function writeNew(
+  path: string,
+  data: FileData,
+  flush: (file: FileHandle) => Promise<unknown>,
+): Promise<Stats> {
   const file = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)
   try {
     // Its type does not know that it takes parts, too.

@@ -26,6 +26,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_LOGIN_FAILURES_PER_MINUTE: 60,
     KSS_REGISTRATIONS_PER_HOUR: 20,
     KSS_CONNECTIONS_PER_ADDRESS: 200,
+    KSS_DRAIN_SECONDS: 0,
     KSS_TLS: '',
     KSS_TLS_CERT: '',
     KSS_TLS_KEY: '',

@@ -24,6 +24,7 @@ test('openapi.json has every route of the protocol and no preflight, HEAD or 405
     'delete /users/me',
     'put /syncs/progress',
     'get /syncs/progress/{document}',
+    'get /readiness',
   ])
 })
 

@@ -31,6 +31,13 @@ const writes: ErrorName[] = ['storageFull']
 /** What the routes' own schemas do not say of an operation. */
 const operations: Record<string, About> = {
   'get /healthcheck': { id: 'healthcheck', summary: 'Tells that the server answers', open: true, errors: anywhere },
+  'get /readiness': {
+    id: 'readiness',
+    summary: 'Tells a load balancer whether to send requests here; not of the protocol',
+    open: true,
+    // Its 503 has a body of its own.
+    errors: anywhere.filter((name) => name !== 'unavailable'),
+  },
   'post /users/create': {
     id: 'register',
     summary: 'Registers a user; password is the lower-case hex MD5 of what the person typed',

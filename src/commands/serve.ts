@@ -15,6 +15,7 @@ import type { FolderLock } from '../store/file-store/folder-lock.ts'
 import { stoppable, type Call } from '../control/control-channel.ts'
 import { hasLog } from '../store/file-store/wal/recovery.ts'
 import { announce, mostCounted, serverAddresses } from './announce.ts'
+import { createDrain } from './drain.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { takeKeptKeys } from './kept-keys.ts'
 import { listen } from './listen.ts'
@@ -54,6 +55,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
+  const { findUnready, drain } = createDrain(config, files.stats, formatChange?.whole, logger)
   const app = createApp({
     ...optionsOf(config, log, activity),
     store,
@@ -61,6 +63,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
     upstream,
     events,
     tls: portOf(config, tls),
+    findUnready,
     console: consoleOf(config, files, formatChange),
   })
   const close = async (): Promise<void> => {
@@ -90,6 +93,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   announce({ ...config, KSS_PORT: port }, { users: await countUserFolders(dir, mostCounted), isOpen, kss }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
   const stop = async (signal?: string): Promise<void> => {
+    await drain(signal)
     logger.info({ signal }, 'stopping')
     await close()
   }

@@ -33,6 +33,8 @@ export function logEach(
     done()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
+    // A load balancer asks every second, and the log says why it is not ready.
+    if (request.routeOptions.url?.endsWith('/readiness')) return done(null, payload)
     const line = lineOf(request, reply)
     // The route tells a health check from a document of that name, and takes longer to find out.
     const isHealthcheck =

@@ -178,6 +178,12 @@ export interface RepairOptions {
   running?: boolean
 }
 
+/** What a store knows of itself. Nothing here waits for a disk. */
+export interface Stats {
+  /** Why no push can be stored, as far as is known; undefined when one can. */
+  failure(): unknown
+}
+
 /**
  * What only operators do, beside the wire. Every promise resolves when the change is durable, and rejects as those of the
  * store do. What changes an account rejects with StaleAccount unless the account is there in its generation; what only

@@ -18,7 +18,7 @@ import { oncePerMinute } from './retry.ts'
 import { journalFolder, logFolder } from './files/folder-names.ts'
 import { removeTempsInside } from './files/left-over-temps.ts'
 import { RegistrationFile } from './files/registration-file.ts'
-import type { Account, Admin, NewUser, Now, Quota, Registration, Store, User } from '../store.ts'
+import type { Account, Admin, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
 import { Turns } from '../../turns.ts'
 import { Usage } from './usage.ts'
 import { UserFiles } from './user-files.ts'
@@ -51,6 +51,7 @@ export class FileStore implements Store {
   #takings = 0
   /** What only operators do. */
   readonly admin: Admin
+  readonly stats: Stats
 
   private constructor(dir: string, log: WriteAheadLog, { quota = noQuota, ...options }: Omit<FileStoreOptions, 'dir'>) {
     this.#log = log
@@ -59,6 +60,7 @@ export class FileStore implements Store {
     this.#registration = new RegistrationFile(dir)
     this.#quota = quota
     this.#onDamage = options.onDamage
+    this.stats = { failure: () => log.failure() ?? this.#progress.failure }
     const { blocking = false, now = () => performance.now() } = options
     const parts = { dir, users: this.#users, progress: this.#progress }
     this.admin = new Operations({

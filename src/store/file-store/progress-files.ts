@@ -58,6 +58,11 @@ export class ProgressFiles {
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
   }
 
+  /** Why there is no room for a push, as far as is known. */
+  get failure(): unknown {
+    return this.#checkpoint.failure
+  }
+
   get(folder: string, document: string): Now<Progress | undefined> {
     const key = cacheKey(folder, document)
     const known = this.#files.peek(key)?.record

@@ -264,6 +264,36 @@ t.test('a start that can not go on leaves the log as it is', async (t) => {
   await next.close()
 })
 
+t.test('a store tells that it cannot take a push, until the disk can, which it tries by itself', async (t) => {
+  let now = 0
+  const { dir, disk, store } = await open(t, { now: () => now })
+  t.equal(store.stats.failure(), undefined)
+  disk.fail('write', /\.wal\/\d+\.log$|\.tmp-/, 'ENOSPC')
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'ENOSPC' })
+  t.match(store.stats.failure(), { code: 'ENOSPC' })
+  await until(() => disk.count('rm', /\.tmp-/) === 1)
+  t.match(store.stats.failure(), { code: 'ENOSPC' }, 'the disk was tried, and is full')
+  disk.mend()
+  t.match(store.stats.failure(), { code: 'ENOSPC' }, 'it is not tried again at once')
+  now += 2000
+  await until(() => store.stats.failure() === undefined)
+  t.notOk((await readdir(dir)).some((name) => name.startsWith('.tmp-')))
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
+})
+
+t.test('a push that is stored ends the failure, and a try that cannot be removed does no harm', async (t) => {
+  const { disk, store } = await open(t, { now: () => 0 })
+  disk.fail('write', /\.wal\/\d+\.log$/, 'EIO')
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'EIO' })
+  disk.mend()
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
+  t.equal(store.stats.failure(), undefined)
+  disk.fail('write', /\.wal\/\d+\.log$/, 'EIO')
+  await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'x' }), { code: 'EIO' })
+  disk.fail('rm', /\.tmp-/, 'EIO')
+  await until(() => store.stats.failure() === undefined)
+})
+
 t.test('more than the log may hold waits for the files, and is refused when they cannot be written', async (t) => {
   const { disk, store } = await open(t, { logMaxBytes: 100_000 })
   const pushAll = (progress: string) =>
@@ -283,8 +313,10 @@ t.test('more than the log may hold waits for the files, and is refused when they
     refused.find(({ status }) => status === 'rejected'),
     { reason: { code: 'EIO' } },
   )
+  t.match(store.stats.failure(), { code: 'EIO' })
   disk.mend()
   t.equal(await store.admin.flush(), true)
+  t.equal(store.stats.failure(), undefined)
   t.match(await byName(store).putProgress('ann', pushed), pushed)
 })
 

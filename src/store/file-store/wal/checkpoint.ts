@@ -112,6 +112,12 @@ export class Checkpoint {
     }
   }
 
+  /** Why makeRoom would reject; undefined when it would not, as far as is known. */
+  get failure(): unknown {
+    if (this.#memtable.bytes >= this.#bounds.memtableMaxBytes) return this.#roundFailure
+    return this.#log.bytes >= this.#bounds.logMaxBytes ? this.#checkpointFailure : undefined
+  }
+
   /** Forgets a folder that is gone. Resolves when nothing is written there any more. */
   async forget(folder: string): Promise<void> {
     const entries = this.#memtable.entriesOf(folder)

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { mkdir, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { syncFolder } from '../../../durable.ts'
+import { syncFolder, tempPath, writeNew } from '../../../durable.ts'
 import { DamagedFile } from '../../../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../../../error-code.ts'
 import { openTrusted } from '../../../trusted-file.ts'
@@ -43,6 +43,12 @@ export interface LogOptions {
 const slowFlush = 1000
 const minute = 60_000
 
+/** Milliseconds after which a disk that failed is tried again. */
+const probeMs = 2000
+
+/** More than is left on a disk that counts as full, and than a segment's first append takes. */
+const probeBytes = 64 * 1024
+
 /** Paths of the log. */
 interface LogPaths {
   /** The state directory. */
@@ -73,6 +79,9 @@ export class WriteAheadLog {
   /** Bytes in each segment that was not dropped. */
   readonly #sizes = new Map<number, number>()
   #bytesSinceRotation = 0
+  /** Why the last append failed. */
+  #failure: unknown
+  #probedAt = -Infinity
 
   /** `newest` is the number of the newest segment in the folder. */
   constructor(paths: LogPaths, newest: number, folder: OpenedFolder, options: LogOptions = {}) {
@@ -104,6 +113,15 @@ export class WriteAheadLog {
     return this.#bytesSinceRotation
   }
 
+  /**
+   * Why the last append failed; undefined when none did since. Asking has the disk tried behind the answer, so that this
+   * ends without a push.
+   */
+  failure(): unknown {
+    if (this.#failure !== undefined && this.#now() - this.#probedAt >= probeMs) void this.#probe()
+    return this.#failure
+  }
+
   /** Reads the records that the log holds; none is appended while `work` is under way. `onDamage` is told as by `readLog`. */
   inspect(work: (records: LogRecord[]) => Promise<void>, onDamage: (error: Error) => void): Promise<void> {
     return this.#turns.take(async () => {
@@ -116,7 +134,13 @@ export class WriteAheadLog {
   /** Appends the records that `lines` gives, durably, then calls `published`; no other change of the log comes between. */
   append(lines: () => string, published?: () => void): Promise<void> {
     return this.#turns.take(async () => {
-      await this.#write(lines())
+      try {
+        await this.#write(lines())
+        this.#failure = undefined
+      } catch (error) {
+        this.#failure = error
+        throw error
+      }
       published?.()
       this.#spare.prepareSoon()
     })
@@ -177,6 +201,20 @@ export class WriteAheadLog {
     // A segment that a power cut brings back would bring back old pushes when an older kss was here meanwhile.
     await unlessAbsent(syncFolder(this.#paths.log))
     await lowerFormat(this.#paths.state)
+  }
+
+  /** Whether the disk takes a file again, as large as the first append. */
+  async #probe(): Promise<void> {
+    this.#probedAt = this.#now()
+    const path = tempPath(this.#paths.state)
+    try {
+      await this.folder.check()
+      await writeNew(path, '\0'.repeat(probeBytes), (file) => file.sync())
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = error
+    }
+    await rm(path, { force: true }).catch(() => undefined)
   }
 
   async #write(lines: string): Promise<void> {
