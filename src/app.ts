@@ -104,7 +104,8 @@ export function createApp(given: AppOptions): FastifyInstance {
     onAuthorized,
     findMissing: upstream && ((...asked) => upstream.fetchProgress(...asked)),
   })
-  const console = given.console && createConsole({ ...options, ...given.console, accounts, logRequest, onAuthorized })
+  const console =
+    given.console && createConsole({ ...options, ...given.console, accounts, events, logRequest, onAuthorized })
   if (console) app.register(console.plugin, { prefix: basePath })
   app.register(readiness, { prefix: basePath, findUnready: options.findUnready })
   for (const part of options.parts) app.register(part)

@@ -4,6 +4,7 @@ import { nameBook, removeBook, showRemoval } from './book-forms.ts'
 import { showBooks } from './books.ts'
 import { showDevices } from './devices.ts'
 import { createFrame } from './frame.ts'
+import { showHelp } from './help.ts'
 import { joinBooks, showJoin } from './join-books.ts'
 import type { ConsoleOptions } from './options.ts'
 import type { Answerer } from './plugin.ts'
@@ -28,6 +29,8 @@ export const routes: Route[] = [
   get('/books/:id/join', 'reader', showJoin),
   post('/books/:id/join', 'reader', joinBooks, { confirm: true }),
   get('/devices', 'reader', showDevices),
+
+  get('/help', 'reader', showHelp),
 ]
 
 export async function openConsole(options: ConsoleOptions): Promise<Answerer> {

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { Events } from '../doctor/events.ts'
 import type { LogRequest } from '../log.ts'
 import type { Admin, SessionStore, Store } from '../store/store.ts'
 
@@ -9,6 +10,8 @@ export interface ConsoleOptions extends ConsoleSettings {
   accounts: Accounts
   logger: FastifyBaseLogger
   logRequest: LogRequest
+  /** What this process could not serve. */
+  events: Events
   /** Where the wire is too, as `/kosync`; empty for the root. */
   basePath: string
   /** Addresses (IP or CIDR) whose X-Forwarded-… headers are believed. */

@@ -1,4 +1,5 @@
 import { isLoopback } from '../client-address.ts'
+import { readerAddresses } from './addresses.ts'
 import { button, field, form, html, notice, type Html, type Part } from './page.ts'
 import type { Answer, Page, ReaderVisit, Redirect, Visit } from './route.ts'
 import { verifyPassword } from './verify-password.ts'
@@ -66,11 +67,8 @@ function warning({ isHttps, ip }: Visit): Part {
   </p>`
 }
 
-function whatToType({ host, isHttps, base, ip, options }: Visit): Html {
-  const own = `${isHttps ? 'https' : 'http'}://${host}${base}`
-  // On the machine itself the browser may say localhost, which is another machine to a reader.
-  const addresses = isLoopback(ip) ? (options.addresses?.() ?? [own]) : [own]
-  const lines = addresses.map((address) => html`<li><code>${address}</code></li>`)
+function whatToType(visit: Visit): Html {
+  const lines = readerAddresses(visit).map((address) => html`<li><code>${address}</code></li>`)
   return html`<p>In KOReader, open a book, then Tools &gt; Progress sync &gt; Custom sync server, and type:</p>
     <ul>
       ${lines}

@@ -1,3 +1,4 @@
+import { isDisabled } from '../accounts/authenticator.ts'
 import { keyOfPassword, trimBlanks } from '../kosync/credentials.ts'
 import { ProtocolError } from '../kosync/protocol-error.ts'
 import { username as nameSchema } from '../kosync/protocol.ts'
@@ -20,6 +21,8 @@ export async function verifyPassword(visit: Visit, typed: string, password: stri
   } catch (error) {
     if (!(error instanceof ProtocolError) || error.error !== 'unauthorized') throw error
     request.note = { user: username, reason: error.reason! }
+    const kind = error.reason === isDisabled ? 'disabled' : 'wrongSignIn'
+    if (error.account) options.events.addTo(error.account.id, { kind, address: ip })
     return undefined
   }
 }

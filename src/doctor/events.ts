@@ -16,6 +16,7 @@ import { Clients } from './clients.ts'
 export type EventKind =
   // A log-in or a registration that was refused.
   | 'wrongPassword'
+  | 'wrongSignIn'
   | 'disabled'
   | 'unknownUser'
   | 'noCredentials'
@@ -80,7 +81,7 @@ const most = { ofAccount: 100, ofStrangers: 20, accounts: 10_000, ofAccounts: 10
 const longest = 64
 
 /** What anybody can cause who knows the name of an account. */
-const ofStrangers = new Set<EventKind>(['wrongPassword', 'disabled'])
+const ofStrangers = new Set<EventKind>(['wrongPassword', 'wrongSignIn', 'disabled'])
 
 /** The events of a process. */
 export class Events {

@@ -4,28 +4,31 @@ import { titleOf } from '../library/titles.ts'
 import type { Finding } from './findings.ts'
 import type { Sentence } from './sentences.ts'
 
+/** Characters of a title or a device. */
+const longest = 100
+
 type Of<Kind extends Finding['kind']> = Extract<Finding, { kind: Kind }>
 
 type Sayings = { [Kind in Finding['kind']]: (finding: Of<Kind>, name: string) => Sentence }
 
 const sayings: Sayings = {
   mismatch: ({ byContent, byFileName }, name) => {
-    const [one, other] = [byContent.device, byFileName.device]
+    const [one, other] = [short(byContent.device), short(byFileName.device)]
     const methods =
       one === other ? `${one} matched by content and by file name` : `${one} matches by content, ${other} by file name`
     return {
-      text: `${titleOf(byContent) || titleOf(byFileName)} is there twice: ${methods}.`,
+      text: `${short(titleOf(byContent) || titleOf(byFileName))} is there twice: ${methods}.`,
       cure: 'Choose the same document matching method on all readers, then join the two.',
       command: mergeOf(name, byContent, byFileName),
     }
   },
   twoFiles: ({ one, other }, name) => ({
-    text: `${called(one)} is there twice: ${one.device} and ${other.device} have different files of it.`,
+    text: `${called(one)} is there twice: ${short(one.device)} and ${short(other.device)} have different files of it.`,
     cure: 'Copy the same file to both. Or choose Filename on both as the document matching method, and give the files one name.',
     command: mergeOf(name, one, other),
   }),
   backwards: ({ record, before }, name) => ({
-    text: `${record.device} took ${called(record)} back from ${percent(before)}, where ${before.device} had been, to ${percent(record)}.`,
+    text: `${short(record.device)} took ${called(record)} back from ${percent(before)}, where ${short(before.device)} had been, to ${percent(record)}.`,
     cure: 'If that was a mistake, go back. On the reader, "Sync to an older state" says what it does with such a push.',
     command: `kss history restore ${name} ${shellWord(record.document)}`,
   }),
@@ -52,7 +55,7 @@ export function sayFinding(finding: Finding, username: string): Sentence {
 
 /** As `Kobo pushed Dune`. */
 export function sayPush(record: Progress): string {
-  return `${record.device} pushed ${called(record)}`
+  return `${short(record.device)} pushed ${called(record)}`
 }
 
 function mergeOf(name: string, ...records: Progress[]): string {
@@ -61,7 +64,12 @@ function mergeOf(name: string, ...records: Progress[]): string {
 }
 
 function called(record: Progress): string {
-  return titleOf(record) || record.document
+  return short(titleOf(record) || record.document)
+}
+
+/** A megabyte of what a stranger named would hide all else. */
+function short(text: string): string {
+  return text.length <= longest ? text : `${text.slice(0, longest).toWellFormed()}…`
 }
 
 function percent({ percentage }: Progress): string {

@@ -42,6 +42,10 @@ const sayings: Record<EventKind, Say> = {
       'If none of your readers did that, somebody else tried your name; a long password keeps them out.',
     command: `kss user passwd ${shellWord(username)}`,
   }),
+  wrongSignIn: () => ({
+    text: 'Somebody signed in in a browser with a wrong password.',
+    cure: 'If that was not you, somebody else tried your name; a long password keeps them out.',
+  }),
   disabled: (_event, { username = 'NAME' }) => ({
     text: 'A reader logged in, but the account is disabled.',
     cure: 'Whoever runs the server can enable it.',

@@ -15,6 +15,7 @@ const alice = { basePath: '', username: "o'neill" }
 const sayings: [HeardEvent, RegExp, RegExp, string | undefined, { basePath: string; username?: string }?][] = [
   [event('wrongPassword'), /wrong password/, /Logout/, `kss user passwd 'o'\\''neill'`],
   [event('wrongPassword'), /wrong password/, /Logout/, 'kss user passwd NAME', { basePath: '' }],
+  [event('wrongSignIn'), /in a browser/, /long password/, undefined],
   [event('disabled'), /disabled/, /enable/, `kss user enable 'o'\\''neill'`],
   [event('disabled'), /disabled/, /enable/, 'kss user enable NAME', { basePath: '' }],
   [event('unknownUser', { user: 'eve' }), /as eve/, /Register/, 'kss user add eve'],
@@ -106,6 +107,8 @@ for (const [finding, text, command] of [
 t.test('a push is named by its reader and its title, or its id', async (t) => {
   t.equal(sayPush({ ...kobo, ...title }), 'Kobo pushed Dune')
   t.equal(sayPush(kobo), 'Kobo pushed abc')
+  const long = 'x'.repeat(5000)
+  t.equal(sayPush({ ...kobo, device: long, document: long }), `${'x'.repeat(100)}… pushed ${'x'.repeat(100)}…`)
 })
 
 for (const [seconds, text] of [
