@@ -1,12 +1,15 @@
 import type { Progress } from '../kosync/protocol.ts'
 import type { ReaderVisit } from './route.ts'
 
+/** Records of one call: each call lists the folder anew. */
+const pageSize = 10_000
+
 /** All records of who is signed in. */
 export async function listRecords({ options: { admin }, account }: ReaderVisit): Promise<Progress[]> {
   const records: Progress[] = []
   let cursor: string | undefined
   do {
-    const page = await admin.listDocuments(account, cursor)
+    const page = await admin.listDocuments(account, cursor, pageSize)
     records.push(...page.documents)
     cursor = page.next
   } while (cursor !== undefined)

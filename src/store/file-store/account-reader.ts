@@ -1,15 +1,13 @@
 import { basename, join } from 'node:path'
 import pLimit from 'p-limit'
-import type { Progress } from '../../kosync/protocol.ts'
 import { DamagedFile } from '../../damaged-file.ts'
 import { StaleAccount } from '../account.ts'
 import type { Account, AccountPage, AccountSummary, DocumentPage, ExportPage } from '../store.ts'
 import { authFile, type StoredUser } from './files/auth-file.ts'
 import type { FileReads } from './files/file-reads.ts'
-import { historyPath, parseRow } from './files/history-file.ts'
 import { compareFolders, listUserFolders, readStoredUser } from './files/list-users.ts'
-import { parseProgress } from './files/progress-file.ts'
 import type { ProgressFiles } from './progress-files.ts'
+import { RecordReader } from './record-reader.ts'
 import type { UserFiles } from './user-files.ts'
 
 export interface AccountReaderOptions {
@@ -34,24 +32,18 @@ const charactersAtOnce = 2 ** 23
 /** Milliseconds for which the listed folders serve the next pages. */
 const listedMs = 60_000
 
-/** A record with what tells that it is not as it was pushed. */
-interface ReadRecord {
-  path: string
-  /** Undefined when nothing of it is left, or it was removed meanwhile. */
-  record: Progress | undefined
-  problem?: Error
-}
-
 /**
  * What operators read of accounts, a page at a time: the files, and what is newer in the memtable. It leaves the caches
  * alone, which are for the wire.
  */
 export class AccountReader {
   readonly #options: AccountReaderOptions
+  readonly #records: RecordReader
   #listed: { folders: string[]; until: number } | undefined
 
   constructor(options: AccountReaderOptions) {
     this.#options = options
+    this.#records = new RecordReader(options.progress, options.reads)
   }
 
   async listAccounts(cursor?: string, limit = 200): Promise<AccountPage> {
@@ -80,7 +72,7 @@ export class AccountReader {
     return await this.#read(account, async ({ folder }) => {
       const names = (await this.#recordNames(folder)).filter((name) => name > cursor)
       const page: DocumentPage = { documents: [], problems: [] }
-      for await (const { record, problem } of this.#eachRecord(folder, names.slice(0, limit))) {
+      for await (const { record, problem } of this.#records.readEach(folder, names.slice(0, limit))) {
         if (problem) page.problems.push(problem.message)
         if (record) page.documents.push(record)
       }
@@ -96,11 +88,11 @@ export class AccountReader {
       const page: ExportPage = { documents: [], problems: [] }
       let characters = 0
       let last = ''
-      for await (const { path, record, problem } of this.#eachRecord(folder, names.slice(0, exportedAtOnce))) {
+      for await (const { path, record, problem } of this.#records.readEach(folder, names.slice(0, exportedAtOnce))) {
         last = basename(path)
         if (problem) page.problems.push(problem.message)
         if (!record) continue
-        const { rows, length } = await this.#readRows(path)
+        const { rows, length } = await this.#records.readRows(path)
         page.documents.push({ record, rows: rows.length > 0 ? rows : [record] })
         characters += length
         if (characters >= charactersAtOnce) break
@@ -149,7 +141,7 @@ export class AccountReader {
     const problems: string[] = []
     const devices = new Set<string>()
     let [documents, lastSync] = [0, -Infinity]
-    for await (const { record, problem } of this.#eachRecord(folder, await this.#recordNames(folder))) {
+    for await (const { record, problem } of this.#records.readEach(folder, await this.#recordNames(folder))) {
       if (problem && !(problem instanceof DamagedFile)) throw problem
       if (problem) problems.push(problem.message)
       if (!record) continue
@@ -177,35 +169,6 @@ export class AccountReader {
     const names = (await reads.names(folder)).filter((name) => /^[^.].*\.json$/.test(name) && name !== authFile)
     const pending = progress.pendingRecords(folder).map(({ path }) => basename(path))
     return [...new Set([...names, ...pending])].toSorted()
-  }
-
-  async *#eachRecord(folder: string, names: string[]): AsyncGenerator<ReadRecord> {
-    const pending = new Map(this.#options.progress.pendingRecords(folder).map(({ path, record }) => [path, record]))
-    for (const name of names) {
-      const path = join(folder, name)
-      const record = pending.get(path)
-      yield record ? { path, record } : await this.#readRecord(path)
-    }
-  }
-
-  async #readRecord(path: string): Promise<ReadRecord> {
-    const { reads } = this.#options
-    try {
-      const text = await reads.text(path)
-      const stats = text === undefined ? undefined : await reads.stat(path)
-      if (text === undefined || !stats) return { path, record: undefined }
-      return { path, record: parseProgress(text, path, Math.floor(stats.mtimeMs / 1000)) }
-    } catch (error) {
-      const { rows } = await this.#readRows(path).catch(() => ({ rows: [] }))
-      return { path, record: rows.at(-1), problem: error as Error }
-    }
-  }
-
-  /** The rows of the record's history, oldest first, without what a crash tore. */
-  async #readRows(recordPath: string): Promise<{ rows: Progress[]; length: number }> {
-    const path = historyPath(recordPath)
-    const text = (await this.#options.reads.text(path)) ?? ''
-    return { rows: text.split('\n').flatMap((line) => parseRow(line, path) ?? []), length: text.length }
   }
 
   async #sizeOf(folder: string): Promise<number> {

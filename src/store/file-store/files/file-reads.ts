@@ -1,5 +1,6 @@
-import { readdirSync, statSync, type Dirent, type Stats } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdirSync, stat, statSync, type Dirent, type Stats } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { ifPresent, unlessAbsent } from '../../../error-code.ts'
 import { readTrusted, readTrustedSync } from '../../../trusted-file.ts'
 import type { Now } from '../../store.ts'
@@ -14,10 +15,13 @@ export interface FileReads {
   entries: (folder: string) => Now<Dirent[]>
 }
 
+/** In half the time of fs.promises: a list looks at each file of an account. */
+const statInThread: (path: string) => Promise<Stats> = promisify(stat)
+
 /** For servers, where readers wait: never on the event loop, as a disk may hang. */
 export const threadReads: FileReads = {
   text: (path) => unlessAbsent(readTrusted(path)),
-  stat: (path) => unlessAbsent(stat(path)),
+  stat: (path) => unlessAbsent(statInThread(path)),
   names: async (folder) => (await unlessAbsent(readdir(folder))) ?? [],
   entries: async (folder) => (await unlessAbsent(readdir(folder, { withFileTypes: true, recursive: true }))) ?? [],
 }

@@ -1,0 +1,92 @@
+import type { Stats } from 'node:fs'
+import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
+import type { Progress } from '../../kosync/protocol.ts'
+import type { FileReads } from './files/file-reads.ts'
+import { historyPath, parseRow } from './files/history-file.ts'
+import { parseProgress } from './files/progress-file.ts'
+import type { ProgressFiles } from './progress-files.ts'
+
+/** A record with what tells that it is not as it was pushed. */
+export interface ReadRecord {
+  path: string
+  /** Undefined when nothing of it is left, or it was removed meanwhile. */
+  record: Progress | undefined
+  problem?: Error
+}
+
+/** A record as its file held it. */
+interface Known {
+  record: Progress
+  identity: string
+}
+
+/** Files that are looked at or read at a time: a flush of the log waits behind them. */
+const readers = 16
+
+/** Bytes of the files whose records are kept. */
+const mostKept = 16 * 2 ** 20
+
+/** What kss allocates for each of them besides. */
+const overhead = 500
+
+/**
+ * Reads records for lists: the files, and what is newer in the memtable. It looks at each file at each call, but reads it
+ * only when it is another one than at the last call. It leaves the caches alone, which are for the wire.
+ */
+export class RecordReader {
+  readonly #progress: Pick<ProgressFiles, 'pendingRecords'>
+  readonly #reads: FileReads
+  readonly #known = new LRUCache<string, Known>({ maxSize: mostKept })
+
+  constructor(progress: Pick<ProgressFiles, 'pendingRecords'>, reads: FileReads) {
+    this.#progress = progress
+    this.#reads = reads
+  }
+
+  /** The records in the files of these names, in their order. */
+  async *readEach(folder: string, names: string[]): AsyncGenerator<ReadRecord> {
+    const pending = new Map(this.#progress.pendingRecords(folder).map(({ path, record }) => [path, record]))
+    for (let at = 0; at < names.length; at += readers) {
+      const some = names.slice(at, at + readers).map(async (name) => {
+        const path = join(folder, name)
+        const record = pending.get(path)
+        return record ? { path, record } : await this.#read(path)
+      })
+      yield* await Promise.all(some)
+    }
+  }
+
+  /** The rows of the record's history, oldest first, without what a crash tore. */
+  async readRows(recordPath: string): Promise<{ rows: Progress[]; length: number }> {
+    const path = historyPath(recordPath)
+    const text = (await this.#reads.text(path)) ?? ''
+    return { rows: text.split('\n').flatMap((line) => parseRow(line, path) ?? []), length: text.length }
+  }
+
+  async #read(path: string): Promise<ReadRecord> {
+    try {
+      // Before the text: a file that is replaced between the two is read again at the next call.
+      const stats = await this.#reads.stat(path)
+      const known = this.#known.get(path)
+      if (known && stats && known.identity === identityOf(stats)) return { path, record: known.record }
+      return { path, record: await this.#readFile(path, stats) }
+    } catch (error) {
+      const { rows } = await this.readRows(path).catch(() => ({ rows: [] }))
+      return { path, record: rows.at(-1), problem: error as Error }
+    }
+  }
+
+  async #readFile(path: string, stats: Stats | undefined): Promise<Progress | undefined> {
+    const text = await this.#reads.text(path)
+    if (text === undefined || !stats) return undefined
+    const record = parseProgress(text, path, Math.floor(stats.mtimeMs / 1000))
+    this.#known.set(path, { record, identity: identityOf(stats) }, { size: overhead + path.length + text.length })
+    return record
+  }
+}
+
+/** Equal as long as nobody replaced or edited the file. */
+function identityOf({ ino, size, mtimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs}`
+}
