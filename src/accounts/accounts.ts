@@ -90,6 +90,21 @@ export class Accounts {
     }
   }
 
+  /** A new account, also while registration is closed. False when the name is taken. */
+  async add({ username, key }: Credentials): Promise<boolean> {
+    if (await this.#isTaken(username)) return false
+    return await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
+  }
+
+  /** Whether a secret that is no key is right; what is wrong counts as a failed log-in. Throws as `verify` does. */
+  async checkSecret(name: string, client: Client, isRight: () => boolean): Promise<boolean> {
+    // No user has such a name.
+    const { end } = await this.#limits.countLogin(client.ip, `:${name}`)
+    const right = isRight()
+    end(!right)
+    return right
+  }
+
   /**
    * Gives the account another key. Throws `tooManyAttempts`; rejects with StaleAccount when the account is not the one
    * that was verified any more.

@@ -6,6 +6,7 @@ import {
   consoleFolder,
   foreignFolders,
   mayBeUsers,
+  operatorsName,
   sessionFileName,
   sessionsFolder,
 } from '../store/file-store/files/folder-names.ts'
@@ -134,7 +135,8 @@ async function checkConsole(scan: Scan, folder: Entry): Promise<void> {
   if (!checkKind(scan, folder, 'folder')) return
   checkAccess(scan, folder, true)
   for (const entry of await listEntries(scan, folder.at)) {
-    if (entry.name !== sessionsFolder) checkStray(scan, entry)
+    if (entry.name === operatorsName) await checkText(scan, entry, () => undefined)
+    else if (entry.name !== sessionsFolder) checkStray(scan, entry)
     else if (checkKind(scan, entry, 'folder')) await checkSessions(scan, entry)
   }
 }

@@ -2,7 +2,6 @@ import { Activity } from '../activity/activity.ts'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
-import type { ConsoleSettings } from '../console/options.ts'
 import { createLogger, type Log } from '../log.ts'
 import { Events } from '../doctor/events.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
@@ -10,11 +9,11 @@ import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
 import { removeTemps } from '../control/remove-temps.ts'
-import { SessionFiles } from '../store/file-store/session-files.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
 import { stoppable, type Call } from '../control/control-channel.ts'
 import { hasLog } from '../store/file-store/wal/recovery.ts'
-import { announce, mostCounted, serverAddresses } from './announce.ts'
+import { announce, mostCounted } from './announce.ts'
+import { openConsole } from './console-settings.ts'
 import { createDrain } from './drain.ts'
 import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
 import { takeKeptKeys } from './kept-keys.ts'
@@ -56,6 +55,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, files.stats, formatChange?.whole, logger)
+  const console = openConsole(config, files.admin, logger, formatChange?.whole)
   const app = createApp({
     ...optionsOf(config, log, activity),
     store,
@@ -64,7 +64,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
     events,
     tls: portOf(config, tls),
     findUnready,
-    console: consoleOf(config, files, formatChange),
+    console: console?.settings,
   })
   const close = async (): Promise<void> => {
     try {
@@ -92,30 +92,13 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   await log.flush()
   announce({ ...config, KSS_PORT: port }, { users: await countUserFolders(dir, mostCounted), isOpen, kss }, logger)
   removeTemps(dir, performance.timeOrigin).catch(onDamage)
+  void console?.begin(port)
   const stop = async (signal?: string): Promise<void> => {
     await drain(signal)
     logger.info({ signal }, 'stopping')
     await close()
   }
   return { close: stop }
-}
-
-/** Undefined where there is no console. */
-function consoleOf(
-  config: Config,
-  files: FileStore,
-  formatChange: FormatChange | undefined,
-): ConsoleSettings | undefined {
-  if (!config.KSS_CONSOLE) return undefined
-  let isReady = formatChange === undefined
-  void formatChange?.whole.then(() => (isReady = true))
-  return {
-    admin: files.admin,
-    sessions: new SessionFiles({ dir: config.KSS_DIR }),
-    hosts: config.KSS_CONSOLE_HOSTS,
-    addresses: () => serverAddresses(config),
-    isReady: () => isReady,
-  }
 }
 
 /** Undefined where the settings do not ask for https: then nothing of it is loaded. */

@@ -14,6 +14,7 @@ import { confirm, count, formatBytes, formatTime, print, printPages, progressBar
 export interface UserSummary {
   username: string
   disabled: boolean
+  admin: boolean
   documents: number
   /** Those that made the latest positions. */
   devices: number
@@ -43,7 +44,7 @@ export const orders: Record<string, Order | undefined> = {
 
 /** Reads what the user's folder holds; `onDamage` is told of a record that cannot be read. */
 export function summarize(
-  { username, disabled, folder, quota }: StoredUser,
+  { username, disabled, admin, folder, quota }: StoredUser,
   { KSS_QUOTA_DOCUMENTS, KSS_QUOTA_BYTES }: Config,
   onDamage: (error: unknown) => void = () => undefined,
 ): UserSummary {
@@ -53,6 +54,7 @@ export function summarize(
   return {
     username,
     disabled: disabled ?? false,
+    admin: admin ?? false,
     documents: records.length,
     devices: new Set(records.map(({ device, device_id }) => device_id ?? device)).size,
     last_sync: last,
@@ -169,10 +171,10 @@ function describe(users: UserSummary[]): string {
 }
 
 /** As `disabled, 91 % full`. From 100 % on the server takes no new document of the account. */
-function remarks({ disabled, documents, bytes, quota_documents, quota_bytes }: UserSummary): string {
+function remarks({ disabled, admin, documents, bytes, quota_documents, quota_bytes }: UserSummary): string {
   const percent = Math.max(percentOf(documents, quota_documents), percentOf(bytes, quota_bytes))
   const full = percent >= 100 ? ['full'] : percent >= leastToTell ? [`${percent} % full`] : []
-  return [...(disabled ? ['disabled'] : []), ...full].join(', ')
+  return [...(admin ? ['operator'] : []), ...(disabled ? ['disabled'] : []), ...full].join(', ')
 }
 
 /** Rounded down; 0 where there is no limit. */

@@ -13,6 +13,7 @@ import { listAccounts, orders, removeInactive, sizeLine, summarize } from './use
 export function defineUser(program: Command): void {
   const user = program.command('user').description('manage accounts')
   withPassword(jsonCommand(user, 'add <name>', 'make an account, also while registration is closed'))
+    .option('--admin', 'make it an operator’s')
     .addHelpText(
       'after',
       examples('kss user add alice --random', 'echo "$PASSWORD" | kss user add bob --password-stdin'),
@@ -35,6 +36,10 @@ export function defineUser(program: Command): void {
   jsonCommand(user, 'enable <name>', 'take the log-ins of a disabled account again')
     .addHelpText('after', examples('kss user enable alice'))
     .action((name: string, flags: StateFlags) => setDisabled(name, flags, false))
+  jsonCommand(user, 'admin <name>', 'make an account an operator’s: it may use all of the web console')
+    .option('--off', 'make it a reader’s again')
+    .addHelpText('after', examples('kss user admin alice', 'kss user admin alice --off'))
+    .action(setAdmin)
   defineQuota(user)
   jsonCommand(user, 'allow-return <name>', 'let the upstream bring back an account that was removed or renamed here')
     .addHelpText('after', examples('kss user allow-return alice'))
@@ -52,7 +57,7 @@ function withPassword(command: Command): Command {
     .option('--random', 'make a password up, and print it')
 }
 
-async function add(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
+async function add(username: string, flags: StateFlags & PasswordFlags & { admin?: true }): Promise<void> {
   checkName(username)
   const create = { create: true }
   const taken = `The name ${username} is taken. kss user passwd gives it another password.`
@@ -67,10 +72,11 @@ async function add(username: string, flags: StateFlags & PasswordFlags): Promise
   const password = await readPassword(flags)
   await changeState(
     flags,
-    ['user', 'add', username],
-    async ({ config, store }) => {
-      const isNew = await store.createUser({ username, key: await hashPassword(password, config) })
+    ['user', 'add', username, ...(flags.admin ? ['--admin'] : [])],
+    async (state) => {
+      const isNew = await state.store.createUser({ username, key: await hashPassword(password, state.config) })
       if (!isNew) throw new CommandError(taken)
+      if (flags.admin) await state.store.setAdmin((await findUser(state, username)).account, true)
     },
     create,
   )
@@ -119,6 +125,16 @@ async function setDisabled(username: string, flags: StateFlags, disabled: boolea
   })
   const what = disabled ? 'is disabled: readers get "Unauthorized"' : 'can log in again'
   print(flags.json, { username, disabled }, () => `${plain(username)} ${what}.\n`)
+}
+
+async function setAdmin(username: string, flags: StateFlags & { off?: true }): Promise<void> {
+  const admin = !flags.off
+  await changeState(flags, ['user', 'admin', username, ...(admin ? [] : ['--off'])], async (state) => {
+    const { account } = await findUser(state, username)
+    await state.store.setAdmin(account, admin)
+  })
+  const what = admin ? 'is an operator now' : 'is no operator any more'
+  print(flags.json, { username, admin }, () => `${plain(username)} ${what}. Sign in to the console again.\n`)
 }
 
 async function rm(

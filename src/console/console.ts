@@ -10,6 +10,7 @@ import type { ConsoleOptions } from './options.ts'
 import type { Answerer } from './plugin.ts'
 import { get, post, type Route } from './route.ts'
 import { showFront, signIn, signOut } from './sign-in.ts'
+import { setUp, showSetup } from './setup.ts'
 import { showSignUp, signUp } from './sign-up.ts'
 
 /** All pages and forms of the console. */
@@ -19,6 +20,8 @@ export const routes: Route[] = [
   get('/sign-up', 'anyone', showSignUp),
   post('/sign-up', 'anyone', signUp),
   post('/sign-out', 'reader', signOut),
+  get('/setup', 'anyone', showSetup),
+  post('/setup', 'anyone', setUp),
 
   get('/books', 'reader', showBooks),
   get('/books/:id', 'reader', showBook),

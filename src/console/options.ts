@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Events } from '../doctor/events.ts'
+import type { SetupCode } from '../accounts/setup-code.ts'
 import type { LogRequest } from '../log.ts'
 import type { Admin, SessionStore, Store } from '../store/store.ts'
 
@@ -28,6 +29,8 @@ export interface ConsoleSettings {
   sessions: SessionStore
   /** KSS_CONSOLE_HOSTS: names that the server has, besides those that no stranger can point to it. */
   hosts: string[]
+  /** What makes the first operator; undefined while there is one, and before that is known. */
+  setupCode?: () => SetupCode | undefined
   /** What readers in the same network can type. */
   addresses?: () => string[]
   /** False while no file may change. */

@@ -62,6 +62,8 @@ export function form(visit: Visit, path: string, content: Part): Html {
 export interface FieldOptions {
   label: string
   name: string
+  /** The name, if left out: for a page with two fields of one name. */
+  id?: string
   type?: 'text' | 'password'
   value?: string
   autocomplete?: 'username' | 'current-password' | 'new-password' | 'off'
@@ -70,11 +72,11 @@ export interface FieldOptions {
 
 /** A field of a form, with its label above. */
 export function field(options: FieldOptions): Html {
-  const { label, name: key, type = 'text', value = '', autocomplete = 'off', maxlength = 255 } = options
+  const { label, name: key, id = key, type = 'text', value = '', autocomplete = 'off', maxlength = 255 } = options
   return html`<p>
-    <label for="${key}">${label}</label>
+    <label for="${id}">${label}</label>
     <input
-      id="${key}"
+      id="${id}"
       name="${key}"
       type="${type}"
       value="${value}"

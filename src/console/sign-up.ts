@@ -7,6 +7,9 @@ import { Refusal } from './refusal.ts'
 import type { Answer, Page, Visit } from './route.ts'
 import { verifyPassword } from './verify-password.ts'
 
+/** What isName wants, for a person. */
+export const nameRule = 'A name has 1 to 255 characters, no colon and no control characters.'
+
 const namePattern = new RegExp(nameSchema.pattern, 'u')
 
 /** The form for a new account. */
@@ -21,7 +24,7 @@ export async function signUp(visit: Visit): Promise<Answer> {
   const typed = readNewPassword(visit.form)
   if ('error' in typed) return signUpPage(visit, username, typed.error)
   if (!isName(username)) {
-    return signUpPage(visit, username, 'A name has 1 to 255 characters, no colon and no control characters.')
+    return signUpPage(visit, username, nameRule)
   }
   try {
     await visit.options.accounts.register({ username, key: typed.key }, { ip: visit.ip })

@@ -24,6 +24,8 @@ const adminMethods = {
   importAccount: true,
   renameUser: true,
   setDisabled: true,
+  setAdmin: true,
+  hasOperator: true,
   setQuota: true,
   setRegistration: true,
   setInvited: true,

@@ -39,8 +39,8 @@ export class MemoryStore implements Store, Admin {
     return this.#accounts.get(username)?.user
   }
 
-  async createUser(created: NewUser): Promise<boolean> {
-    const { username } = created
+  async createUser({ username, key, disabled, adopted }: NewUser): Promise<boolean> {
+    const created = { username, key, ...(disabled && { disabled }), ...(adopted && { adopted }) }
     if (this.#accounts.has(username)) return false
     this.#created += 1
     const account = Object.freeze({ username, folder: username, id: `${this.#created}`, generation: 1 })
@@ -76,6 +76,16 @@ export class MemoryStore implements Store, Admin {
     const kept = this.#kept(account)
     const { disabled: _before, ...user } = kept.user
     kept.user = disabled ? { ...user, disabled, account: raise(user.account) } : user
+  }
+
+  async setAdmin(account: Account, isAdmin: boolean): Promise<void> {
+    const kept = this.#kept(account)
+    const { admin: _before, ...user } = kept.user
+    kept.user = isAdmin ? { ...user, admin: true } : user
+  }
+
+  async hasOperator(): Promise<boolean> {
+    return [...this.#accounts.values()].some(({ user }) => user.admin)
   }
 
   async setQuota(account: Account, quota: Partial<Quota>): Promise<void> {
@@ -148,6 +158,7 @@ export class MemoryStore implements Store, Admin {
     return {
       account: user.account,
       disabled: user.disabled ?? false,
+      admin: user.admin ?? false,
       ...(user.quota && { quota: user.quota }),
       documents: all.length,
       devices: new Set(all.map(({ device, device_id }) => device_id ?? device)).size,

@@ -109,6 +109,8 @@ export interface Store {
 export interface AccountSummary {
   account: Account
   disabled: boolean
+  /** Whether the account is an operator's. */
+  admin: boolean
   /** There when an operator gave the account other limits than those of the settings. */
   quota?: Partial<Quota>
   documents: number
@@ -214,6 +216,12 @@ export interface Admin {
 
   /** Sets what the account may keep; what is left out is as the settings say. */
   setQuota(account: Account, quota: Partial<Quota>): Promise<void>
+
+  /** Makes the account an operator's, or no more: it may use all of the console. Its generation stays. */
+  setAdmin(account: Account, isAdmin: boolean): Promise<void>
+
+  /** Whether an account is an operator's. The first call may take long where there are many accounts. */
+  hasOperator(): Promise<boolean>
 
   /** Opens or closes registration, until a time in seconds since 1970 if one is given; without either as the setting says. */
   setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void>

@@ -637,6 +637,7 @@ const top: Damage[] = [
       ['.console', 0o750, 0o700],
       ['.console/sessions', 0o755, 0o700],
       [sessionPath, 0o640, 0o600],
+      ['.console/operators.json', 0o666, 0o600],
     ] as const
   ).map(([path, bits, right]) => ({
     what: `${path} with mode ${bits.toString(8)}`,
@@ -646,6 +647,7 @@ const top: Damage[] = [
       '.wal/0000000001.log': '',
       '.registration.json': '{}',
       [sessionPath]: '{}',
+      '.console/operators.json': '{}',
     },
     make: mode(path, bits),
     found: [

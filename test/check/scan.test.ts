@@ -43,6 +43,7 @@ t.test('finds nothing in what kss writes, with a server and without, whatever th
     '.format': '{"format":1}\n',
     '.backups/1.tar.gz': 'x',
     [`.console/sessions/${'a'.repeat(64)}.json`]: '{}',
+    '.console/operators.json': '{"operators":[]}\n',
     'lost+found/x': 'x',
     // As older servers left it.
     'Zoë/auth.json': auth('Zoë'),

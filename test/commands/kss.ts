@@ -50,6 +50,8 @@ export interface Server {
   child: Kss
   /** The log so far: one object a line. */
   log: Record<string, unknown>[]
+  /** What it wrote to standard error so far. */
+  errors: { text: string }
   /** Sends the signal; resolves to the exit code. */
   stop: (signal?: NodeJS.Signals) => Promise<number | null>
 }
@@ -58,9 +60,14 @@ export interface Server {
 export async function serve(t: Test, dir: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
   const child = start(t, ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir, ...args], env)
   const log: Record<string, unknown>[] = []
+  const errors = { text: '' }
   let rest = ''
   const listening = new Promise<string>((resolve, reject) => {
-    child.stderr.on('data', (chunk) => reject(new Error(String(chunk))))
+    child.stderr.on('data', (chunk) => {
+      errors.text += String(chunk)
+      // What makes the first operator comes after the start.
+      if (!errors.text.startsWith('No account is an operator')) reject(new Error(errors.text))
+    })
     child.stdout.on('data', (chunk) => {
       const lines = (rest + String(chunk)).split('\n')
       rest = lines.pop() ?? ''
@@ -76,5 +83,5 @@ export async function serve(t: Test, dir: string, args: string[] = [], env: Node
     const [code] = (await once(child, 'close')) as [number | null]
     return code
   }
-  return { url: await listening, child, log, stop }
+  return { url: await listening, child, log, errors, stop }
 }

@@ -78,6 +78,28 @@ for (const beside of [false, true]) {
   })
 }
 
+for (const beside of [false, true]) {
+  t.test(
+    `an account is made an operator’s, and a reader’s again, ${beside ? 'beside a server' : 'without one'}`,
+    async (t) => {
+      const dir = await stateFolder(t)
+      if (beside) await serveHere(t, dir, true)
+      t.match(await run(dir, 'user', 'admin', 'alice'), {
+        code: 0,
+        stdout: /^alice is an operator now\. Sign in to the console again\.$/m,
+      })
+      t.match((await run(dir, 'user', 'list')).stdout, /^alice .* operator$/m)
+      t.same(await runJson(dir, 'user', 'admin', 'alice', '--off'), { username: 'alice', admin: false })
+      t.match(await run(dir, 'user', 'admin', 'nobody'), { code: 1, stderr: /There is no user nobody/ })
+      t.match(await run(dir, 'user', 'add', 'bob', '--random', '--admin'), { code: 0, stdout: /bob can log in now/ })
+      t.match(await runJson(dir, 'user', 'list'), [
+        { username: 'alice', admin: false },
+        { username: 'bob', admin: true },
+      ])
+    },
+  )
+}
+
 t.test('accounts are listed with what they have', async (t) => {
   const dir = await stateFolder(t)
   const last = places.at(-1)

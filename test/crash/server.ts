@@ -41,7 +41,7 @@ export function startServer(launcher: string, dir: string, options: ServerOption
   const { hashKeys, mayComplain } = options
   const args = ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir, '--log-format', 'json']
   const child = spawn('env', [...without, process.execPath, launcher, ...args], {
-    env: { ...cleanEnv(), ...noLimits, KSS_HASH_KEYS: `${hashKeys}` },
+    env: { ...cleanEnv(), ...noLimits, KSS_HASH_KEYS: `${hashKeys}`, KSS_CONSOLE: 'false' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const killAtExit = (): unknown => child.kill('SIGKILL')

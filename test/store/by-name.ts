@@ -51,6 +51,8 @@ export function adminByName(store: Opened) {
     renameUser: async (username: string, to: string) => await admin.renameUser(await accountOf(store, username), to),
     setDisabled: async (username: string, disabled: boolean) =>
       await admin.setDisabled(await accountOf(store, username), disabled),
+    setAdmin: async (username: string, isAdmin: boolean) =>
+      await admin.setAdmin(await accountOf(store, username), isAdmin),
     setQuota: async (username: string, quota: Partial<Quota>) =>
       await admin.setQuota(await accountOf(store, username), quota),
     deleteProgress: async (username: string, document: string) =>

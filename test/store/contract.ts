@@ -262,6 +262,32 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
     t.same((await store.getRegistration()).removed ?? [], [])
   })
 
+  t.test('an operator is the same account, which nothing but setAdmin makes one', async (t) => {
+    const { store, admin } = await open(t)
+    t.equal(await admin.hasOperator(), false)
+    // As an import or the upstream would, if it copied all fields of another server.
+    const foreign = { username: 'bob', key: 'K', admin: true } as const
+    await store.createUser(foreign)
+    t.equal((await store.getUser('bob'))?.admin, undefined)
+    const ann = await create(store, 'ann')
+    t.equal(await admin.hasOperator(), false)
+    await admin.setAdmin(ann, true)
+    t.match(await store.getUser('ann'), { admin: true, account: ann })
+    t.equal(await admin.hasOperator(), true)
+    t.equal((await admin.getSummary(ann)).admin, true)
+    await store.setKey(ann, '2')
+    const second = await accountOf(store, 'ann')
+    t.equal(await admin.renameUser(second, 'amy'), true)
+    t.match(await store.getUser('amy'), { admin: true, key: '2' })
+    t.equal(await admin.hasOperator(), true)
+    await admin.setAdmin(await accountOf(store, 'amy'), false)
+    t.equal((await store.getUser('amy'))?.admin, undefined)
+    t.equal(await admin.hasOperator(), false)
+    await admin.setAdmin(await accountOf(store, 'amy'), true)
+    await store.deleteUser(await accountOf(store, 'amy'))
+    t.equal(await admin.hasOperator(), false)
+  })
+
   t.test('a disabled account is another generation, an enabled one the same', async (t) => {
     const { store, admin } = await open(t)
     const ann = await create(store, 'ann')
@@ -453,6 +479,7 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
   const changes: Record<string, (admin: Admin, ann: Account) => Promise<unknown>> = {
     renameUser: (admin, ann) => admin.renameUser(ann, 'stale'),
     setDisabled: (admin, ann) => admin.setDisabled(ann, true),
+    setAdmin: (admin, ann) => admin.setAdmin(ann, true),
     setQuota: (admin, ann) => admin.setQuota(ann, { documents: 1 }),
     deleteProgress: (admin, ann) => admin.deleteProgress(ann, 'abc'),
     putTitle: (admin, ann) => admin.putTitle(ann, 'abc', 'stale'),

@@ -137,7 +137,7 @@ export class AccountReader {
     }
   }
 
-  async #summarize({ account, folder, disabled, quota }: StoredUser): Promise<AccountSummary> {
+  async #summarize({ account, folder, disabled, admin, quota }: StoredUser): Promise<AccountSummary> {
     const problems: string[] = []
     const devices = new Set<string>()
     let [documents, lastSync] = [0, -Infinity]
@@ -153,6 +153,7 @@ export class AccountReader {
     return {
       account,
       disabled: disabled ?? false,
+      admin: admin ?? false,
       ...(quota && { quota }),
       documents,
       devices: devices.size,

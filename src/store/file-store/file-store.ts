@@ -17,6 +17,7 @@ import { Operations } from './operations.ts'
 import { oncePerMinute } from './retry.ts'
 import { journalFolder, logFolder } from './files/folder-names.ts'
 import { removeTempsInside } from './files/left-over-temps.ts'
+import { OperatorsFile } from './operators-file.ts'
 import { RegistrationFile } from './files/registration-file.ts'
 import type { Account, Admin, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
 import { Turns } from '../../turns.ts'
@@ -40,6 +41,7 @@ export class FileStore implements Store {
   readonly #users: UserFiles
   readonly #progress: ProgressFiles
   readonly #registration: RegistrationFile
+  readonly #operators: OperatorsFile
   readonly #usage = new Usage()
   readonly #quota: Quota
   readonly #onDamage: (error: unknown) => void
@@ -58,6 +60,7 @@ export class FileStore implements Store {
     this.#users = new UserFiles(dir)
     this.#progress = new ProgressFiles(log, options)
     this.#registration = new RegistrationFile(dir)
+    this.#operators = new OperatorsFile(dir)
     this.#quota = quota
     this.#onDamage = options.onDamage
     this.stats = { failure: () => log.failure() ?? this.#progress.failure }
@@ -67,6 +70,7 @@ export class FileStore implements Store {
       ...parts,
       reader: new AccountReader({ ...parts, reads: blocking ? blockingReads : threadReads, now }),
       registration: this.#registration,
+      operators: this.#operators,
       change: (work) => this.#change(work),
       takeFolder: (folder, work) => this.#takeFolder(folder, work),
       giveName: (folder) => this.#giveName(folder),
@@ -269,6 +273,7 @@ export class FileStore implements Store {
 
   close(): Promise<void> {
     return this.#changes.take(async () => {
+      await this.#operators.stop()
       await this.#progress.close()
       await this.#log.close(() => this.#progress.isWritten)
     })

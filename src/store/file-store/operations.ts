@@ -25,6 +25,7 @@ import type {
   RepairOptions,
 } from '../store.ts'
 import type { StoredUser } from './files/auth-file.ts'
+import type { OperatorsFile } from './operators-file.ts'
 import type { UserFiles } from './user-files.ts'
 
 /** What operations need of the store. */
@@ -35,6 +36,7 @@ export interface OperationsOptions {
   progress: ProgressFiles
   reader: AccountReader
   registration: RegistrationFile
+  operators: OperatorsFile
   /** Does the work while no user is made, changed or deleted. */
   change: <T>(work: () => Promise<T>) => Promise<T>
   /** Does the work while nobody pushes into the folder, and all that was pushed before is in its files. */
@@ -94,6 +96,19 @@ export class Operations implements Admin {
   async setDisabled(account: Account, disabled: boolean): Promise<void> {
     const { users, change } = this.#options
     await change(async () => users.setDisabled(await this.#current(account), disabled))
+  }
+
+  async setAdmin(account: Account, isAdmin: boolean): Promise<void> {
+    const { users, operators, change } = this.#options
+    await change(async () => {
+      const user = await this.#current(account)
+      await users.setAdmin(user, isAdmin)
+      await operators.set(user.account.folder, isAdmin)
+    })
+  }
+
+  hasOperator(): Promise<boolean> {
+    return this.#options.operators.hasOne()
   }
 
   async setQuota(account: Account, quota: Partial<Quota>): Promise<void> {

@@ -103,6 +103,12 @@ export class UserFiles {
     await this.#write(folder, disabled ? { ...rest, disabled } : rest, disabled ? raise(account) : account)
   }
 
+  /** Makes the account an operator's, or no more. */
+  async setAdmin({ account, folder, fields }: StoredUser, isAdmin: boolean): Promise<void> {
+    const { admin: _before, ...rest } = fields
+    await this.#write(folder, isAdmin ? { ...rest, admin: true } : rest, account)
+  }
+
   /** Sets what the account may keep; what is left out is as the settings say. */
   async setQuota({ account, folder, fields }: StoredUser, { documents, bytes }: Partial<Quota>): Promise<void> {
     const { quota_documents: _documents, quota_bytes: _bytes, ...rest } = fields

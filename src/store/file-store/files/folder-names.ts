@@ -13,6 +13,9 @@ export const consoleFolder = '.console'
 /** In the folder of the console. */
 export const sessionsFolder = 'sessions'
 
+/** In the folder of the console: the names of the operators. */
+export const operatorsName = 'operators.json'
+
 /** A session's file is named after the SHA-256 of its id. */
 export const sessionFileName = /^([0-9a-f]{64})\.json$/
 

@@ -1,0 +1,48 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { SetupCode } from '../accounts/setup-code.ts'
+import type { Config } from '../config.ts'
+import type { ConsoleSettings } from '../console/options.ts'
+import { SessionFiles } from '../store/file-store/session-files.ts'
+import type { Admin } from '../store/store.ts'
+import { serverAddresses } from './announce.ts'
+import { offerSetup } from './setup.ts'
+
+/** Not the log, which more people may read than the terminal. */
+const write = (text: string): unknown => process.stderr.write(text)
+
+/** What serve.ts hands to the console, and does for it once the server listens. */
+export interface OpenedConsole {
+  settings: ConsoleSettings
+  begin: (port: number) => Promise<void>
+}
+
+/** Undefined where there is no console. `whole` resolves when files may change. */
+export function openConsole(
+  config: Config,
+  admin: Admin,
+  logger: FastifyBaseLogger,
+  whole: Promise<void> | undefined,
+): OpenedConsole | undefined {
+  if (!config.KSS_CONSOLE) return undefined
+  let isReady = whole === undefined
+  void whole?.then(() => (isReady = true))
+  let addresses = serverAddresses(config)
+  let setupCode: SetupCode | undefined
+  const settings = {
+    admin,
+    sessions: new SessionFiles({ dir: config.KSS_DIR }),
+    hosts: config.KSS_CONSOLE_HOSTS,
+    setupCode: () => setupCode,
+    addresses: () => addresses,
+    isReady: () => isReady,
+  }
+  const begin = async (port: number): Promise<void> => {
+    addresses = serverAddresses({ ...config, KSS_PORT: port })
+    try {
+      setupCode = await offerSetup({ admin, addresses, write, now: Date.now })
+    } catch (err) {
+      logger.warn({ err }, 'could not find out whether there is an operator')
+    }
+  }
+  return { settings, begin }
+}

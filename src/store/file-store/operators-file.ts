@@ -1,0 +1,95 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseObject } from '../../damaged-file.ts'
+import { makeFolder, replaceFile } from '../../durable.ts'
+import { readTrusted } from '../../trusted-file.ts'
+import { authFile, parseUser } from './files/auth-file.ts'
+import { consoleFolder, eachUserFolder, operatorsName } from './files/folder-names.ts'
+
+/**
+ * <dir>/.console/operators.json: who is an operator, so that a start need not read every auth.json to find none. What
+ * auth.json says decides: a name in the list counts only with it, and when none does, all are read once more. What a hand
+ * edit or a backup brings while the list is empty is not seen: then a start prints a setup code that nobody needs.
+ */
+export class OperatorsFile {
+  readonly #dir: string
+  #changes = 0
+  #search: Promise<boolean> | undefined
+  #isStopping = false
+
+  constructor(dir: string) {
+    this.#dir = dir
+  }
+
+  /** Rejects when it was stopped. */
+  async hasOne(): Promise<boolean> {
+    this.#search ??= this.#findOne().finally(() => (this.#search = undefined))
+    return await this.#search
+  }
+
+  async #findOne(): Promise<boolean> {
+    const known = await this.#read()
+    if (known?.length === 0) return false
+    for (const folder of known ?? []) if (await this.#isOperators(folder)) return true
+    const changes = this.#changes
+    const { found, count } = await this.#findAll()
+    // A new directory stays as it is.
+    if (changes === this.#changes && count > 0) await this.#write(found)
+    return found.length > 0
+  }
+
+  /** After auth.json says so. */
+  async set(folder: string, isAdmin: boolean): Promise<void> {
+    this.#changes += 1
+    if (isAdmin) await this.#write([...((await this.#read()) ?? []), folder])
+    // Perhaps there is another one, who was never looked for.
+    else await rm(this.#path, { force: true })
+  }
+
+  /** Ends what reads all accounts. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#search?.catch(() => undefined)
+  }
+
+  async #findAll(): Promise<{ found: string[]; count: number }> {
+    const found: string[] = []
+    let count = 0
+    for await (const folder of eachUserFolder(this.#dir)) {
+      if (this.#isStopping) throw new Error('The server stops.')
+      count += 1
+      if (await this.#isOperators(folder)) found.push(folder)
+    }
+    return { found, count }
+  }
+
+  /** What cannot be read is no operator's. */
+  async #isOperators(folder: string): Promise<boolean> {
+    const path = join(this.#dir, folder, authFile)
+    try {
+      return parseUser(await readTrusted(path), undefined, path).admin === true
+    } catch {
+      return false
+    }
+  }
+
+  /** The folders of the accounts; undefined when there is no list, or none that can be read. */
+  async #read(): Promise<string[] | undefined> {
+    const path = this.#path
+    try {
+      const { operators } = parseObject(await readTrusted(path), path)
+      return Array.isArray(operators) ? operators.map(String) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async #write(operators: string[]): Promise<void> {
+    await makeFolder(join(this.#dir, consoleFolder))
+    await replaceFile(this.#path, `${JSON.stringify({ operators })}\n`)
+  }
+
+  get #path(): string {
+    return join(this.#dir, consoleFolder, operatorsName)
+  }
+}
