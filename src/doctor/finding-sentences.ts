@@ -2,10 +2,8 @@ import { shellWord } from '../command-line.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { titleOf } from '../library/titles.ts'
 import type { Finding } from './findings.ts'
+import { namePart } from './name-part.ts'
 import type { Sentence } from './sentences.ts'
-
-/** Characters of a title or a device. */
-const longest = 100
 
 type Of<Kind extends Finding['kind']> = Extract<Finding, { kind: Kind }>
 
@@ -13,22 +11,22 @@ type Sayings = { [Kind in Finding['kind']]: (finding: Of<Kind>, name: string) =>
 
 const sayings: Sayings = {
   mismatch: ({ byContent, byFileName }, name) => {
-    const [one, other] = [short(byContent.device), short(byFileName.device)]
+    const [one, other] = [namePart(byContent.device), namePart(byFileName.device)]
     const methods =
       one === other ? `${one} matched by content and by file name` : `${one} matches by content, ${other} by file name`
     return {
-      text: `${short(titleOf(byContent) || titleOf(byFileName))} is there twice: ${methods}.`,
+      text: `${namePart(titleOf(byContent) || titleOf(byFileName))} is there twice: ${methods}.`,
       cure: 'Choose the same document matching method on all readers, then join the two.',
       command: mergeOf(name, byContent, byFileName),
     }
   },
   twoFiles: ({ one, other }, name) => ({
-    text: `${called(one)} is there twice: ${short(one.device)} and ${short(other.device)} have different files of it.`,
+    text: `${called(one)} is there twice: ${namePart(one.device)} and ${namePart(other.device)} have different files of it.`,
     cure: 'Copy the same file to both. Or choose Filename on both as the document matching method, and give the files one name.',
     command: mergeOf(name, one, other),
   }),
   backwards: ({ record, before }, name) => ({
-    text: `${short(record.device)} took ${called(record)} back from ${percent(before)}, where ${short(before.device)} had been, to ${percent(record)}.`,
+    text: `${namePart(record.device)} took ${called(record)} back from ${percent(before)}, where ${namePart(before.device)} had been, to ${percent(record)}.`,
     cure: 'If that was a mistake, go back. On the reader, "Sync to an older state" says what it does with such a push.',
     command: `kss history restore ${name} ${shellWord(record.document)}`,
   }),
@@ -55,7 +53,7 @@ export function sayFinding(finding: Finding, username: string): Sentence {
 
 /** As `Kobo pushed Dune`. */
 export function sayPush(record: Progress): string {
-  return `${short(record.device)} pushed ${called(record)}`
+  return `${namePart(record.device)} pushed ${called(record)}`
 }
 
 function mergeOf(name: string, ...records: Progress[]): string {
@@ -64,12 +62,7 @@ function mergeOf(name: string, ...records: Progress[]): string {
 }
 
 function called(record: Progress): string {
-  return short(titleOf(record) || record.document)
-}
-
-/** A megabyte of what a stranger named would hide all else. */
-function short(text: string): string {
-  return text.length <= longest ? text : `${text.slice(0, longest).toWellFormed()}…`
+  return namePart(titleOf(record) || record.document)
 }
 
 function percent({ percentage }: Progress): string {

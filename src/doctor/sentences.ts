@@ -1,5 +1,6 @@
 import { shellWord } from '../command-line.ts'
 import type { EventKind, HeardEvent } from './events.ts'
+import { namePart } from './name-part.ts'
 
 /** An event or a finding in words. Names, titles and paths in them come from strangers. */
 export interface Sentence {
@@ -164,7 +165,9 @@ const sayings: Record<EventKind, Say> = {
 
 /** The event in words. */
 export function sayEvent(event: HeardEvent, subject: Subject): Sentence {
-  return sayings[event.kind](event, subject)
+  const { kind, address, user, detail } = event
+  const parts = { address: namePart(address), user: namePart(user), detail: namePart(detail) }
+  return sayings[kind]({ ...event, ...parts }, subject)
 }
 
 /** As `12 minutes ago`. */

@@ -111,6 +111,12 @@ t.test('a push is named by its reader and its title, or its id', async (t) => {
   t.equal(sayPush({ ...kobo, device: long, document: long }), `${'x'.repeat(100)}… pushed ${'x'.repeat(100)}…`)
 })
 
+t.test('marks of direction in a name do not turn the sentence', async (t) => {
+  t.equal(sayPush({ ...kobo, device: 'a\u202eb\u2066c' }), 'abc pushed abc')
+  const { text } = sayEvent(event('unknownUser', { user: '\u202eeve' }), alice)
+  t.equal(text, 'A log-in was as eve, and there is no such user.')
+})
+
 for (const [seconds, text] of [
   [-5, 'just now'],
   [59, 'just now'],
