@@ -78,8 +78,8 @@ t.test('what went wrong on a reader is on the page of that account alone, with i
 
 t.test('an operator sees the commands, too', async (t) => {
   const { app, store, visit } = openConsole(t)
-  const operator = { username: 'root', key: new Reader(app).key, admin: true }
-  await store.createUser(operator)
+  await store.createUser({ username: 'root', key: new Reader(app).key })
+  await store.setAdmin((await store.getUser('root'))!.account, true)
   const root = visit()
   await root.signIn('root')
   await new Reader(app, 'root', 'wrong').authorize()
