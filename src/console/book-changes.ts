@@ -21,7 +21,7 @@ export function changesTable(visit: ReaderVisit, record: Progress, rows: Progres
 ${form(
   visit,
   `${path}/back`,
-  html`<table><thead><tr><th scope="col">When</th><th scope="col" class="number">Progress</th><th scope="col">Reader</th><th scope="col"><span class="unseen">Go back</span></th></tr></thead>
+  html`<table class="lines"><thead><tr><th scope="col">When</th><th scope="col" class="number">Progress</th><th scope="col">Reader</th><th scope="col"><span class="unseen">Go back</span></th></tr></thead>
 <tbody>${shown.map((row) => changeLine(record, row))}</tbody></table>`,
 )}
 ${pages > 1 && pageLinks(`${visit.base}${path}`, page, pages)}`

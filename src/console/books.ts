@@ -97,7 +97,7 @@ function bookTable({ base }: ReaderVisit, rows: BookRow[], methods: Map<string, 
 <td class="number">${percentage(part)}</td><td>${time(timestamp)}<br><small>${readerName(record)}</small></td></tr>
 `
   })
-  return html`<table class="books"><thead><tr><th scope="col">Book</th><th scope="col" class="number">Progress</th><th scope="col">Last read</th></tr></thead>
+  return html`<table class="lines"><thead><tr><th scope="col">Book</th><th scope="col" class="number">Progress</th><th scope="col">Last read</th></tr></thead>
 <tbody>${lines}</tbody></table>`
 }
 

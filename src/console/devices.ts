@@ -20,7 +20,7 @@ export async function showDevices(visit: ReaderVisit): Promise<Page> {
   const titles = new Map(records.map((record) => [record.document, record]))
   const lines = devices.map((seen) => deviceLine(visit, seen, titles, methods.get(deviceKey(seen.last))))
   const body = html`${mismatchList(visit, records)}
-<table><thead><tr><th scope="col">Reader</th><th scope="col">First sync</th><th scope="col">Last sync</th><th scope="col">Read last</th></tr></thead>
+<table><thead><tr><th scope="col">Reader</th><th scope="col">Last sync</th><th scope="col">Read last</th></tr></thead>
 <tbody>${lines}</tbody></table>`
   return { title: 'Readers', body }
 }
@@ -73,7 +73,7 @@ function deviceLine(
     methods && html`matches books ${methodWords(methods)}`,
   ].filter((each) => each !== false && each !== undefined)
   return html`<tr><th scope="row">${readerName(last)}${details.map((each) => html`<br><small>${each}</small>`)}</th>
-<td data-label="First sync">${time(first_seen)}</td><td data-label="Last sync">${time(last_seen)}</td>
+<td data-label="Last sync">${time(last_seen)}<br><small>since ${time(first_seen)}</small></td>
 <td data-label="Read last"><a href="${base}${bookPath(book.document)}">${bookName(book)}</a>, ${percentage(last.percentage)}</td></tr>
 `
 }

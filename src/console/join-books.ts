@@ -21,14 +21,14 @@ export function describeTwin(visit: ReaderVisit, record: Progress, twin: Progres
 export function describeMismatch(visit: ReaderVisit, { byContent, byFileName }: Mismatch): Html {
   const cure = html`On each reader, set <strong>Progress sync, Document matching method</strong> the same. Then ${joinLink(visit, byContent, byFileName)}.`
   if (byContent.device === byFileName.device) {
-    return html`${readerOf(byContent)} matched it by content (Binary), and at another time by file name (Filename). ${cure}`
+    return html`${readerOf(byContent, 'One reader')} matched it by content (Binary), and at another time by file name (Filename). ${cure}`
   }
-  return html`${readerOf(byContent)} matches books by content (Binary), ${readerOf(byFileName)} by file name (Filename): neither sees where the other one is. ${cure}`
+  return html`${readerOf(byContent, 'One reader')} matches books by content (Binary), ${readerOf(byFileName, 'one reader')} by file name (Filename): neither sees where the other one is. ${cure}`
 }
 
-/** Who pushed a record last, where that is a reader. */
-function readerOf(record: Progress): Html {
-  return isRestored(record) ? html`one reader` : readerName(record)
+/** Who pushed a record last, if that is a reader and not a restore. */
+function readerOf(record: Progress, other: string): Html {
+  return isRestored(record) ? html`${other}` : readerName(record)
 }
 
 function mismatchOf(record: Progress, twin: Progress): Mismatch | undefined {

@@ -266,7 +266,7 @@ t.test('a reader that changed its method, and one that nobody knows, are told in
   await push(console.store, 'ann', { ...twice[0], device: 'kss', device_id: 'kss' })
   t.match(
     (await ann.get(`/books/${byName}`)).body,
-    'one reader matches books by content (Binary), <bdi>Kobo</bdi> by file name',
+    'One reader matches books by content (Binary), <bdi>Kobo</bdi> by file name',
   )
 })
 
