@@ -8,6 +8,7 @@ import { defaultDir } from './default-dir.ts'
 import { defaultLogN, maxLogN } from './accounts/key-hash.ts'
 import { listSettings, readLists, type ListConfig } from './list-settings.ts'
 import { findRuntimeDir } from './runtime-dir.ts'
+import { metricsSettings } from './metrics-settings.ts'
 import { readTls, tlsSettings } from './tls-settings.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
@@ -68,6 +69,7 @@ export const settings = {
       default: 0,
       description: 'a whole number from 0 to 3600',
     },
+    ...metricsSettings,
     ...tlsSettings,
     ...listSettings,
     ...upstreamSettings,

@@ -27,6 +27,8 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_REGISTRATIONS_PER_HOUR: 20,
     KSS_CONNECTIONS_PER_ADDRESS: 200,
     KSS_DRAIN_SECONDS: 0,
+    KSS_METRICS_PORT: 0,
+    KSS_METRICS_HOST: '127.0.0.1',
     KSS_TLS: '',
     KSS_TLS_CERT: '',
     KSS_TLS_KEY: '',

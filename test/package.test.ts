@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { readVersion } from '../src/version.ts'
@@ -43,7 +43,10 @@ t.test('the package holds the program and its documents, and nothing else', asyn
   const paths = files.map(({ path }) => path)
   const documents = paths.filter((path) => !/^(bin|dist)\//.test(path))
   const pages = (await readdir(project)).filter((name) => name.endsWith('.md'))
-  const inDocs = (await readdir(join(project, 'docs'))).map((name) => `docs/${name}`)
+  const docs = await readdir(join(project, 'docs'), { recursive: true, withFileTypes: true })
+  const inDocs = docs
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(project, join(parentPath, name)))
   const expected = ['LICENSE', 'openapi.json', 'package.json', ...pages, ...inDocs]
   t.same(documents.toSorted(), expected.toSorted())
   const programs = paths.filter((path) => /^(bin|dist)\//.test(path))

@@ -36,6 +36,11 @@ export class HashQueue {
   /** Milliseconds that the work took lately. */
   #workMs = 0
 
+  /** What runs, and what waits. */
+  get size(): number {
+    return this.#running + this.#first.length + this.#later.length
+  }
+
   /**
    * Resolves or rejects as the work does; rejects with `unavailable` when it cannot begin within the milliseconds: at once
    * where that is to be seen, as it would have to wait for nothing. Without a limit it waits as long as it takes.

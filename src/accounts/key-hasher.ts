@@ -7,6 +7,8 @@ export interface KeyHasherOptions {
   hashKeys: boolean
   /** The binary logarithm of scrypt's N. */
   scryptCost: number
+  /** Where checks and hashes wait; one of its own if left out. */
+  queue?: HashQueue
 }
 
 /** What came of a check. */
@@ -19,12 +21,13 @@ export interface Checked {
 /** Makes and checks what is stored of a key, a few at a time: a flood of log-ins must not take the machine. */
 export class KeyHasher {
   readonly #options: KeyHasherOptions
-  readonly #queue = new HashQueue()
+  readonly #queue: HashQueue
   /** Checked for an unknown user, so that the answer takes as long as for a wrong key. */
   #nobody: Promise<string> | undefined
 
   constructor(options: KeyHasherOptions) {
     this.#options = options
+    this.#queue = options.queue ?? new HashQueue()
   }
 
   /** What to store of a key. Rejects with `unavailable` when it has to wait for more than the milliseconds. */

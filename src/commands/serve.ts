@@ -4,6 +4,7 @@ import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { createLogger, type Log } from '../log.ts'
 import { Events } from '../doctor/events.ts'
+import { HashQueue } from '../accounts/hash-queue.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
 import { FileStore } from '../store/file-store/file-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
@@ -24,6 +25,7 @@ import type { CommandLine } from '../command-line.ts'
 import { planFormat } from '../control/state-format.ts'
 import { callStore } from '../control/state-store.ts'
 import { hasTls } from '../tls-settings.ts'
+import type { OpenMetrics } from './metrics.ts'
 import type { OpenTls } from './tls.ts'
 import { openUpstream } from './upstream.ts'
 
@@ -56,8 +58,10 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, files.stats, formatChange?.whole, logger)
   const console = openConsole(config, files.admin, logger, formatChange?.whole)
+  const queue = new HashQueue()
+  const metrics = await openMetrics(config, files, queue)
   const app = createApp({
-    ...optionsOf(config, log, activity),
+    ...optionsOf(config, log, activity, queue, metrics),
     store,
     verified,
     upstream,
@@ -69,6 +73,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const close = async (): Promise<void> => {
     try {
       tls?.close()
+      metrics?.close()
       const stopped = formatChange?.stop()
       await app.close()
       await stopped
@@ -84,6 +89,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   try {
     await app.ready()
     port = await listen(app.server, tls?.listener.server, config, kss)
+    await metrics?.listen()
   } catch (error) {
     await close()
     throw error
@@ -117,11 +123,25 @@ function portOf({ KSS_TLS_PORT: port }: Config, tls: OpenTls | undefined): AppOp
   return tls && { listener: tls.listener, besideHttp: port !== 0 }
 }
 
-function optionsOf(config: Config, { logger, logRequest }: Log, activity: Activity): Omit<AppOptions, 'store'> {
+/** Undefined where the settings do not ask for metrics: then nothing of them is loaded. */
+async function openMetrics(config: Config, files: FileStore, queue: HashQueue): Promise<OpenMetrics | undefined> {
+  if (config.KSS_METRICS_PORT === 0) return undefined
+  const metrics = await import('./metrics.ts')
+  return metrics.openMetrics(config, files.stats, queue)
+}
+
+function optionsOf(
+  config: Config,
+  { logger, logRequest }: Log,
+  activity: Activity,
+  queue: HashQueue,
+  metrics: OpenMetrics | undefined,
+): Omit<AppOptions, 'store'> {
   return {
     logger,
     logRequest: (line, isHealthcheck) => {
       activity.addRequest(line, isHealthcheck)
+      metrics?.count(line)
       logRequest(line, isHealthcheck)
     },
     basePath: config.KSS_BASE_PATH,
@@ -131,6 +151,7 @@ function optionsOf(config: Config, { logger, logRequest }: Log, activity: Activi
       scryptCost: config.KSS_SCRYPT_COST,
       loginFailuresPerMinute: config.KSS_LOGIN_FAILURES_PER_MINUTE,
       registrationsPerHour: config.KSS_REGISTRATIONS_PER_HOUR,
+      queue,
     },
     connectionsPerAddress: config.KSS_CONNECTIONS_PER_ADDRESS,
     trustedProxies: config.KSS_TRUSTED_PROXIES,

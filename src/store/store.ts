@@ -184,6 +184,20 @@ export interface RepairOptions {
 export interface Stats {
   /** Why no push can be stored, as far as is known; undefined when one can. */
   failure(): unknown
+  figures(): Figures
+}
+
+/** Counted since the start, or as it is now. */
+export interface Figures {
+  /** Flushes that pushes waited for, and how long they took. */
+  flushes: number
+  flushSeconds: number
+  logBytes: number
+  /** Age of the oldest push that is not durable in its file; 0 for none. */
+  lagSeconds: number
+  /** Records that were at hand, and those that were looked for on the disk. */
+  cacheHits: number
+  cacheMisses: number
 }
 
 /**

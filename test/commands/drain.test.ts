@@ -6,13 +6,16 @@ import { until } from '../until.ts'
 import { serve } from './kss.ts'
 
 const logger = pino({ level: 'silent' })
+const figures = (): never => {
+  throw new Error('nobody asks')
+}
 const { config } = loadConfig({ KSS_DRAIN_SECONDS: '3600' }, undefined, {})
 
 t.test('a store that cannot take a push, or holds pushes up, is not ready', async (t) => {
   let failure: unknown
   let goOn = (): void => undefined
   const isWhole = new Promise<void>((resolve) => (goOn = resolve))
-  const { findUnready } = createDrain(config, { failure: () => failure }, isWhole, logger)
+  const { findUnready } = createDrain(config, { failure: () => failure, figures }, isWhole, logger)
   t.equal(findUnready(), 'storage')
   goOn()
   await isWhole
@@ -23,7 +26,7 @@ t.test('a store that cannot take a push, or holds pushes up, is not ready', asyn
 
 t.test('Ctrl+C and a failure of a start do not wait, but the server is not ready', async (t) => {
   for (const signal of ['SIGINT', undefined]) {
-    const { drain, findUnready } = createDrain(config, { failure: () => undefined }, undefined, logger)
+    const { drain, findUnready } = createDrain(config, { failure: () => undefined, figures }, undefined, logger)
     await drain(signal)
     t.equal(findUnready(), 'stopping')
   }

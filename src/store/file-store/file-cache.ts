@@ -43,6 +43,8 @@ export class FileCache<T extends object> {
   readonly #reads = new Map<string, Promise<T | undefined>>()
   /** How often something was forgotten. */
   #deletions = 0
+  /** How often a value was at hand, and how often the disk was asked. */
+  readonly looks = { hits: 0, misses: 0 }
 
   constructor(parse: Parse<T>) {
     this.#parse = parse
@@ -50,13 +52,19 @@ export class FileCache<T extends object> {
 
   /** The value, if it is at hand and its file was looked at less than a second ago. */
   peek(key: string): T | undefined {
-    return this.#fresh(key)?.value
+    const entry = this.#fresh(key)
+    if (entry) this.looks.hits += 1
+    return entry?.value
   }
 
   /** What the file at the path holds; undefined when there is none. Rejects as the file system or the parser does. */
   async get(key: string, path: string): Promise<T | undefined> {
     const entry = this.#fresh(key)
-    if (entry?.path === path) return entry.value
+    if (entry?.path === path) {
+      this.looks.hits += 1
+      return entry.value
+    }
+    this.looks.misses += 1
     let read = this.#reads.get(path)
     if (!read) {
       read = this.#look(key, path).finally(() => this.#reads.delete(path))

@@ -63,7 +63,10 @@ export class FileStore implements Store {
     this.#operators = new OperatorsFile(dir)
     this.#quota = quota
     this.#onDamage = options.onDamage
-    this.stats = { failure: () => log.failure() ?? this.#progress.failure }
+    this.stats = {
+      failure: () => log.failure() ?? this.#progress.failure,
+      figures: () => this.#progress.figures,
+    }
     const { blocking = false, now = () => performance.now() } = options
     const parts = { dir, users: this.#users, progress: this.#progress }
     this.admin = new Operations({

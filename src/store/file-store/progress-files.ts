@@ -12,7 +12,7 @@ import { listsRawName } from './files/raw-names.ts'
 import { formatRecord, readRecord, sumOf, type StoredRecord } from './files/read-record.ts'
 import { RecordEditor, type Located } from './record-editor.ts'
 import { rowOf } from './files/rows.ts'
-import type { Now } from '../store.ts'
+import type { Figures, Now } from '../store.ts'
 import { Checkpoint, type CheckpointOptions } from './wal/checkpoint.ts'
 import { lose, readFound } from './wal/document-files.ts'
 
@@ -56,6 +56,13 @@ export class ProgressFiles {
     const history = options.history ? this.#history : undefined
     this.#checkpoint = new Checkpoint({ log, memtable: this.#memtable, files: this.#files, history }, options)
     this.#commits = new Batcher((_key, pushes) => this.#commit(pushes))
+  }
+
+  get figures(): Figures {
+    const { flushed, bytes: logBytes } = this.#log
+    const { hits: cacheHits, misses: cacheMisses } = this.#files.looks
+    const lagSeconds = this.#checkpoint.lag / 1000
+    return { flushes: flushed.count, flushSeconds: flushed.ms / 1000, logBytes, lagSeconds, cacheHits, cacheMisses }
   }
 
   /** Why there is no room for a push, as far as is known. */

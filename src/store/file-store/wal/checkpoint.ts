@@ -66,6 +66,9 @@ export class Checkpoint {
   #round: Promise<void> | undefined
   #running: Promise<boolean> | undefined
   #isBegun = false
+  readonly #now: () => number
+  /** When the oldest push came that is not durable in its file. */
+  #oldest: number | undefined
   /** Why the last round failed. */
   #roundFailure: unknown
   /** Why the last checkpoint failed. */
@@ -73,6 +76,7 @@ export class Checkpoint {
 
   constructor(parts: DocumentParts, options: CheckpointOptions) {
     const { onDamage, now = () => performance.now() } = options
+    this.#now = now
     this.#log = parts.log
     this.#memtable = parts.memtable
     this.#files = parts.files
@@ -87,6 +91,7 @@ export class Checkpoint {
 
   /** Adds a push that is durable in the log. */
   add(push: LoggedPush): void {
+    this.#oldest ??= this.#now()
     this.#memtable.add(push)
     const { key, path, record, sum } = push
     this.#files.hold(key, path, { record, sum })
@@ -110,6 +115,11 @@ export class Checkpoint {
       const isTried = this.#checkpointFailure === undefined || this.#backoff.delay <= 0
       if (!isTried || !(await this.run())) throw this.#checkpointFailure
     }
+  }
+
+  /** Milliseconds since the oldest push that is not durable in its file; 0 when all are. */
+  get lag(): number {
+    return this.#oldest === undefined ? 0 : this.#now() - this.#oldest
   }
 
   /** Why makeRoom would reject; undefined when it would not, as far as is known. */
@@ -187,12 +197,14 @@ export class Checkpoint {
   async #run(): Promise<boolean> {
     this.#alarm.clear()
     let failed: Pick<Entry, 'path' | 'failure' | 'isLost'> | undefined
+    const began = this.#now()
     try {
       failed = await this.#flushAll()
     } catch (error) {
       failed = { path: this.#log.dir, failure: error, isLost: true }
     }
     this.#checkpointFailure = failed?.failure
+    if (!failed) this.#oldest = this.#memtable.isEmpty ? undefined : began
     this.#note(failed, true, this.#backoff)
     if (this.#isBegun && !this.#memtable.isEmpty) this.#alarm.set(failed?.isLost ? this.#backoff.delay : oldestMs)
     return failed === undefined

@@ -82,6 +82,8 @@ export class WriteAheadLog {
   /** Why the last append failed. */
   #failure: unknown
   #probedAt = -Infinity
+  /** How often the log was flushed, and the milliseconds that it took. */
+  readonly flushed = { count: 0, ms: 0 }
 
   /** `newest` is the number of the newest segment in the folder. */
   constructor(paths: LogPaths, newest: number, folder: OpenedFolder, options: LogOptions = {}) {
@@ -248,6 +250,8 @@ export class WriteAheadLog {
   /** A disk that takes so long will soon fail, or is on a network that does. */
   #noteFlush(began: number): void {
     const now = this.#now()
+    this.flushed.count += 1
+    this.flushed.ms += now - began
     if (now - began < slowFlush || now - this.#toldSlow < minute) return
     this.#toldSlow = now
     this.#onSlowFlush?.(this.#paths.log, now - began)

@@ -321,8 +321,10 @@ t.test(
     t.match(refused ?? (await Promise.allSettled([put('ann', '3', { document: 'x' })]))[0], {
       reason: { code: 'ENOSPC' },
     })
+    t.match(store.stats.failure(), { code: 'ENOSPC' })
     disk.mend()
     t.equal(await store.admin.flush(), true)
+    t.equal(store.stats.failure(), undefined)
   },
 )
 

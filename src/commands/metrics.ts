@@ -1,0 +1,50 @@
+import type { Server } from 'node:http'
+import type { HashQueue } from '../accounts/hash-queue.ts'
+import { CommandError } from '../command-error.ts'
+import type { Config } from '../config.ts'
+import { listenForScrapes } from '../metrics/listen.ts'
+import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { countUserFolders } from '../store/file-store/files/folder-names.ts'
+import type { Stats } from '../store/store.ts'
+import { mostCounted } from './announce.ts'
+
+export interface OpenMetrics {
+  count: Metrics['count']
+  /** Throws CommandError when it cannot. */
+  listen: () => Promise<void>
+  close: () => void
+}
+
+/** Milliseconds for which a number of users is good: to count them is to list the folder. */
+const usersMs = 60_000
+
+/** The metrics that the settings ask for, not listening. */
+export function openMetrics(
+  config: Config,
+  stats: Stats,
+  queue: HashQueue,
+  now: () => number = () => performance.now(),
+): OpenMetrics {
+  const { KSS_BASE_PATH: basePath, KSS_METRICS_HOST: host, KSS_METRICS_PORT: port, KSS_DIR: dir } = config
+  let counted = { at: -Infinity, users: 0 }
+  const users = async (): Promise<number> => {
+    if (now() - counted.at >= usersMs) counted = { at: now(), users: await countUserFolders(dir, mostCounted) }
+    return counted.users
+  }
+  const metrics = createMetrics({ basePath, stats, users, hashes: () => queue.size })
+  let server: Server | undefined
+  return {
+    count: metrics.count,
+    listen: async () => {
+      try {
+        server = await listenForScrapes(metrics, host, port)
+      } catch (error) {
+        throw new CommandError(`Cannot listen for metrics on ${host}, port ${port}: ${(error as Error).message}.`)
+      }
+    },
+    close: () => {
+      server?.close()
+      server?.closeAllConnections()
+    },
+  }
+}
