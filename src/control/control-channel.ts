@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { connectTo } from '../store/file-store/local-socket.ts'
-import { Turns } from '../turns.ts'
+import { Mutex } from '../mutex.ts'
 
 /**
  * Does what another process asks for; JSON carries the arguments and the result. It may wait, then resolve to a function
@@ -44,11 +44,11 @@ interface Reply {
 
 /** Answers each line that comes, one after the other. */
 export function serveCalls(socket: Socket, call: Call): void {
-  const turns = new Turns()
+  const mutex = new Mutex()
   // On an error who asked has gone: there is nobody to tell.
   const lines = createInterface(socket.on('error', () => undefined)).on('error', () => undefined)
   lines.on('line', (line) => {
-    void turns.take(async () => socket.write(toLine(await answer(line, call, socket))))
+    void mutex.run(async () => socket.write(toLine(await answer(line, call, socket))))
   })
 }
 

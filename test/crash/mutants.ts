@@ -18,7 +18,7 @@ export const mutants: Record<string, CrashMutant> = {
     file: 'store/file-store/wal/log.ts',
     text: 'await this.#write(lines())',
     by: `const records = lines();
-      setTimeout(() => void this.#turns.take(() => this.#write(records)), 150);`,
+      setTimeout(() => void this.#mutex.run(() => this.#write(records)), 150);`,
     loads: [[150, 300]],
     stopEvery: Infinity,
     symptom: /was acknowledged/,

@@ -20,7 +20,7 @@ import { removeTempsInside } from './files/left-over-temps.ts'
 import { OperatorsFile } from './operators-file.ts'
 import { RegistrationFile } from './files/registration-file.ts'
 import type { Account, Admin, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
-import { Turns } from '../../turns.ts'
+import { Mutex } from '../../mutex.ts'
 import { Usage } from './usage.ts'
 import { UserFiles } from './user-files.ts'
 
@@ -46,7 +46,7 @@ export class FileStore implements Store {
   readonly #quota: Quota
   readonly #onDamage: (error: unknown) => void
   /** Users are made, changed and deleted one at a time. */
-  readonly #changes = new Turns()
+  readonly #changes = new Mutex()
   /** Folders that somebody has for himself; pushes wait. */
   readonly #taken = new Map<string, Promise<void>>()
   /** How often a folder was taken since the start. */
@@ -140,7 +140,7 @@ export class FileStore implements Store {
       return await this.#users.create(user, () => this.#giveName(folder))
     })
     // The next change waits for it, who registers does not: on a slow disk a reader would give up.
-    if (isNew) void this.#changes.take(() => this.#useInvitation(user.username))
+    if (isNew) void this.#changes.run(() => this.#useInvitation(user.username))
     return isNew
   }
 
@@ -194,7 +194,7 @@ export class FileStore implements Store {
 
   /** Does the work while no user is made, changed or deleted, and not in a folder that took the place of this one. */
   #change<T>(work: () => Promise<T>): Promise<T> {
-    return this.#changes.take(async () => {
+    return this.#changes.run(async () => {
       await this.#log.folder.check()
       return await work()
     })
@@ -275,7 +275,7 @@ export class FileStore implements Store {
   }
 
   close(): Promise<void> {
-    return this.#changes.take(async () => {
+    return this.#changes.run(async () => {
       await this.#operators.stop()
       await this.#progress.close()
       await this.#log.close(() => this.#progress.isWritten)

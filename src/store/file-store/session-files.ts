@@ -4,7 +4,7 @@ import { makeFolder, replaceFile, syncFolder, tempPrefix } from '../../durable.t
 import { DamagedFile, parseObject } from '../../damaged-file.ts'
 import { unlessAbsent } from '../../error-code.ts'
 import { checkFolder, readTrusted } from '../../trusted-file.ts'
-import { Turns } from '../../turns.ts'
+import { Mutex } from '../../mutex.ts'
 import { isIdle, surplusOf } from '../session.ts'
 import type { Now, Session, SessionStore } from '../store.ts'
 import { consoleFolder, sessionFileName, sessionsFolder } from './files/folder-names.ts'
@@ -23,7 +23,7 @@ export interface SessionFilesOptions {
 export class SessionFiles implements SessionStore {
   readonly #dir: string
   readonly #now: () => number
-  readonly #changes = new Turns()
+  readonly #changes = new Mutex()
   #loading: Promise<Map<string, Session>> | undefined
   #sessions: Map<string, Session> | undefined
 
@@ -70,7 +70,7 @@ export class SessionFiles implements SessionStore {
   }
 
   #change(work: (sessions: Map<string, Session>) => Promise<void>): Promise<void> {
-    return this.#changes.take(async () => await work(await this.#load()))
+    return this.#changes.run(async () => await work(await this.#load()))
   }
 
   /** In memory at once: they have ended, whatever the disk does. */

@@ -5,7 +5,7 @@ import { syncFolder, tempPath, writeNew } from '../../../durable.ts'
 import { DamagedFile } from '../../../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../../../error-code.ts'
 import { openTrusted } from '../../../trusted-file.ts'
-import { Turns } from '../../../turns.ts'
+import { Mutex } from '../../../mutex.ts'
 import { lowerFormat, raiseFormat } from '../files/format.ts'
 import type { OpenedFolder } from '../opened-folder.ts'
 import { readOldJournal, removeOldJournal } from './old-journal.ts'
@@ -68,7 +68,7 @@ export class WriteAheadLog {
   readonly #now: () => number
   readonly #onSlowFlush: LogOptions['onSlowFlush']
   #toldSlow = -Infinity
-  readonly #turns = new Turns()
+  readonly #mutex = new Mutex()
   #newest: number
   /** The segment that is appended to; undefined when the next append has to begin another. */
   #current: Segment | undefined
@@ -126,7 +126,7 @@ export class WriteAheadLog {
 
   /** Reads the records that the log holds; none is appended while `work` is under way. `onDamage` is told as by `readLog`. */
   inspect(work: (records: LogRecord[]) => Promise<void>, onDamage: (error: Error) => void): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#mutex.run(async () => {
       const earlier = this.#mayHaveJournal ? await readOldJournal(this.#paths.journal, onDamage) : []
       const { records } = await readLog(this.#paths.log, onDamage)
       await work(earlier.concat(records))
@@ -135,7 +135,7 @@ export class WriteAheadLog {
 
   /** Appends the records that `lines` gives, durably, then calls `published`; no other change of the log comes between. */
   append(lines: () => string, published?: () => void): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#mutex.run(async () => {
       try {
         await this.#write(lines())
         this.#failure = undefined
@@ -150,7 +150,7 @@ export class WriteAheadLog {
 
   /** Makes the segment that the first append goes to, so that it does not wait for that. */
   begin(): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#mutex.run(async () => {
       if (!this.#current) await this.#begin()
     })
   }
@@ -161,7 +161,7 @@ export class WriteAheadLog {
    * `dropBefore` makes these segments free.
    */
   rotate<T>(snapshot: () => T): Promise<{ before: number; taken: T }> {
-    return this.#turns.take(async () => {
+    return this.#mutex.run(async () => {
       this.#bytesSinceRotation = 0
       const last = this.#current
       if (last?.size === 0) return { before: last.number, taken: snapshot() }
@@ -191,7 +191,7 @@ export class WriteAheadLog {
   /** Removes the segments too, if then all that they hold is in the files. */
   async close(isEmpty: () => boolean): Promise<void> {
     await this.#spare.stop()
-    await this.#turns.take(async () => {
+    await this.#mutex.run(async () => {
       // An append after this would be removed with the segments, or stay where no kss looks for it.
       this.#isClosed = true
       await this.#end()

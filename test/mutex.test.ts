@@ -1,8 +1,8 @@
 import t from 'tap'
-import { Turns } from '../src/turns.ts'
+import { Mutex } from '../src/mutex.ts'
 
 t.test('work is done in the order of the calls, one at a time, whatever became of the one before', async (t) => {
-  const turns = new Turns()
+  const mutex = new Mutex()
   const done: string[] = []
   const work = (name: string) => async () => {
     done.push(`${name} begins`)
@@ -11,7 +11,7 @@ t.test('work is done in the order of the calls, one at a time, whatever became o
     if (name === 'a') throw new Error(name)
     return name
   }
-  const [a, b] = await Promise.allSettled([turns.take(work('a')), turns.take(work('b'))])
+  const [a, b] = await Promise.allSettled([mutex.run(work('a')), mutex.run(work('b'))])
   t.match(a, { reason: { message: 'a' } })
   t.match(b, { value: 'b' })
   t.same(done, ['a begins', 'a ends', 'b begins', 'b ends'])
