@@ -79,9 +79,9 @@ export const mutants: Record<string, CrashMutant> = {
     symptom: /was acknowledged/,
   },
   'gives a new user what was pushed for a deleted one': {
-    file: 'store/file-store/file-store.ts',
-    text: 'await this.#log.append(() => formatTombstone(folder))',
-    by: '',
+    file: 'store/file-store/progress-files.ts',
+    text: 'await this.forget(folder) await this.#log.append(() => formatTombstone(folder))',
+    by: 'await this.forget(folder)',
     loads: [[300, 480]],
     stopEvery: Infinity,
     symptom: /was never pushed$/,

@@ -110,9 +110,9 @@ export const mutants: NamedMutant[] = [
   },
   {
     name: 'does not note a new user in the log',
-    file: 'store/file-store/file-store.ts',
-    text: 'await this.#log.append(() => formatTombstone(folder))',
-    by: '',
+    file: 'store/file-store/progress-files.ts',
+    text: 'await this.forget(folder) await this.#log.append(() => formatTombstone(folder))',
+    by: 'await this.forget(folder)',
   },
   {
     name: 'recycles a segment before it is in the files',
@@ -147,7 +147,7 @@ export const killedMutants: (NamedMutant & { flush: number; call?: string })[] =
     file: 'store/file-store/file-store.ts',
     text: 'await syncFolder(dir)',
     by: '',
-    flush: 7,
+    flush: 13,
   },
   {
     name: 'trusts a file because it is there',

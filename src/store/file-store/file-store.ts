@@ -1,13 +1,15 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import pLimit from 'p-limit'
 import type { Progress } from '../../kosync/protocol.ts'
-import { current, isCurrent, StaleAccount } from '../account.ts'
+import { AccountLocks, topFolder } from './account-locks.ts'
+import { current, StaleAccount } from '../account.ts'
 import { syncFolder } from '../../durable.ts'
 import type { StoredUser } from './files/auth-file.ts'
 import { unlessAbsent } from '../../error-code.ts'
 import { WriteAheadLog, type LogOptions } from './wal/log.ts'
 import { readOldJournal } from './wal/old-journal.ts'
-import { formatTombstone, type LogRecord } from './wal/record.ts'
+import type { LogRecord } from './wal/record.ts'
 import { collectDocuments, readLog, syncLog } from './wal/recovery.ts'
 import { OpenedFolder } from './opened-folder.ts'
 import { ProgressFiles, type ProgressFilesOptions } from './progress-files.ts'
@@ -15,12 +17,12 @@ import { AccountReader } from './account-reader.ts'
 import { blockingReads, threadReads } from './files/file-reads.ts'
 import { Operations } from './operations.ts'
 import { oncePerMinute } from './retry.ts'
+import { folderNames } from './files/file-name.ts'
 import { journalFolder, logFolder } from './files/folder-names.ts'
 import { removeTempsInside } from './files/left-over-temps.ts'
 import { OperatorsFile } from './operators-file.ts'
 import { RegistrationFile } from './files/registration-file.ts'
 import type { Account, Admin, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
-import { Mutex } from '../../mutex.ts'
 import { Usage } from './usage.ts'
 import { UserFiles } from './user-files.ts'
 
@@ -32,6 +34,9 @@ export interface FileStoreOptions extends ProgressFilesOptions, LogOptions {
   /** Nobody else waits in this process: operators' reads may block it, which is several times as fast. */
   blocking?: boolean
 }
+
+/** Changes of accounts that write files at a time: the other threads of the pool are for pushes. */
+const writers = 4
 
 const noQuota: Quota = { documents: 0, bytes: 0 }
 
@@ -45,12 +50,8 @@ export class FileStore implements Store {
   readonly #usage = new Usage()
   readonly #quota: Quota
   readonly #onDamage: (error: unknown) => void
-  /** Users are made, changed and deleted one at a time. */
-  readonly #changes = new Mutex()
-  /** Folders that somebody has for himself; pushes wait. */
-  readonly #taken = new Map<string, Promise<void>>()
-  /** How often a folder was taken since the start. */
-  #takings = 0
+  readonly #locks = new AccountLocks()
+  readonly #limit = pLimit(writers)
   /** What only operators do. */
   readonly admin: Admin
   readonly stats: Stats
@@ -74,9 +75,8 @@ export class FileStore implements Store {
       reader: new AccountReader({ ...parts, reads: blocking ? blockingReads : threadReads, now }),
       registration: this.#registration,
       operators: this.#operators,
-      change: (work) => this.#change(work),
-      takeFolder: (folder, work) => this.#takeFolder(folder, work),
-      giveName: (folder) => this.#giveName(folder),
+      usage: this.#usage,
+      change: (folders, work) => this.#change(folders, work),
       rememberRemoved: (username) => this.#rememberRemoved(username),
     })
   }
@@ -133,34 +133,26 @@ export class FileStore implements Store {
     return this.#users.find(username)
   }
 
-  async createUser(user: NewUser): Promise<boolean> {
-    const isNew = await this.#change(async () => {
-      if (await this.#users.isTaken(user.username)) return false
-      const folder = this.#users.folderOf(user.username)
-      return await this.#users.create(user, () => this.#giveName(folder))
+  createUser(user: NewUser): Promise<boolean> {
+    const { username } = user
+    return this.#change(folderNames(username), async () => {
+      if (await this.#users.isTaken(username)) return false
+      const folder = this.#users.folderOf(username)
+      const isNew = await this.#users.create(user, () => this.#progress.discard(folder))
+      // Later updates of the registration wait for it; the caller does not: on a slow disk a reader would give up.
+      if (isNew) void this.#useInvitation(username)
+      return isNew
     })
-    // The next change waits for it, who registers does not: on a slow disk a reader would give up.
-    if (isNew) void this.#changes.run(() => this.#useInvitation(user.username))
-    return isNew
-  }
-
-  /** What was pushed for an earlier account of the folder's name must not become the next one's. */
-  async #giveName(folder: string): Promise<void> {
-    if (!this.#progress.hasPushes(folder)) {
-      this.#progress.clearCache(folder)
-      return
-    }
-    await this.#progress.forget(folder)
-    await this.#log.append(() => formatTombstone(folder))
   }
 
   /** Takes back that the name is invited, or was removed. The account is there: a failure is for the operator to know. */
   async #useInvitation(username: string): Promise<void> {
     try {
-      const { invited, removed = [], ...rest } = await this.#registration.get()
-      const without = (names: string[]): string[] => names.filter((name) => name !== username)
-      if (![...invited, ...removed].includes(username)) return
-      await this.#registration.set({ ...rest, invited: without(invited), removed: without(removed) })
+      await this.#registration.update(({ invited, removed, ...rest }) => {
+        if (![...invited, ...removed].includes(username)) return undefined
+        const without = (names: string[]): string[] => names.filter((name) => name !== username)
+        return { ...rest, invited: without(invited), removed: without(removed) }
+      })
     } catch (error) {
       this.#onDamage(error)
     }
@@ -175,49 +167,34 @@ export class FileStore implements Store {
     }
   }
 
-  /** Does the work while nobody pushes into the folder, and all that was pushed before is in its files. */
-  #takeFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
-    this.#takings += 1
-    const done = this.#progress.settle(folder).then(work)
-    this.#taken.set(
-      folder,
-      done.then(
-        () => undefined,
-        () => undefined,
-      ),
-    )
-    return done.finally(() => {
-      this.#taken.delete(folder)
-      this.#usage.forget(folder)
-    })
-  }
-
-  /** Does the work while no user is made, changed or deleted, and not in a folder that took the place of this one. */
-  #change<T>(work: () => Promise<T>): Promise<T> {
-    return this.#changes.run(async () => {
+  /** Runs the work while it holds the locks of the folders exclusive. Rejects with FolderReplaced. */
+  #change<T>(folders: string[], work: () => Promise<T>): Promise<T> {
+    const checked = async (): Promise<T> => {
       await this.#log.folder.check()
       return await work()
-    })
+    }
+    return this.#locks.exclusive(folders, () => this.#limit(checked))
   }
 
   setKey(account: Account, key: string): Promise<void> {
-    return this.#change(async () => {
+    return this.#change(folderNames(account.username), async () => {
       await this.#users.setKey(await this.#current(account), key)
     })
   }
 
   upgradeKey(account: Account, before: string, key: string): Promise<void> {
-    return this.#change(async () => {
+    return this.#change(folderNames(account.username), async () => {
       const user = await this.#current(account)
       if (user.key === before) await this.#users.upgradeKey(user, key)
     })
   }
 
   deleteUser(account: Account): Promise<void> {
-    return this.#change(async () => {
+    return this.#change(folderNames(account.username), async () => {
       const user = await this.#current(account)
       await this.#rememberRemoved(user.username)
       if (!(await this.#users.delete(user))) throw new StaleAccount(account, true)
+      this.#usage.forget(user.folder)
     })
   }
 
@@ -251,21 +228,20 @@ export class FileStore implements Store {
   }
 
   async #put(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
-    for (;;) {
-      const takings = this.#takings
+    // Before it takes the lock: a change of the account does not wait for room.
+    const room = this.#progress.makeRoom()
+    if (room) await room
+    const locked = this.#locks.lockShared(account.folder)
+    if (locked) await locked
+    try {
       const { folder, quota, username } = await this.#current(account)
       const most = quota ? { ...this.#quota, ...quota } : this.#quota
-      const taken = this.#taken.get(folder)
-      const located = taken ? await taken : await this.#progress.locateForPush(folder, pushed.document)
-      if (located && !located.record && !onlyIfNone) await this.#usage.addDocument(folder, most, username)
-      // Otherwise the account changed, or an operator works in its folder, while the record was looked up.
-      if (located && takings === this.#takings && isCurrent(this.#users.peek(account.username), account))
-        return await this.#progress.put({
-          ...located,
-          pushed,
-          onlyIfNone,
-          keepsRow: !this.#usage.addPush(folder, pushed, most),
-        })
+      const located = await this.#progress.locate(folder, pushed.document)
+      if (!located.record && !onlyIfNone) await this.#usage.addDocument(folder, most, username)
+      const keepsRow = !this.#usage.addPush(folder, pushed, most)
+      return await this.#progress.put({ ...located, pushed, onlyIfNone, keepsRow })
+    } finally {
+      this.#locks.unlockShared(account.folder)
     }
   }
 
@@ -274,11 +250,14 @@ export class FileStore implements Store {
     return await this.#progress.listHistory(folder, document)
   }
 
+  /** Waits for the changes in progress. */
   close(): Promise<void> {
-    return this.#changes.run(async () => {
-      await this.#operators.stop()
-      await this.#progress.close()
-      await this.#log.close(() => this.#progress.isWritten)
-    })
+    return this.#locks.exclusive([topFolder], () =>
+      this.#registration.exclusive(async () => {
+        await this.#operators.stop()
+        await this.#progress.close()
+        await this.#log.close(() => this.#progress.isWritten)
+      }),
+    )
   }
 }

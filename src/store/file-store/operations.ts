@@ -3,7 +3,9 @@ import pLimit from 'p-limit'
 import { hasCode } from '../../error-code.ts'
 import { current } from '../account.ts'
 import type { Finding } from '../finding.ts'
+import { topFolder } from './account-locks.ts'
 import type { AccountReader } from './account-reader.ts'
+import { folderNames } from './files/file-name.ts'
 import { readHistory } from './files/history-file.ts'
 import { groupDocuments, joinDocuments, mergeDocument } from './merge-documents.ts'
 import type { ProgressFiles } from './progress-files.ts'
@@ -26,6 +28,7 @@ import type {
 } from '../store.ts'
 import type { StoredUser } from './files/auth-file.ts'
 import type { OperatorsFile } from './operators-file.ts'
+import type { Usage } from './usage.ts'
 import type { UserFiles } from './user-files.ts'
 
 /** What operations need of the store. */
@@ -37,12 +40,9 @@ export interface OperationsOptions {
   reader: AccountReader
   registration: RegistrationFile
   operators: OperatorsFile
-  /** Does the work while no user is made, changed or deleted. */
-  change: <T>(work: () => Promise<T>) => Promise<T>
-  /** Does the work while nobody pushes into the folder, and all that was pushed before is in its files. */
-  takeFolder: <T>(folder: string, work: () => Promise<T>) => Promise<T>
-  /** Before the folder's name is given to another user. */
-  giveName: (folder: string) => Promise<void>
+  usage: Usage
+  /** Runs the work while it holds the locks of the folders exclusive. @see account-locks.ts */
+  change: <T>(folders: string[], work: () => Promise<T>) => Promise<T>
   /** Keeps an upstream from bringing the name back. */
   rememberRemoved: (username: string) => Promise<void>
 }
@@ -77,10 +77,10 @@ export class Operations implements Admin {
   }
 
   async renameUser(account: Account, to: string): Promise<boolean> {
-    const { users, progress, giveName, rememberRemoved } = this.#options
-    return await this.#alone(account, async (user) => {
+    const { users, progress, rememberRemoved } = this.#options
+    return await this.#settled(account, [to], async (user) => {
       if (await users.isTaken(to)) return false
-      await giveName(users.folderOf(to))
+      await progress.discard(users.folderOf(to))
       try {
         await users.rename(user, to)
       } catch (error) {
@@ -95,12 +95,12 @@ export class Operations implements Admin {
 
   async setDisabled(account: Account, disabled: boolean): Promise<void> {
     const { users, change } = this.#options
-    await change(async () => users.setDisabled(await this.#current(account), disabled))
+    await change(folderNames(account.username), async () => users.setDisabled(await this.#current(account), disabled))
   }
 
   async setAdmin(account: Account, isAdmin: boolean): Promise<void> {
     const { users, operators, change } = this.#options
-    await change(async () => {
+    await change(folderNames(account.username), async () => {
       const user = await this.#current(account)
       await users.setAdmin(user, isAdmin)
       await operators.set(user.account.folder, isAdmin)
@@ -113,29 +113,27 @@ export class Operations implements Admin {
 
   async setQuota(account: Account, quota: Partial<Quota>): Promise<void> {
     const { users, change } = this.#options
-    await change(async () => users.setQuota(await this.#current(account), quota))
+    await change(folderNames(account.username), async () => users.setQuota(await this.#current(account), quota))
   }
 
   setRegistration(said: Pick<Registration, 'open' | 'until'>): Promise<void> {
     const { change, registration } = this.#options
-    return change(async () => {
-      const { invited, removed = [] } = await registration.get()
-      await registration.set({ ...said, invited, removed })
-    })
+    return change([], () => registration.update(({ invited, removed }) => ({ ...said, invited, removed })))
   }
 
   allowReturn(username: string): Promise<void> {
     const { change, registration } = this.#options
-    return change(() => registration.setRemoved(username, false))
+    return change([], () => registration.setRemoved(username, false))
   }
 
   setInvited(username: string, isInvited: boolean): Promise<void> {
     const { change, registration } = this.#options
-    return change(async () => {
-      const { invited, ...rest } = await registration.get()
-      const others = invited.filter((name) => name !== username)
-      await registration.set({ ...rest, invited: isInvited ? [...others, username] : others })
-    })
+    const update = (): Promise<void> =>
+      registration.update(({ invited, ...rest }) => {
+        const others = invited.filter((name) => name !== username)
+        return { ...rest, invited: isInvited ? [...others, username] : others }
+      })
+    return change([], update)
   }
 
   async deleteProgress(account: Account, document: string): Promise<boolean> {
@@ -192,7 +190,7 @@ export class Operations implements Admin {
 
   async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
     const { progress } = this.#options
-    return await this.#alone(account, async ({ folder }) => {
+    return await this.#settled(account, [], async ({ folder }) => {
       const limit = pLimit(writers)
       const merged = { documents: documents.length, latest: 0, rows: 0 }
       const each = groupDocuments(documents).map((document) => limit(() => mergeDocument(progress, folder, document)))
@@ -208,23 +206,25 @@ export class Operations implements Admin {
     return this.#options.progress.flush()
   }
 
+  /** Nothing else is changed meanwhile: a folder may get another name, and a temporary file may be removed. */
   repair(folder: string, options: RepairOptions = {}): Promise<Finding[]> {
-    const { dir, change } = this.#options
-    return change(async () => {
+    const { dir, change, registration } = this.#options
+    return change([topFolder, folder], async () => {
       if (folder !== '') return await this.#repairFolder(folder, options)
       const { repairTop } = await import('../../check/repair.ts')
-      return await repairTop(dir, options)
+      return await registration.exclusive(() => repairTop(dir, options))
     })
   }
 
   async #repairFolder(folder: string, options: RepairOptions): Promise<Finding[]> {
-    const { dir, users, progress, takeFolder, giveName } = this.#options
+    const { dir, users, progress } = this.#options
     const path = join(dir, folder)
     const { clearFolder, repairFolder } = await import('../../check/repair.ts')
-    // What waits for the folder may wait for just this.
+    // First, since pushes that are to be written may wait for just this.
     const cleared = await clearFolder(dir, folder, options)
-    return await takeFolder(path, async () => {
+    return await this.#withSettled(path, async () => {
       try {
+        const giveName = (name: string): Promise<void> => progress.discard(name)
         return [...cleared, ...(await repairFolder(dir, folder, { ...options, giveName }))]
       } finally {
         await progress.forget(path)
@@ -239,20 +239,32 @@ export class Operations implements Admin {
     document: string,
     work: (located: LocatedRecord) => Promise<T>,
   ): Promise<T | undefined> {
-    return await this.#alone(account, async ({ folder }) => {
+    return await this.#settled(account, [], async ({ folder }) => {
       const located = await this.#options.progress.locate(folder, document)
       const { record } = located
       return record && (await work({ ...located, record }))
     })
   }
 
-  /** Rejects with StaleAccount. */
-  #alone<T>(account: Account, work: (user: StoredUser) => Promise<T>): Promise<T> {
-    const { change, takeFolder } = this.#options
-    return change(async () => {
+  /**
+   * Runs the work on the user while nothing else changes it or the users of the other names, and its files hold all that
+   * was pushed. Rejects with StaleAccount.
+   */
+  #settled<T>(account: Account, others: string[], work: (user: StoredUser) => Promise<T>): Promise<T> {
+    return this.#options.change([account.username, ...others].flatMap(folderNames), async () => {
       const user = await this.#current(account)
-      return await takeFolder(user.folder, () => work(user))
+      return await this.#withSettled(user.folder, () => work(user))
     })
+  }
+
+  async #withSettled<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    const { progress, usage } = this.#options
+    await progress.settle(folder)
+    try {
+      return await work()
+    } finally {
+      usage.forget(folder)
+    }
   }
 
   /** Throws StaleAccount. */

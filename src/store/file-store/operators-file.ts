@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseObject } from '../../damaged-file.ts'
 import { makeFolder, replaceFile } from '../../durable.ts'
+import { Mutex } from '../../mutex.ts'
 import { readTrusted } from '../../trusted-file.ts'
 import { authFile, parseUser } from './files/auth-file.ts'
 import { consoleFolder, eachUserFolder, operatorsName } from './files/folder-names.ts'
@@ -13,6 +14,7 @@ import { consoleFolder, eachUserFolder, operatorsName } from './files/folder-nam
  */
 export class OperatorsFile {
   readonly #dir: string
+  readonly #mutex = new Mutex()
   #changes = 0
   #search: Promise<boolean> | undefined
   #isStopping = false
@@ -28,22 +30,26 @@ export class OperatorsFile {
   }
 
   async #findOne(): Promise<boolean> {
+    const changes = this.#changes
     const known = await this.#read()
     if (known?.length === 0) return false
     for (const folder of known ?? []) if (await this.#isOperators(folder)) return true
-    const changes = this.#changes
     const { found, count } = await this.#findAll()
-    // A new directory stays as it is.
-    if (changes === this.#changes && count > 0) await this.#write(found)
+    await this.#mutex.run(async () => {
+      // A new directory stays as it is.
+      if (changes === this.#changes && count > 0) await this.#write(found)
+    })
     return found.length > 0
   }
 
   /** After auth.json says so. */
-  async set(folder: string, isAdmin: boolean): Promise<void> {
+  set(folder: string, isAdmin: boolean): Promise<void> {
     this.#changes += 1
-    if (isAdmin) await this.#write([...((await this.#read()) ?? []), folder])
-    // Perhaps there is another one, who was never looked for.
-    else await rm(this.#path, { force: true })
+    return this.#mutex.run(async () => {
+      if (isAdmin) await this.#write([...((await this.#read()) ?? []), folder])
+      // Perhaps there is another one, who was never looked for.
+      else await rm(this.#path, { force: true })
+    })
   }
 
   /** Ends what reads all accounts. */

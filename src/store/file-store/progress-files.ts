@@ -76,11 +76,9 @@ export class ProgressFiles {
     return known?.document === document ? known : this.#locate(key, folder, document).then(({ record }) => record)
   }
 
-  /** Where a push of the document will go, when there is room for it. */
-  async locateForPush(folder: string, document: string): Promise<Located> {
-    const key = cacheKey(folder, document)
-    await this.#checkpoint.makeRoom()
-    return await this.#locate(key, folder, document)
+  /** Waits while the log or the memtable is full. Returns a promise only then. */
+  makeRoom(): Promise<void> | undefined {
+    return this.#checkpoint.makeRoom()
   }
 
   /** Takes its turn at once; resolves to the record as it is stored now. */
@@ -148,16 +146,21 @@ export class ProgressFiles {
     this.#pushed.add(folder)
   }
 
-  /** Whether the log may hold pushes for the folder. */
-  hasPushes(folder: string): boolean {
-    return this.#pushed.has(folder)
-  }
-
   /** Forgets all of a folder that is gone, or was changed by others; resolves when nothing that was pushed so far can come there any more. */
   async forget(folder: string): Promise<void> {
     await this.#commits.drained('')
     await this.#checkpoint.forget(folder)
     this.clearCache(folder)
+  }
+
+  /** Drops what was pushed for an earlier account with this folder: it must not become that of the next one. */
+  async discard(folder: string): Promise<void> {
+    if (!this.#pushed.has(folder)) {
+      this.clearCache(folder)
+      return
+    }
+    await this.forget(folder)
+    await this.#log.append(() => formatTombstone(folder))
   }
 
   /** Reads the folder's files anew: they are another account's. */
@@ -166,9 +169,8 @@ export class ProgressFiles {
     this.#history.forget(folder)
   }
 
-  /** Resolves when all that was pushed into the folder is in its files, for good; rejects with why it cannot be. */
+  /** Makes all that was pushed into the folder durable in its files; rejects with why it cannot be. No push may be in progress. */
   async settle(folder: string): Promise<void> {
-    await this.#commits.drained('')
     await this.#checkpoint.flushFolder(folder)
     // A power cut may bring back what was removed of the log: it must not undo what is done to the files next.
     await this.#log.append(() => formatTombstone(folder))

@@ -27,6 +27,11 @@ export function hasRawFileName(name: string): boolean {
   return !/^\.|[/\\\0]/.test(name) && toFileName(name) !== name
 }
 
+/** The names that the folder of a user may have: the one of toFileName, and that of an older kss. */
+export function folderNames(username: string): string[] {
+  return hasRawFileName(username) ? [toFileName(username), username] : [toFileName(username)]
+}
+
 /** The name that toFileName makes this of; undefined when there is none, or only a hash is left of it. */
 export function fromFileName(fileName: string): string | undefined {
   try {

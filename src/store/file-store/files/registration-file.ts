@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { replaceFile } from '../../../durable.ts'
 import { DamagedFile, parseObject } from '../../../damaged-file.ts'
+import { Mutex } from '../../../mutex.ts'
 import { FileCache } from '../file-cache.ts'
 import type { Now, Registration } from '../../store.ts'
 
@@ -9,12 +10,17 @@ export const registrationName = '.registration.json'
 /** It bounds the file: who makes and removes accounts in a loop must not fill the disk. */
 const mostRemoved = 10_000
 
+/** With the names that were removed, also where there are none. */
+type Said = Registration & Required<Pick<Registration, 'removed'>>
+
 const nobody: Registration = { invited: [] }
 
 /** <dir>/.registration.json: what an operator said of who may sign up. Without it nothing was said. */
 export class RegistrationFile {
   readonly #path: string
   readonly #files = new FileCache(parseRegistration)
+  /** An update reads the file and replaces it: two at once would lose one. */
+  readonly #mutex = new Mutex()
 
   constructor(dir: string) {
     this.#path = join(dir, registrationName)
@@ -25,14 +31,28 @@ export class RegistrationFile {
     return this.#files.peek(this.#path) ?? this.#files.get(this.#path, this.#path).then((found) => found ?? nobody)
   }
 
-  /** Remembers that the name was removed or renamed, or that it may come back; the oldest ones of too many are forgotten. */
-  async setRemoved(username: string, isRemoved: boolean): Promise<void> {
-    const said = await this.get()
-    const others = (said.removed ?? []).filter((name) => name !== username)
-    await this.set({ ...said, removed: isRemoved ? [...others, username].slice(-mostRemoved) : others })
+  /** Replaces the file by what `change` makes of it, after all earlier updates; not if that is undefined. */
+  update(change: (said: Said) => Said | undefined): Promise<void> {
+    return this.#mutex.run(async () => {
+      const registration = change({ removed: [], ...(await this.get()) })
+      if (registration) await this.#replace(registration)
+    })
   }
 
-  async set({ removed = [], ...said }: Registration): Promise<void> {
+  /** Runs the work, which may replace the file, after all earlier updates; later ones wait for it. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(work)
+  }
+
+  /** Remembers that the name was removed or renamed, or that it may come back; the oldest ones of too many are forgotten. */
+  setRemoved(username: string, isRemoved: boolean): Promise<void> {
+    return this.update(({ removed, ...said }) => {
+      const others = removed.filter((name) => name !== username)
+      return { ...said, removed: isRemoved ? [...others, username].slice(-mostRemoved) : others }
+    })
+  }
+
+  async #replace({ removed, ...said }: Said): Promise<void> {
     const registration = { ...said, ...(removed.length > 0 && { removed }) }
     const stats = await replaceFile(this.#path, `${JSON.stringify(registration)}\n`)
     this.#files.set(this.#path, this.#path, registration, stats)

@@ -104,8 +104,14 @@ export class Checkpoint {
     if (!this.#memtable.isEmpty) void this.run()
   }
 
-  /** Waits while the log or the memtable is full; rejects when the files cannot be written. */
-  async makeRoom(): Promise<void> {
+  /** Waits while the log or the memtable is full; rejects when the files cannot be written. Returns a promise only then. */
+  makeRoom(): Promise<void> | undefined {
+    const { memtableMaxBytes, logMaxBytes } = this.#bounds
+    const isFull = this.#memtable.bytes >= memtableMaxBytes || this.#log.bytes >= logMaxBytes
+    return isFull ? this.#makeRoom() : undefined
+  }
+
+  async #makeRoom(): Promise<void> {
     while (this.#memtable.bytes >= this.#bounds.memtableMaxBytes) {
       await this.#startRound(false)
       if (this.#roundFailure !== undefined) throw this.#roundFailure
