@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto'
 import { text } from 'node:stream/consumers'
+import { randomPassword } from '../accounts/random-password.ts'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { ask, type Terminal } from './terminal.ts'
 
@@ -7,10 +7,6 @@ export interface PasswordFlags {
   passwordStdin?: boolean
   random?: boolean
 }
-
-/** Without letters that look like digits: it is typed on an e-reader. */
-const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789'
-const length = 12
 
 /** A new password: from standard input, made up, or from a prompt that does not show it. Throws CommandError. */
 export async function readPassword(
@@ -24,11 +20,6 @@ export async function readPassword(
   const password = check(await ask({ prompt: 'Password: ', silent: true }, terminal))
   if ((await ask({ prompt: 'Again: ', silent: true }, terminal)) !== password) throw usage('The passwords differ.')
   return password
-}
-
-/** 60 bits. */
-export function randomPassword(): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('')
 }
 
 function check(password: string): string {

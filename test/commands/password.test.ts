@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { randomPassword, readPassword } from '../../src/commands/password.ts'
+import { randomPassword } from '../../src/accounts/random-password.ts'
+import { readPassword } from '../../src/commands/password.ts'
 import { fakeTerminal } from './fake-terminal.ts'
 
 /** Standard input with this text. */
