@@ -34,8 +34,8 @@ process.send({ PUT: await wayOf(put), GET: await wayOf(get) }, () => process.exi
 async function start() {
   const [{ loadConfig }, { serve }] = await Promise.all([load('config.js'), load('commands/serve.js')])
   const settings = { KSS_DIR: dir, KSS_HOST: '127.0.0.1', KSS_PORT: `${port}`, KSS_LOG_FORMAT: 'json' }
-  const { config } = loadConfig({}, undefined, settings)
-  await serve(config, [], (command) => command)
+  const loaded = loadConfig({}, undefined, settings)
+  await serve(loaded, (command) => command)
 }
 
 /** The fewest files of some tries: in the others the server worked behind its answers too, at the files of a push, say. */

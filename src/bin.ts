@@ -35,7 +35,7 @@ serveSettings(program.command('serve').description('run the server'))
     const loaded = readConfig(flags)
     const { envFile } = flags
     // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
-    const server = serve(loaded.config, loaded.warnings, commandLine(loaded, envFile as string | undefined))
+    const server = serve(loaded, commandLine(loaded, envFile as string | undefined))
     process.on('SIGHUP', () => undefined)
     const delay = patience + loaded.config.KSS_DRAIN_SECONDS * 1000
     closeWithGrace({ delay, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ err, signal }) => {

@@ -105,12 +105,17 @@ export class Accounts {
     return right
   }
 
+  /** Gives the account a key that an operator chose. */
+  async replaceKey(account: Account, key: string): Promise<void> {
+    await this.#store.setKey(account, await this.#hasher.hash(key))
+  }
+
   /**
    * Gives the account another key. Throws `tooManyAttempts`; rejects with StaleAccount when the account is not the one
    * that was verified any more.
    */
   async changeKey(account: Account, key: string): Promise<void> {
     await this.#limits.countKeyChange(account.id)
-    await this.#store.setKey(account, await this.#hasher.hash(key))
+    await this.replaceKey(account, key)
   }
 }

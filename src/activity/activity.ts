@@ -45,9 +45,16 @@ export class Activity {
     if (isHealthcheck && !isFailure) return
     this.#counts.add(isFailure)
     if (isFailure) this.add('failure', line.user || line.ip, describeFailure(line))
-    else if (line.status === 201 && line.path.endsWith('/users/create'))
-      this.add('registration', line.user, 'signed up')
-    else if (line.path.endsWith('/users/auth')) this.add('sign-in', line.user, 'logged in on a reader')
+    else this.#addSignIn(line)
+  }
+
+  #addSignIn({ path, status, user }: RequestLine): void {
+    if (path.endsWith('/users/auth')) this.add('sign-in', user, 'on a reader')
+    else if (path.endsWith('/users/create')) this.add('registration', user, 'on a reader')
+    // Forms of the console that did what they are for lead to another page.
+    else if (status !== 303) return
+    else if (path.endsWith('/sign-in')) this.add('sign-in', user, 'in the browser')
+    else if (path.endsWith('/sign-up')) this.add('registration', user, 'in the browser')
   }
 
   /** A command that an operator typed, as it is logged. */
@@ -79,7 +86,7 @@ export class Activity {
 
 /** Without the document. The reason of a failure of the disk may name a file of one. */
 function describeFailure({ method, path, status, reason }: RequestLine): string {
-  const route = path.replace(/(\/syncs\/progress\/).*/, '$1…')
+  const route = path.replace(/(\/(?:syncs\/progress|books)\/).*/, '$1…')
   const why = reason === undefined || status >= 500 || status === 404 ? '' : `: ${reason}`
   return `${method} ${route} ${status}${why}`
 }

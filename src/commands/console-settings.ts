@@ -1,10 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { SetupCode } from '../accounts/setup-code.ts'
-import type { Config } from '../config.ts'
+import type { Activity } from '../activity/activity.ts'
+import type { Loaded } from '../config.ts'
 import type { ConsoleSettings } from '../console/options.ts'
 import { SessionFiles } from '../store/file-store/session-files.ts'
 import type { Admin } from '../store/store.ts'
 import { serverAddresses } from './announce.ts'
+import { lazyOperatorTasks } from './lazy-operator-tasks.ts'
 import { offerSetup } from './setup.ts'
 
 /** Not the log, which more people may read than the terminal. */
@@ -14,22 +16,30 @@ const write = (text: string): unknown => process.stderr.write(text)
 export interface OpenedConsole {
   settings: ConsoleSettings
   begin: (port: number) => Promise<void>
+  /** Cuts off what an operator began; resolves when nothing works any more. */
+  stop: () => Promise<void>
 }
 
-/** Undefined where there is no console. `whole` resolves when files may change. */
-export function openConsole(
-  config: Config,
-  admin: Admin,
-  logger: FastifyBaseLogger,
-  whole: Promise<void> | undefined,
-): OpenedConsole | undefined {
+export interface OpenConsoleOptions extends Pick<Loaded, 'config' | 'sources'> {
+  admin: Admin
+  activity: Activity
+  logger: FastifyBaseLogger
+  /** Resolves when files may change. */
+  whole: Promise<void> | undefined
+}
+
+/** Undefined where there is no console. */
+export function openConsole({ whole, ...options }: OpenConsoleOptions): OpenedConsole | undefined {
+  const { config, admin, logger } = options
   if (!config.KSS_CONSOLE) return undefined
   let isReady = whole === undefined
   void whole?.then(() => (isReady = true))
   let addresses = serverAddresses(config)
   let setupCode: SetupCode | undefined
+  const tasks = lazyOperatorTasks({ ...options, flush: () => admin.flush() })
   const settings = {
     admin,
+    tasks: tasks.open,
     sessions: new SessionFiles({ dir: config.KSS_DIR }),
     hosts: config.KSS_CONSOLE_HOSTS,
     setupCode: () => setupCode,
@@ -44,5 +54,5 @@ export function openConsole(
       logger.warn({ err }, 'could not find out whether there is an operator')
     }
   }
-  return { settings, begin }
+  return { settings, begin, stop: tasks.stop }
 }

@@ -1,7 +1,7 @@
 import { Activity } from '../activity/activity.ts'
 import { createApp, type AppOptions } from '../app.ts'
 import { CommandError } from '../command-error.ts'
-import type { Config } from '../config.ts'
+import type { Config, Loaded } from '../config.ts'
 import { createLogger, type Log } from '../log.ts'
 import { Events } from '../doctor/events.ts'
 import { HashQueue } from '../accounts/hash-queue.ts'
@@ -35,7 +35,8 @@ export interface RunningServer {
 }
 
 /** The composition root: config → log → store → app → listen. `kss` makes what it advises. Throws CommandError. */
-export async function serve(config: Config, warnings: string[], kss: CommandLine): Promise<RunningServer> {
+export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningServer> {
+  const { config, warnings } = loaded
   const { KSS_DIR: dir } = config
   await openStateFolder(dir)
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
@@ -57,7 +58,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, files.stats, formatChange?.whole, logger)
-  const console = openConsole(config, files.admin, logger, formatChange?.whole)
+  const console = openConsole({ ...loaded, admin: files.admin, activity, logger, whole: formatChange?.whole })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, files, queue)
   const app = createApp({
@@ -78,6 +79,7 @@ export async function serve(config: Config, warnings: string[], kss: CommandLine
       await app.close()
       await stopped
       await stopCalls()
+      await console?.stop()
       await store.close()
       await save()
     } finally {

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Events } from '../doctor/events.ts'
 import type { SetupCode } from '../accounts/setup-code.ts'
+import type { OperatorTasks } from './operator-tasks.ts'
 import type { LogRequest } from '../log.ts'
 import type { Admin, SessionStore, Store } from '../store/store.ts'
 
@@ -27,6 +28,8 @@ export interface ConsoleOptions extends ConsoleSettings {
 export interface ConsoleSettings {
   admin: Admin
   sessions: SessionStore
+  /** What operators do beyond the store; loaded when it is asked for first. */
+  tasks: () => Promise<OperatorTasks>
   /** KSS_CONSOLE_HOSTS: names that the server has, besides those that no stranger can point to it. */
   hosts: string[]
   /** What makes the first operator; undefined while there is one, and before that is known. */

@@ -50,6 +50,8 @@ export interface Page {
   status?: number
   /** Seconds after which it may be tried again. */
   retryAfter?: number | undefined
+  /** Seconds after which the browser asks for the page again. */
+  refresh?: number
 }
 
 /** Another page, by its path behind the base path: after each form that did something. */
@@ -62,6 +64,8 @@ export interface File {
   type: string
   /** What the browser saves it as; without it, it is shown. */
   download?: string
+  /** Its size, where that is known. */
+  bytes?: number
 }
 
 export type Answer = Page | Redirect | File

@@ -10,12 +10,14 @@ export function createSend(base: string, assets: Assets): Send {
   return (reply, answer, navigation) => {
     if ('redirect' in answer) return reply.redirect(base + answer.redirect, 303)
     if ('file' in answer) {
-      const { file, type, download } = answer
+      const { file, type, download, bytes } = answer
       if (download !== undefined) reply.header('content-disposition', `attachment; filename="${plainName(download)}"`)
+      if (bytes !== undefined) reply.header('content-length', bytes)
       return reply.type(type).send(file)
     }
-    const { title, body, status = 200, retryAfter } = answer
+    const { title, body, status = 200, retryAfter, refresh } = answer
     if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+    if (refresh !== undefined) reply.header('refresh', String(refresh))
     const text = layout({ title, body, base, assets, navigation })
     return reply.code(status).type('text/html; charset=utf-8').send(text)
   }

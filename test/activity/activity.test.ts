@@ -27,10 +27,26 @@ t.test('what readers and operators do is listed, the newest first', async (t) =>
   t.same(activity.list(), [
     { kind: 'change', who: 'root', what: 'user enable bob', time: 1003, count: 1 },
     { kind: 'command', who: '', what: 'kss user disable bob', time: 1002, count: 1 },
-    { kind: 'sign-in', who: 'ann', what: 'logged in on a reader', time: 1001, count: 1 },
-    { kind: 'registration', who: 'ann', what: 'signed up', time: 1000, count: 1 },
+    { kind: 'sign-in', who: 'ann', what: 'on a reader', time: 1001, count: 1 },
+    { kind: 'registration', who: 'ann', what: 'on a reader', time: 1000, count: 1 },
   ])
 })
+
+const forms: [Partial<RequestLine>, object[]][] = [
+  [{ path: '/sign-in', status: 303 }, [{ kind: 'sign-in', who: 'ann', what: 'in the browser' }]],
+  [{ path: '/kosync/sign-up', status: 303 }, [{ kind: 'registration', who: 'ann', what: 'in the browser' }]],
+  [{ path: '/sign-in', status: 200 }, []],
+  [{ path: '/sign-out', status: 303 }, []],
+]
+
+for (const [more, entries] of forms) {
+  t.test(`the form ${more.path} with ${more.status} is told as ${JSON.stringify(entries)}`, async (t) => {
+    const activity = activityAt()
+    activity.addRequest(line({ method: 'POST', ...more }), false)
+    t.equal(activity.list().length, entries.length)
+    t.match(activity.list(), entries)
+  })
+}
 
 t.test('pushes, pulls and health checks that went well are counted at most', async (t) => {
   const activity = new Activity()
@@ -46,6 +62,7 @@ t.test('pushes, pulls and health checks that went well are counted at most', asy
 const failures: [Partial<RequestLine>, string][] = [
   [{ status: 401, reason: 'wrong key' }, 'GET /users/auth 401: wrong key'],
   [{ status: 404, path: '/syncs/progress/My%20Diary', reason: 'x My%20Diary' }, 'GET /syncs/progress/… 404'],
+  [{ status: 404, path: '/books/My%20Diary' }, 'GET /books/… 404'],
   [{ status: 404, path: '/a/syncs/progress/Diary/b' }, 'GET /a/syncs/progress/… 404'],
   [
     { status: 507, method: 'PUT', path: '/syncs/progress', document: 'Diary', reason: "ENOSPC, open '/srv/ann/Diary'" },

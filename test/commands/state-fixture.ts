@@ -91,7 +91,7 @@ export async function serveHere(t: Test, dir: string, disableRegistration = fals
     }
     try {
       const loaded = loadConfig(flags, undefined, {})
-      const { close } = await serve(loaded.config, [], commandLine(loaded))
+      const { close } = await serve(loaded, commandLine(loaded))
       let closing: Promise<void> | undefined
       const closeOnce = (): Promise<void> => (closing ??= close())
       t.teardown(closeOnce)

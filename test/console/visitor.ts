@@ -24,6 +24,11 @@ export interface TestConsoleOptions extends Partial<AppOptions> {
   settings?: Partial<ConsoleSettings>
 }
 
+/** What only pages of the operator ask for. */
+const noTasks = (): never => {
+  throw new Error('no page of the operator is expected')
+}
+
 /** A server with a console on a MemoryStore, unless the options say otherwise. */
 export function openConsole(t: Test, { settings, ...options }: TestConsoleOptions = {}): TestConsole {
   // Another server on the same store sees the same accounts.
@@ -31,7 +36,7 @@ export function openConsole(t: Test, { settings, ...options }: TestConsoleOption
   const sessions = new MemorySessions()
   const clock = { now: Date.UTC(2030, 0, 1) }
   const now = (): number => clock.now
-  const given = { admin: store, sessions, hosts: [], ...settings }
+  const given = { admin: store, sessions, hosts: [], tasks: noTasks, ...settings }
   const app = build(t, { store, now, console: given, ...options })
   const visit = (headers: Headers = {}): Visitor => new Visitor(app, options.basePath ?? '', headers)
   const reader = async (username = 'ann'): Promise<Visitor> => {
