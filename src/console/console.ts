@@ -1,3 +1,4 @@
+import { adminRoutes } from './admin-routes.ts'
 import { showBook } from './book.ts'
 import { goBack } from './book-changes.ts'
 import { nameBook, removeBook, showRemoval } from './book-forms.ts'
@@ -34,6 +35,8 @@ export const routes: Route[] = [
   get('/devices', 'reader', showDevices),
 
   get('/help', 'reader', showHelp),
+
+  ...adminRoutes,
 ]
 
 export async function openConsole(options: ConsoleOptions): Promise<Answerer> {

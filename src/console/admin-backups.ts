@@ -1,0 +1,70 @@
+import { adminPage } from './admin-page.ts'
+import type { Backup } from './operator-tasks.ts'
+import { button, form, html, name, notice, time, type Html, type Part } from './page.ts'
+import { Refusal } from './refusal.ts'
+import type { Answer, Page, ReaderVisit } from './route.ts'
+import { describeRun, refreshSeconds } from './run-state.ts'
+import { count, formatBytes } from './units.ts'
+
+/** The archives in the folder of backups, and the one that is being made. */
+export async function showBackups(visit: ReaderVisit, above?: Part, status = 200): Promise<Page> {
+  const tasks = await visit.options.tasks()
+  const state = tasks.backup.state()
+  const isRunning = state.is === 'running'
+  const backups = await tasks.listBackups()
+  const run = describeRun(
+    state,
+    'The backup',
+    ({ name: made, users, documents }) =>
+      html`${name(made)} holds ${count(users, 'account')} and ${count(documents, 'book')}.`,
+  )
+  const body = html`${above} ${run}
+    <p>A backup holds all accounts with their books. Keep a copy on another disk: what is on this one goes with it.</p>
+    ${!isRunning && form(visit, '/admin/backups', button('Make a backup'))}
+    ${backups.length > 0 ? table(visit, backups) : html`<p>There is no backup yet.</p>`}`
+  return adminPage(visit, 'Backups', body, { status, ...(isRunning && { refresh: refreshSeconds }) })
+}
+
+function table(visit: ReaderVisit, backups: Backup[]): Html {
+  const rows = backups.map((backup) => {
+    const content = html`<input type="hidden" name="name" value="${backup.name}" />${button('Download')}`
+    return html`<tr>
+      <th>${name(backup.name)}</th>
+      <td data-label="Made">${time(backup.created)}</td>
+      <td data-label="Size" class="number">${formatBytes(backup.bytes)}</td>
+      <td>${form(visit, '/admin/backups/download', content)}</td>
+    </tr>`
+  })
+  return html`<table>
+    <thead>
+      <tr>
+        <th>File</th>
+        <th>Made</th>
+        <th class="number">Size</th>
+        <th>Copy</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows}
+    </tbody>
+  </table>`
+}
+
+/** Begins one, and shows how it stands. */
+export async function makeBackup(visit: ReaderVisit): Promise<Answer> {
+  const tasks = await visit.options.tasks()
+  if (!tasks.backup.start()) {
+    return await showBackups(visit, notice('A backup is under way already.', 'alert'), 409)
+  }
+  tasks.record(visit.account.username, ['backup', 'create'])
+  return { redirect: '/admin/backups' }
+}
+
+export async function downloadBackup(visit: ReaderVisit): Promise<Answer> {
+  const asked = visit.form.get('name') ?? ''
+  const tasks = await visit.options.tasks()
+  const opened = await tasks.openBackup(asked)
+  if (!opened) throw new Refusal(404, 'There is no such backup', 'It may have been removed. Open the list again.')
+  tasks.record(visit.account.username, ['backup', 'download', asked])
+  return { file: opened.stream, type: 'application/gzip', download: asked, bytes: opened.bytes }
+}

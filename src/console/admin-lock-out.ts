@@ -1,0 +1,48 @@
+import type { User } from '../store/store.ts'
+import { adminPage } from './admin-page.ts'
+import { userForm } from './admin-user.ts'
+import { userPath } from './admin-users.ts'
+import { button, html, notice, type Html } from './page.ts'
+import type { Page, ReaderVisit } from './route.ts'
+
+type What = 'disable' | 'operator' | 'remove'
+
+const wayBack = {
+  disable: 'user enable',
+  operator: 'user admin',
+  remove: 'user add --admin',
+} as const
+
+const buttons = { disable: 'Disable', operator: 'No operator any more', remove: 'Remove' } as const
+
+/**
+ * A page that says what follows, where operators are about to take their own way in; undefined when they are sure, or it is
+ * somebody else's account: then one operator is left, who asks for this.
+ */
+export async function warnOfLockOut(visit: ReaderVisit, user: User, what: What): Promise<Page | undefined> {
+  if (user.account.id !== visit.account.id || visit.form.get('sure') === 'yes') return undefined
+  const kept = [...visit.form].filter(([key]) => key === 'typed')
+  const again = html`${kept.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}" />`)}
+    <input type="hidden" name="sure" value="yes" />${button(`${buttons[what]} all the same`)}`
+  const body = html`${notice(follows(await hasOtherOperator(visit), what), 'alert')} ${userForm(visit, user, what, again)}
+    <p><a href="${userPath(visit.base, user.username)}">Leave it as it is</a></p>`
+  return adminPage(visit, 'Are you sure?', body, { status: 409 })
+}
+
+function follows(isOtherLeft: boolean, what: What): Html {
+  const back = html`<code>kss ${wayBack[what]} …</code>`
+  const self = 'This is your own account: you cannot open these pages any more.'
+  if (isOtherLeft)
+    return html`${self} Another operator can bring that back, or a command on the machine itself: ${back}`
+  return html`${self} It is the last operator who can sign in: only a command on the machine itself brings that back: ${back}`
+}
+
+/** Whether somebody else is an operator and can sign in. */
+async function hasOtherOperator({ options: { store }, account }: ReaderVisit): Promise<boolean> {
+  for (const username of await store.listUsers()) {
+    if (username === account.username) continue
+    const other = await Promise.resolve(store.getUser(username)).catch(() => undefined)
+    if (other?.admin === true && other.disabled !== true) return true
+  }
+  return false
+}

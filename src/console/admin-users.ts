@@ -1,0 +1,105 @@
+import { adminPage } from './admin-page.ts'
+import { html, name, notice, time, type Html } from './page.ts'
+import type { Page, ReaderVisit } from './route.ts'
+import { count, formatBytes } from './units.ts'
+import type { AccountSummary } from '../store/store.ts'
+
+const pageSize = 50
+
+interface Listed {
+  accounts: AccountSummary[]
+  damaged: string[]
+  /** Said above the list. */
+  total: string
+  next?: string
+}
+
+/** All accounts, a page at a time, or those that a search finds. */
+export async function showUsers(visit: ReaderVisit): Promise<Page> {
+  const { base, query, options } = visit
+  const search = (query.get('q') ?? '').trim()
+  const { accounts, damaged, total, next } = search === '' ? await listPage(visit) : await find(visit, search)
+  const rows = await Promise.all(
+    accounts.map(async (summary) => {
+      const user = await Promise.resolve(options.store.getUser(summary.account.username)).catch(() => undefined)
+      return rowOf(base, summary, user?.admin === true)
+    }),
+  )
+  const body = html`${damaged.map((line) => notice(line, 'alert'))}
+    <form method="get" action="${base}/admin/users" role="search">
+      <label for="q">Search by name</label>
+      <p class="row">
+        <input id="q" name="q" type="search" value="${search}" maxlength="255" autocapitalize="none" />
+        <button type="submit">Search</button>
+      </p>
+    </form>
+    <p>${total} <a href="${base}/admin/users/add">Add one</a></p>
+    ${rows.length > 0 && table(rows)}
+    ${next !== undefined && html`<p><a href="${base}/admin/users?after=${encodeURIComponent(next)}">The next ones</a></p>`}`
+  return adminPage(visit, 'Users', body)
+}
+
+async function listPage({ query, options }: ReaderVisit): Promise<Listed> {
+  const page = await options.admin.listAccounts(query.get('after') ?? undefined, pageSize)
+  return { ...page, total: `${count(page.total, 'account')} in all.` }
+}
+
+/** The first accounts whose names have the text in them, in their order. */
+async function find({ options: { store, admin } }: ReaderVisit, search: string): Promise<Listed> {
+  const wanted = search.toLowerCase()
+  const names = (await store.listUsers()).filter((username) => username.toLowerCase().includes(wanted)).toSorted()
+  const damaged: string[] = []
+  const summaries = names.slice(0, pageSize).map(async (username) => {
+    try {
+      const user = await store.getUser(username)
+      return user && (await admin.getSummary(user.account))
+    } catch (error) {
+      damaged.push((error as Error).message)
+      return undefined
+    }
+  })
+  const accounts = (await Promise.all(summaries)).filter((summary) => summary !== undefined)
+  const more = names.length > pageSize ? ` The first ${pageSize} are shown.` : ''
+  return { accounts, damaged, total: `${count(names.length, 'account')} found.${more}` }
+}
+
+function table(rows: Html[]): Html {
+  return html`<table>
+    <thead>
+      <tr>
+        <th>Name</th>
+        <th class="number">Books</th>
+        <th class="number">Readers</th>
+        <th>Last sync</th>
+        <th class="number">Size</th>
+        <th>Remarks</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows}
+    </tbody>
+  </table>`
+}
+
+function rowOf(base: string, summary: AccountSummary, isOperator: boolean): Html {
+  const { account, documents, devices, lastSync, bytes, disabled, problems } = summary
+  const remarks = [
+    ...(isOperator ? ['operator'] : []),
+    ...(disabled ? ['disabled'] : []),
+    ...(problems.length > 0 ? ['damaged: run the check'] : []),
+  ]
+  return html`<tr>
+    <th><a href="${userPath(base, account.username)}">${name(account.username)}</a></th>
+    <td data-label="Books" class="number">${documents}</td>
+    <td data-label="Readers" class="number">${devices}</td>
+    <td data-label="Last sync">${lastSync === undefined ? 'never' : time(lastSync)}</td>
+    <td data-label="Size" class="number">${formatBytes(bytes)}</td>
+    <td>${remarks.join(', ') || '–'}</td>
+  </tr>`
+}
+
+/** The page of an account. A name may be `..`, so it is no part of the path. */
+export function userPath(base: string, username: string, done?: string): string {
+  const more = done === undefined ? '' : `&done=${done}`
+  return `${base}/admin/user?name=${encodeURIComponent(username)}${more}`
+}
