@@ -5,7 +5,7 @@ import { keyOfPassword } from '../src/kosync/credentials.ts'
 import { FileStore } from '../src/store/file-store/file-store.ts'
 import { removeFoldersLast } from './folders-last.ts'
 import { build, position } from './helper.ts'
-import { adminByName, accountOf } from './store/by-name.ts'
+import { adminByName, accountOf, usernamesOf } from './store/by-name.ts'
 
 removeFoldersLast(t)
 
@@ -150,7 +150,7 @@ async function open(t: Test) {
 
 /** All accounts, and where each of them reads. */
 async function stateOf(store: FileStore): Promise<unknown[]> {
-  const usernames = (await store.listUsers()).toSorted()
+  const usernames = (await usernamesOf(store)).toSorted()
   return await Promise.all(
     usernames.map(async (username) => {
       const { account, key, disabled } = (await store.getUser(username))!

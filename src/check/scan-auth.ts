@@ -78,7 +78,7 @@ async function readUser(scan: Scan, entry: Entry): Promise<{ username?: string; 
   const text = await readText(scan, entry)
   if (text === undefined) return {}
   try {
-    return { username: parseUser(text, undefined, entry.path).username }
+    return { username: parseUser(text, entry.path).username }
   } catch (error) {
     return { reason: (error as DamagedFile).reason }
   }

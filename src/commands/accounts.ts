@@ -2,20 +2,17 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { keyOfPassword, trimBlanks } from '../kosync/credentials.ts'
 import { KeyHasher } from '../accounts/key-hasher.ts'
-import { username as nameSchema } from '../kosync/protocol.ts'
-import { readRecords, type StoredRecord } from '../store/file-store/files/folder-reader.ts'
-import type { StoredUser } from '../store/file-store/files/auth-file.ts'
-import { eachStoredUser, listUserFolders } from '../store/file-store/files/list-users.ts'
-import { UserFiles } from '../store/file-store/user-files.ts'
+import { username as nameSchema, type Progress } from '../kosync/protocol.ts'
 import { plain } from '../plain.ts'
+import { hasCode } from '../error-code.ts'
+import { eachPage } from '../store/pages.ts'
+import type { Account, ExportedDocument, User } from '../store/store.ts'
 import type { State } from '../control/state.ts'
 
-/** The user and the folder; throws CommandError when there is none. */
-export async function findUser({ dir, store }: State, username: string): Promise<StoredUser> {
-  const user = await new UserFiles(dir).find(username)
-  // The account as the server knows it: its id may not be in the file yet.
-  const known = user && (await store.getUser(username))
-  if (known) return { ...user, account: known.account }
+/** Throws CommandError when there is no such user. */
+export async function findUser({ store }: State, username: string): Promise<User> {
+  const user = await store.getUser(username)
+  if (user) return user
   throw new CommandError(`There is no user ${username}. See: kss user list`)
 }
 
@@ -38,39 +35,81 @@ export function checkName(username: string): void {
   )
 }
 
-/** The records of a user as they are now: what was pushed is in the files. */
-export async function readUserRecords(state: State, username: string): Promise<StoredRecord[]> {
-  const { folder } = await findUser(state, username)
-  await state.store.flush()
-  return readRecords(folder)
+/** The records of an account as they are now; `onDamage` is told of each that cannot be read. */
+export async function readRecords(
+  { store }: State,
+  account: Account,
+  onDamage: (problem: string) => void = () => undefined,
+): Promise<Progress[]> {
+  const records: Progress[] = []
+  for await (const { documents, problems } of eachPage((cursor) => store.listDocuments(account, cursor))) {
+    problems.forEach(onDamage)
+    records.push(...documents)
+  }
+  return records
 }
 
-/**
- * All users, in the order of their names, a few at a time; tells of each account that cannot be read. What was pushed
- * so far is in their files. `show` is told how far it is.
- */
-export async function* eachUser(
-  { dir, store }: State,
-  show: (done: number, total: number) => void = () => undefined,
-): AsyncGenerator<StoredUser> {
-  await store.flush()
-  const folders = await listUserFolders(dir)
-  let done = 0
-  for await (const user of eachStoredUser(dir, folders, (error) => tellDamage(`Left out: ${error.message}`))) {
-    if (user) yield user
-    done += 1
-    show(done, folders.length)
+/** The documents of an account with their histories; `onDamage` is told of each record that cannot be read. */
+export async function* exportDocuments(
+  { store }: Pick<State, 'store'>,
+  account: Account,
+  onDamage: (problem: string) => void = () => undefined,
+): AsyncGenerator<ExportedDocument> {
+  for await (const { documents, problems } of eachPage((cursor) => store.exportAccount(account, cursor))) {
+    problems.forEach(onDamage)
+    yield* documents
   }
 }
 
-/** The one user, or all when none is named. Throws CommandError when there is no such user. */
+/** Shows how far a command is. */
+export type Show = (done: number, total: number) => void
+
+interface ListPage<T> {
+  items: T[]
+  damaged: string[]
+  total: number
+  next?: string
+}
+
+/** What the pages hold, one at a time; tells of each account that cannot be read. */
+export async function* eachItem<T>(pages: AsyncIterable<ListPage<T>>, show: Show): AsyncGenerator<T> {
+  let done = 0
+  for await (const { items, damaged, total, next } of pages) {
+    for (const problem of damaged) tellDamage(`Left out: ${problem}`)
+    for (const item of items) {
+      yield item
+      // Not all folders are accounts'.
+      show(Math.min((done += 1), total - 1), total)
+    }
+    done += damaged.length
+    if (next === undefined && total > 0) show(total, total)
+  }
+}
+
+/** The one user, or all when none is named, in the order of their names. Throws CommandError when there is no such user. */
 export async function* usersOf(
   state: State,
   username: string | undefined,
-  show?: (done: number, total: number) => void,
-): AsyncGenerator<StoredUser> {
-  if (username === undefined) yield* eachUser(state, show)
-  else yield await findUser(state, username)
+  show: Show = () => undefined,
+): AsyncGenerator<User> {
+  if (username !== undefined) {
+    yield await findUser(state, username)
+    return
+  }
+  const read = async (cursor?: string): Promise<ListPage<User>> => {
+    const { users, ...page } = await state.store.listUsers(cursor)
+    return { ...page, items: users }
+  }
+  yield* eachItem(eachPage(read), show)
+}
+
+/** Does the work for an account of a list; nothing when the account went meanwhile, or is another one by now. */
+export async function unlessGone(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!hasCode(error, 'STALE_ACCOUNT')) throw error
+  }
 }
 
 /** Tells of a file that cannot be read while the command goes on with the others: the exit code says so too. */
@@ -79,7 +118,7 @@ export function tellDamage(message: string): void {
   process.exitCode = exitCodes.damaged
 }
 
-/** For readRecords: tells of a record that is not as it was pushed. */
-export function tellDamagedRecord(error: unknown): void {
-  tellDamage(`Damaged: ${(error as Error).message}`)
+/** Tells of a record that is not as it was pushed. */
+export function tellDamagedRecord(problem: string): void {
+  tellDamage(`Damaged: ${problem}`)
 }

@@ -7,17 +7,14 @@ import { plain } from '../plain.ts'
 import { isRepeat, type Progress } from '../kosync/protocol.ts'
 import { tempPath } from '../durable.ts'
 import { unlessAbsent } from '../error-code.ts'
-import { FileStore } from '../store/file-store/file-store.ts'
-import { eachRecord, readRows } from '../store/file-store/files/folder-reader.ts'
-import { listStoredUsers } from '../store/file-store/files/list-users.ts'
-import type { MergedDocument } from '../store/store.ts'
-import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
+import { openStore, type OpenedStore } from '../control/open-store.ts'
+import { eachPage } from '../store/pages.ts'
+import type { Account, Admin, ExportedDocument, MergedDocument, Store } from '../store/store.ts'
 import { removeAllTemps } from '../control/remove-temps.ts'
 import { tempAge } from '../check/scan-entries.ts'
 import { BadBackup, unpackBackup, type UnpackOptions } from '../backup/unpack-backup.ts'
-import type { StoredUser } from '../store/file-store/files/auth-file.ts'
 import { interruptible } from './interrupt.ts'
-import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
+import { mergeUser, type MergedUser } from './merge-user.ts'
 import type { StateStore } from '../control/state-store.ts'
 import { changeState, type State, type StateFlags } from '../control/state.ts'
 import { count, print, progressBar, table } from './terminal.ts'
@@ -49,7 +46,7 @@ async function checkReadable(file: string): Promise<void> {
 
 async function restoreInto(state: State, file: string, merge: boolean, problems: string[]): Promise<MergedUser[]> {
   const { dir, store, server } = state
-  if (!merge && (await store.listUsers()).length > 0) {
+  if (!merge && (await hasUsers(store))) {
     throw new CommandError(
       `The folder ${dir} has accounts. Pass --merge to add to them, or an empty folder with --dir.`,
     )
@@ -60,14 +57,17 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
   const merged: MergedUser[] = []
   const work = async (signal: AbortSignal): Promise<void> => {
-    const users = await unpackUsers(file, temp, { signal, onDamage })
-    const show = progressBar('user')
-    for (const user of users) {
+    const backup = await unpackStore(file, temp, { signal, onDamage })
+    try {
       signal.throwIfAborted()
-      merged.push(await mergeUser(store, user, readDocuments(user, onDamage)))
-      show(merged.length, users.length)
+      for await (const user of restoreUsers(backup, store, onDamage)) {
+        merged.push(user)
+        signal.throwIfAborted()
+      }
+      if (!merge) await restoreRegistration(backup.store, store).catch(onDamage)
+    } finally {
+      await backup.close()
     }
-    if (!merge) await restoreRegistration(temp, store).catch(onDamage)
     // A start, or a check, may have taken it for left over.
     /* c8 ignore next 3 -- it takes a restore of more than a minute */
     if (!(await unlessAbsent(stat(temp))))
@@ -84,8 +84,13 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   }
 }
 
-/** Makes the folder with what the archive holds. */
-async function unpackUsers(file: string, folder: string, options: UnpackOptions): Promise<StoredUser[]> {
+async function hasUsers(store: StateStore): Promise<boolean> {
+  for await (const { users } of eachPage((cursor) => store.listUsers(cursor, 1))) if (users.length > 0) return true
+  return false
+}
+
+/** Makes the folder with what the archive holds, and opens it. */
+async function unpackStore(file: string, folder: string, options: UnpackOptions): Promise<OpenedStore> {
   await mkdir(folder, { mode: 0o700 })
   try {
     await unpackBackup(file === '-' ? stdin : createReadStream(file), folder, options)
@@ -93,41 +98,48 @@ async function unpackUsers(file: string, folder: string, options: UnpackOptions)
     if (!(error instanceof BadBackup)) throw error
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
   }
-  const { onDamage } = options
   // It brings in what the log of an archive of tar holds.
-  const store = await FileStore.open({ dir: folder, history: true, onDamage })
-  await store.close()
-  return await listStoredUsers(folder, onDamage)
+  return await openStore({ dir: folder, history: true, blocking: true, onDamage: options.onDamage })
+}
+
+/** Adds the users of the backup one after the other. */
+async function* restoreUsers(
+  { admin }: Pick<OpenedStore, 'admin'>,
+  store: StateStore,
+  onDamage: (error: unknown) => void,
+): AsyncGenerator<MergedUser> {
+  const show = progressBar('user')
+  let done = 0
+  for await (const { users, damaged, total } of eachPage((cursor) => admin.listUsers(cursor))) {
+    for (const problem of damaged) onDamage(new Error(problem))
+    for (const user of users) {
+      yield await mergeUser(store, user, readDocuments(admin, user.account, onDamage))
+      show(Math.min((done += 1), total), total)
+    }
+  }
 }
 
 /** Whom the operator had let in, and that all others were not; not that anybody was. */
-async function restoreRegistration(from: string, store: StateStore): Promise<void> {
-  const { open, invited } = await new RegistrationFile(from).get()
+async function restoreRegistration(from: Pick<Store, 'getRegistration'>, store: StateStore): Promise<void> {
+  const { open, invited } = await from.getRegistration()
   if (open === false) await store.setRegistration({ open })
   for (const username of invited) await store.setInvited(username, true)
 }
 
-/** Characters of JSON that go to the store in one call. */
-const charactersAtOnce = 2 ** 23
-
-/** The documents of a user with their rows, some at a time. */
-export function* readDocuments(
-  { folder }: StoredUser,
+/** The documents of a user with their rows, a page at a time. */
+export async function* readDocuments(
+  admin: Pick<Admin, 'exportAccount'>,
+  account: Account,
   onDamage: (error: unknown) => void,
-): Generator<MergedDocument[]> {
-  let some: MergedDocument[] = []
-  let size = 0
-  for (const stored of eachRecord(folder, onDamage)) {
-    const { title, ...record } = stored.record
-    const document = { rows: withRecord(readRows(stored), record), ...(title !== undefined && { title }) }
-    some.push(document)
-    size += JSON.stringify(document).length
-    if (some.length < documentsAtOnce && size < charactersAtOnce) continue
-    yield some
-    some = []
-    size = 0
+): AsyncGenerator<MergedDocument[]> {
+  for await (const { documents, problems } of eachPage((cursor) => admin.exportAccount(account, cursor))) {
+    for (const problem of problems) onDamage(new Error(problem))
+    yield documents.map(toMerged)
   }
-  if (some.length > 0) yield some
+}
+
+function toMerged({ record: { title, ...record }, rows }: ExportedDocument): MergedDocument {
+  return { rows: withRecord(rows, record), ...(title !== undefined && { title }) }
 }
 
 /** The rows and the record behind them, unless they went on from it while the archive was made. */

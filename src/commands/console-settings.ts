@@ -36,7 +36,7 @@ export function openConsole({ whole, ...options }: OpenConsoleOptions): OpenedCo
   void whole?.then(() => (isReady = true))
   let addresses = serverAddresses(config)
   let setupCode: SetupCode | undefined
-  const tasks = lazyOperatorTasks({ ...options, flush: () => admin.flush() })
+  const tasks = lazyOperatorTasks(options)
   const settings = {
     admin,
     tasks: tasks.open,

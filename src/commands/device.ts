@@ -3,8 +3,7 @@ import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { collectDevices } from '../library/devices.ts'
 import { findMismatches } from '../library/mismatches.ts'
-import { readRows } from '../store/file-store/files/folder-reader.ts'
-import { readUserRecords } from './accounts.ts'
+import { exportDocuments, findUser } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findByName, listNames } from './find-by-name.ts'
 import { describeMismatches } from './matching.ts'
@@ -22,13 +21,15 @@ export function defineDevice(program: Command): void {
 async function list(username: string, flags: StateFlags): Promise<void> {
   const { devices, records } = await withState(flags, async (state) => {
     const pushes: Progress[] = []
-    const found = await readUserRecords(state, username)
-    for (const stored of found) {
-      // The record: its time may be newer than that of its last change.
-      pushes.push(...readRows(stored))
-      if (pushes.at(-1)?.timestamp !== stored.record.timestamp) pushes.push(stored.record)
+    const found: Progress[] = []
+    const { account } = await findUser(state, username)
+    for await (const { record, rows } of exportDocuments(state, account)) {
+      found.push(record)
+      pushes.push(...rows)
+      // The time of the record may be newer than that of its last change.
+      if (rows.at(-1)?.timestamp !== record.timestamp) pushes.push(record)
     }
-    return { devices: collectDevices(pushes), records: found.map(({ record }) => record) }
+    return { devices: collectDevices(pushes), records: found }
   })
   print(flags.json, devices, () => {
     if (devices.length === 0) return `${username} has pushed nothing yet.\n`

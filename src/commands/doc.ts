@@ -4,13 +4,12 @@ import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { findMismatches } from '../library/mismatches.ts'
 import { nameOf, titleOf } from '../library/titles.ts'
-import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
-import { findUser, readUserRecords, usersOf } from './accounts.ts'
+import { findUser, readRecords, unlessGone, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
-import { findDocument } from './documents.ts'
+import { findDocument, type FoundDocument } from './documents.ts'
 import { formatBookIds, hashBook, type BookIds } from './hash.ts'
 import { describeMismatches } from './matching.ts'
-import { changeState, withState, type StateFlags } from '../control/state.ts'
+import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { plain } from '../plain.ts'
 import { confirm, count, formatPercentage, formatTime, print, table } from './terminal.ts'
 
@@ -50,9 +49,9 @@ export function defineDoc(program: Command): void {
 }
 
 async function list(username: string, flags: StateFlags & { sort: 'recent' | 'percentage' }): Promise<void> {
-  const records = await withState(flags, (state) => readUserRecords(state, username))
+  const records = await withState(flags, async (state) => readRecords(state, (await findUser(state, username)).account))
   const by = flags.sort === 'recent' ? 'timestamp' : 'percentage'
-  const documents = records.map(({ record }) => record).toSorted((one, other) => other[by] - one[by])
+  const documents = records.toSorted((one, other) => other[by] - one[by])
   print(flags.json, documents, () => {
     if (documents.length === 0) return `${username} has no documents yet.\n`
     const positions = table(['TITLE', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], documents.map(rowOf))
@@ -66,16 +65,23 @@ function rowOf(record: Progress): string[] {
 }
 
 async function show(username: string, asked: string, flags: StateFlags & { all?: boolean }): Promise<void> {
-  const { record, rows } = await withState(flags, async (state) => {
-    const found = await findDocument(state, username, asked)
-    return { ...found, rows: readRows(found) }
-  })
+  const { record, rows } = await withState(flags, (state) => readDocument(state, username, asked))
   print(flags.json, { ...record, history: rows }, () => {
     const hidden = flags.all ? 0 : Math.max(rows.length - shownRows, 0)
     const lines = rows.map(chartLine).slice(hidden)
     const earlier = hidden > 0 ? `${count(hidden, 'earlier change')}: --all shows them.\n` : ''
     return `${plain(nameOf(record))}\n${earlier}${table(['#', 'TIME', 'DEVICE', 'AT', ''], lines)}`
   })
+}
+
+/** With its history. Throws CommandError. */
+async function readDocument(
+  state: State,
+  username: string,
+  asked: string,
+): Promise<FoundDocument & { rows: Progress[] }> {
+  const found = await findDocument(state, username, asked)
+  return { ...found, rows: await state.store.listHistory(found.account, found.record.document) }
 }
 
 /** The number is what `kss history restore` takes. */
@@ -85,24 +91,17 @@ function chartLine({ timestamp, device, percentage }: Progress, at: number): str
 }
 
 async function rm(username: string, asked: string, flags: StateFlags & { yes?: boolean }): Promise<void> {
-  const { record, rows } = await withState(flags, async (state) => {
-    const found = await findDocument(state, username, asked)
-    return { ...found, rows: readRows(found) }
-  })
+  const { account, record, rows } = await withState(flags, (state) => readDocument(state, username, asked))
   const what = `${plain(nameOf(record))} of ${username}`
   await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
   const words = ['doc', 'rm', username, record.document]
-  await changeState(flags, words, async (state) => {
-    const { account } = await findUser(state, username)
-    await state.store.deleteProgress(account, record.document)
-  })
+  await changeState(flags, words, ({ store }) => store.deleteProgress(account, record.document))
   print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
 }
 
 async function name(username: string, asked: string, title: string, flags: StateFlags): Promise<void> {
   const document = await changeState(flags, ['doc', 'name', username, asked, title], async (state) => {
-    const { record } = await findDocument(state, username, asked)
-    const { account } = await findUser(state, username)
+    const { account, record } = await findDocument(state, username, asked)
     await state.store.putTitle(account, record.document, title)
     return record.document
   })
@@ -116,17 +115,15 @@ async function merge(
   into: string,
   flags: StateFlags & { yes?: boolean },
 ): Promise<void> {
-  const { gone, rows, stays } = await withState(flags, async (state) => {
-    const found = await findDocument(state, username, from)
-    const { record } = await findDocument(state, username, into)
-    return { gone: found.record, rows: readRows(found), stays: record }
+  const { account, gone, rows, stays } = await withState(flags, async (state) => {
+    const { record, ...found } = await readDocument(state, username, from)
+    return { ...found, gone: record, stays: (await findDocument(state, username, into)).record }
   })
   if (gone.document === stays.document) throw new CommandError(`${from} and ${into} are the same document.`)
   const changes = count(rows.length, 'change')
   await confirm(`Join ${nameOf(gone)} with ${changes} to ${nameOf(stays)} of ${username}?`, flags.yes)
   const words = ['doc', 'merge', username, gone.document, stays.document]
   const { record: merged } = await changeState(flags, words, async (state) => {
-    const { account } = await findUser(state, username)
     await state.store.mergeDocuments(account, gone.document, stays.document)
     return await findDocument(state, username, stays.document)
   })
@@ -147,12 +144,13 @@ interface Identified extends BookIds {
 async function identify(files: string[], flags: StateFlags & { user?: string }): Promise<void> {
   const books = await pLimit(readers).map(files, readBook)
   await withState(flags, async (state) => {
-    await state.store.flush()
-    for await (const { username, folder } of usersOf(state, flags.user)) {
-      for (const { record } of readRecords(folder)) {
-        const owners = books.filter(({ binary, filename }) => [binary, filename].includes(record.document))
-        for (const { positions } of owners) positions.push({ username, record })
-      }
+    for await (const { username, account } of usersOf(state, flags.user)) {
+      await unlessGone(async () => {
+        for (const record of await readRecords(state, account)) {
+          const owners = books.filter(({ binary, filename }) => [binary, filename].includes(record.document))
+          for (const { positions } of owners) positions.push({ username, record })
+        }
+      })
     }
   })
   print(flags.json, books, () => books.map(describeBook).join('\n'))

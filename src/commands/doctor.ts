@@ -6,8 +6,7 @@ import { sayFinding, sayPush } from '../doctor/finding-sentences.ts'
 import { ago, sayEvent, type Sentence } from '../doctor/sentences.ts'
 import { titleOf } from '../library/titles.ts'
 import { plain } from '../plain.ts'
-import { readRecords, readRows } from '../store/file-store/files/folder-reader.ts'
-import { eachUser, findUser, tellDamagedRecord } from './accounts.ts'
+import { findUser, readRecords, tellDamagedRecord, unlessGone, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { count, print, progressBar } from './terminal.ts'
 
@@ -46,15 +45,14 @@ async function heardBy({ ask }: State, id?: string): Promise<Heard | undefined> 
 }
 
 async function tellOf(username: string, state: State, { json }: StateFlags): Promise<void> {
-  const { account, folder } = await findUser(state, username)
+  const { account } = await findUser(state, username)
   const heard = await heardBy(state, account.id)
-  await state.store.flush()
-  const books = readRecords(folder, tellDamagedRecord).map((stored) => {
-    return { record: stored.record, readRows: () => readRows(stored) }
+  const books = (await readRecords(state, account, tellDamagedRecord)).map((record) => {
+    return { record, readRows: () => state.store.listHistory(account, record.document) }
   })
   const now = Date.now() / 1000
   const events = describeEvents(heard, username)
-  const findings = findTroubles(books, now).map((finding) => {
+  const findings = (await findTroubles(books, now)).map((finding) => {
     return { kind: finding.kind, ...sayFinding(finding, username) }
   })
   const last = lastOf(books.map(({ record }) => record))
@@ -101,14 +99,14 @@ async function findAccounts(state: State): Promise<{ accounts: Attention[]; more
   const now = Date.now() / 1000
   const accounts: Attention[] = []
   let more = 0
-  for await (const { username, account, folder } of eachUser(state, progressBar('user'))) {
-    // The file may have no id yet.
-    const id = account.id === '' ? (await findUser(state, username)).account.id : account.id
-    const records = readRecords(folder, tellDamagedRecord).map(({ record }) => record)
-    const [events, findings] = [counts[id] ?? 0, findInRecords(records, now).length]
-    if (events + findings === 0) continue
-    if (accounts.length < mostAccounts) accounts.push({ username, events, findings })
-    else more += 1
+  for await (const { username, account } of usersOf(state, undefined, progressBar('user'))) {
+    await unlessGone(async () => {
+      const records = await readRecords(state, account, tellDamagedRecord)
+      const [events, findings] = [counts[account.id] ?? 0, findInRecords(records, now).length]
+      if (events + findings === 0) return
+      if (accounts.length < mostAccounts) accounts.push({ username, events, findings })
+      else more += 1
+    })
   }
   return { accounts, more }
 }

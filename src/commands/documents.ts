@@ -1,29 +1,36 @@
 import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { nameOf, titleOf } from '../library/titles.ts'
-import type { StoredRecord } from '../store/file-store/files/folder-reader.ts'
-import { readUserRecords } from './accounts.ts'
+import type { Account } from '../store/store.ts'
+import { findUser, readRecords } from './accounts.ts'
 import { findByName, listNames } from './find-by-name.ts'
 import type { State } from '../control/state.ts'
 
 /** A part of an id must have that many characters: a word of a title is often in an id by chance. */
 const shortestId = 4
 
+/** A record, and whose it is. */
+export interface FoundDocument {
+  account: Account
+  record: Progress
+}
+
 /** The record that a person means by the document's title, file name or id, or by a part. Throws CommandError unless it is one. */
-export async function findDocument(state: State, username: string, asked: string): Promise<StoredRecord> {
-  const records = await readUserRecords(state, username)
-  const exact = records.filter(({ record }) => record.document === asked)
-  const found = exact.length > 0 ? exact : findByName(records, ({ record }) => namesOf(record, asked), asked)
+export async function findDocument(state: State, username: string, asked: string): Promise<FoundDocument> {
+  const { account } = await findUser(state, username)
+  const records = await readRecords(state, account)
+  const exact = records.filter(({ document }) => document === asked)
+  const found = exact.length > 0 ? exact : findByName(records, (record) => namesOf(record, asked), asked)
   const [only] = found
-  if (only && found.length === 1) return only
+  if (only && found.length === 1) return { account, record: only }
   if (found.length > 1) {
-    const names = listNames(found.map(({ record }) => nameOf(record)))
+    const names = listNames(found.map(nameOf))
     throw new CommandError(
       `${asked} matches ${found.length} documents: ${names}. Pass a longer part of the title or id.`,
     )
   }
   if (records.length === 0) throw new CommandError(`${username} has no documents yet.`)
-  const names = listNames(records.map(({ record }) => titleOf(record) || record.document))
+  const names = listNames(records.map((record) => titleOf(record) || record.document))
   throw new CommandError(`${username} has no document ${asked}; there are ${names}. See kss doc list ${username}.`)
 }
 

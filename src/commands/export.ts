@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Option, type Command } from 'commander'
@@ -6,13 +5,12 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import { isHash } from '../accounts/key-hash.ts'
 import { backupFiles, streamArchive, writeArchive, writeWhole, type ArchivedFile } from '../backup/backup.ts'
 import { hasCode } from '../error-code.ts'
-import { readRecords } from '../store/file-store/files/folder-reader.ts'
-import type { StoredUser } from '../store/file-store/files/auth-file.ts'
 import { plain } from '../plain.ts'
-import { findUser, tellDamagedRecord, usersOf } from './accounts.ts'
+import type { ExportedDocument, User } from '../store/store.ts'
+import { exportDocuments, findUser, tellDamagedRecord, usersOf } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
-import { csvOf, withByteOrderMark } from '../export/csv.ts'
-import { withState, type StateFlags } from '../control/state.ts'
+import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
+import { withState, type State, type StateFlags } from '../control/state.ts'
 import { progressBar } from './terminal.ts'
 
 interface ExportFlags extends Omit<StateFlags, 'json'> {
@@ -48,9 +46,24 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
     if (!(await state.store.flush()))
       throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
     const users = usersOf(state, username, progressBar('user'))
-    if (flags.format === 'csv') await writeText(csvOf(users, tellDamagedRecord), output)
-    else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(users), output)
+    if (flags.format === 'csv') await writeText(csvOf(documentsOf(state, users)), output)
+    else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(state, users), output)
   })
+}
+
+async function* documentsOf(state: State, users: AsyncIterable<User>): AsyncGenerator<DocumentOf> {
+  for await (const user of users) {
+    for await (const document of documentsOfUser(state, user)) yield { username: user.username, ...document }
+  }
+}
+
+/** Nothing more when the account goes meanwhile. */
+async function* documentsOfUser(state: State, { account }: User): AsyncGenerator<ExportedDocument> {
+  try {
+    yield* exportDocuments(state, account, tellDamagedRecord)
+  } catch (error) {
+    if (!hasCode(error, 'STALE_ACCOUNT')) throw error
+  }
 }
 
 async function writeText(lines: AsyncIterable<string>, output: string | undefined): Promise<void> {
@@ -74,17 +87,18 @@ async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | u
   await (output === undefined ? streamArchive(files, process.stdout) : writeArchive(files, output))
 }
 
-function kssFiles(dir: string, users: AsyncIterable<StoredUser>): AsyncIterable<ArchivedFile> {
+function kssFiles(dir: string, users: AsyncIterable<User>): AsyncIterable<ArchivedFile> {
   return backupFiles(dir, undefined, foldersOf(users))
 }
 
-async function* foldersOf(users: AsyncIterable<StoredUser>): AsyncGenerator<string> {
-  for await (const { folder } of users) yield basename(folder)
+async function* foldersOf(users: AsyncIterable<User>): AsyncGenerator<string> {
+  for await (const { account } of users) yield account.folder
 }
 
 /** As Python kss keeps them, under their raw names; those that would lead out of the folder stay here. */
-async function* pythonFiles(users: AsyncIterable<StoredUser>): AsyncGenerator<ArchivedFile> {
-  for await (const { username, key, folder } of users) {
+async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGenerator<ArchivedFile> {
+  for await (const user of users) {
+    const { username, key } = user
     if (!isFileName(username)) {
       console.error(`Left out: ${plain(username)}, which is no folder name.`)
       continue
@@ -96,7 +110,7 @@ async function* pythonFiles(users: AsyncIterable<StoredUser>): AsyncGenerator<Ar
         `${plain(username)} comes without its password: Python kss cannot check a hashed key. Register the name again there.`,
       )
     else files.set('auth', { 'x-auth-user': username, 'x-auth-key': key })
-    for (const { record } of readRecords(folder, tellDamagedRecord)) {
+    for await (const { record } of documentsOfUser(state, user)) {
       const { document, progress, percentage, device, device_id, timestamp } = record
       if (document === 'auth' || !isFileName(document))
         console.error(`Left out: ${plain(document)}, which is no file name.`)

@@ -27,11 +27,10 @@ export function beginFormatChange(work: (signal: AbortSignal) => Promise<void>):
 /** What commands ask for that changes nothing. */
 const reads = new Set<string>([
   'getUser',
-  'listUsers',
   'getRegistration',
   'getProgress',
   'listHistory',
-  ...(['listAccounts', 'getSummary', 'listDocuments', 'exportAccount', 'flush'] as const).map(adminCall),
+  ...(['listUsers', 'listAccounts', 'getSummary', 'listDocuments', 'exportAccount', 'flush'] as const).map(adminCall),
 ])
 
 /** The same for commands: a change waits until the backup is whole, however long that takes, or its command ends. */
@@ -75,7 +74,6 @@ export function holdChanges(
   }
   return {
     getUser: (username) => store.getUser(username),
-    listUsers: () => store.listUsers(),
     getRegistration: () => store.getRegistration(),
     getProgress: (account, document) => store.getProgress(account, document),
     listHistory: (account, document) => store.listHistory(account, document),

@@ -3,8 +3,7 @@ import { CommandError, exitCodes } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { isRestored, restore as pushBack } from '../library/restore.ts'
 import { nameOf } from '../library/titles.ts'
-import { readRows } from '../store/file-store/files/folder-reader.ts'
-import { findUser, usersOf } from './accounts.ts'
+import { findUser, unlessGone, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { isByDevice } from './device.ts'
 import { findDocument } from './documents.ts'
@@ -66,9 +65,8 @@ async function restore(
   flags: RestoreFlags,
 ): Promise<void> {
   const restored = await changeState(flags, ['history', 'restore', username, asked], async (state) => {
-    const found = await findDocument(state, username, asked)
-    const { record } = found
-    const rows = readRows(found)
+    const { account, record } = await findDocument(state, username, asked)
+    const rows = await state.store.listHistory(account, record.document)
     if ([number, flags.at, flags.before].every((said) => said === undefined) && isRestored(record))
       return { row: record, stored: record, again: true }
     const row = chooseRow(rows, number, flags)
@@ -76,7 +74,6 @@ async function restore(
       throw new CommandError(
         `${nameOf(record)} of ${username} has no such earlier position. kss doc show tells what it has.`,
       )
-    const { account } = await findUser(state, username)
     const stored = await pushBack(state.store, account, record, row, Date.now())
     return { row, stored, again: false }
   })
@@ -135,9 +132,8 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
   const words = ['history', 'prune', ...(username === undefined ? [] : [username])]
   const removed = await changeState(flags, words, async (state) => {
     let rows = 0
-    for await (const user of usersOf(state, username, progressBar('user'))) {
-      const { account } = await findUser(state, user.username)
-      rows += await state.store.pruneHistory(account, keep, since)
+    for await (const { account } of usersOf(state, username, progressBar('user'))) {
+      await unlessGone(async () => void (rows += await state.store.pruneHistory(account, keep, since)))
     }
     return rows
   })

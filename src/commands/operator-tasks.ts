@@ -12,8 +12,9 @@ import type { Loaded } from '../config.ts'
 import type { Backup, BackupMade, CheckResult, OpenedBackup, OperatorTasks, Stats } from '../console/operator-tasks.ts'
 import { makeBackupFolder } from '../control/state-format.ts'
 import { hasCode } from '../error-code.ts'
-import { csvOf, withByteOrderMark } from '../export/csv.ts'
-import type { Account } from '../store/store.ts'
+import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
+import { eachPage } from '../store/pages.ts'
+import type { Account, Admin } from '../store/store.ts'
 import { openTrusted } from '../trusted-file.ts'
 import { readVersion } from '../version.ts'
 import { formatSetting, listSettings } from './effective-settings.ts'
@@ -21,8 +22,7 @@ import { OneAtATime } from './long-task.ts'
 import { paced } from './paced.ts'
 
 export interface OperatorTasksOptions extends Pick<Loaded, 'config' | 'sources'> {
-  /** Brings all that was pushed into the files; false when something could not be written. */
-  flush: () => Promise<boolean>
+  admin: Pick<Admin, 'exportAccount' | 'flush'>
   activity: Activity
   logger: FastifyBaseLogger
 }
@@ -70,11 +70,11 @@ async function runCheck(dir: string, show: Show, signal: AbortSignal): Promise<C
 }
 
 async function makeBackup(
-  { config: { KSS_DIR: dir }, flush }: OperatorTasksOptions,
+  { config: { KSS_DIR: dir }, admin }: OperatorTasksOptions,
   show: Show,
   signal: AbortSignal,
 ): Promise<BackupMade> {
-  await flushAll(flush)
+  await flushAll(admin)
   const name = backupName()
   const contents: Contents = { users: 0, documents: 0, bytes: 0 }
   const files = countFiles(paced(backupFiles(dir, show)), contents)
@@ -82,8 +82,9 @@ async function makeBackup(
   return { name, users: contents.users, documents: contents.documents }
 }
 
-async function flushAll(flush: () => Promise<boolean>): Promise<void> {
-  if (!(await flush())) throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+async function flushAll(admin: Pick<Admin, 'flush'>): Promise<void> {
+  if (!(await admin.flush()))
+    throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
 }
 
 function toBackup({ path, bytes, created }: { path: string; bytes: number; created: number }): Backup {
@@ -107,22 +108,32 @@ async function openBackup(dir: string, name: string): Promise<OpenedBackup | und
 }
 
 async function exportAccount(
-  { config: { KSS_DIR: dir }, flush, logger }: OperatorTasksOptions,
-  { username, folder }: Account,
+  { config: { KSS_DIR: dir }, admin, logger }: OperatorTasksOptions,
+  account: Account,
   format: 'kss' | 'csv',
 ): Promise<Readable> {
-  await flushAll(flush)
-  const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
+  await flushAll(admin)
   if (format === 'csv') {
-    const user = { username, folder: join(dir, folder) }
-    return Readable.from(withByteOrderMark(paced(csvOf([user], onDamage))))
+    const onDamage = (problem: string): void => logger.error({ err: new Error(problem) }, 'damaged file')
+    return Readable.from(withByteOrderMark(csvOf(documentsOf(admin, account, onDamage))))
   }
   const out = new PassThrough()
   // A failure destroys the stream, so that the download is cut off and not taken for whole.
-  streamArchive(paced(backupFiles(dir, undefined, [folder])), out).catch((err: unknown) => {
+  streamArchive(paced(backupFiles(dir, undefined, [account.folder])), out).catch((err: unknown) => {
     logger.warn({ err }, 'export cut off')
   })
   return out
+}
+
+async function* documentsOf(
+  admin: Pick<Admin, 'exportAccount'>,
+  account: Account,
+  onDamage: (problem: string) => void,
+): AsyncGenerator<DocumentOf> {
+  for await (const { documents, problems } of eachPage((cursor) => admin.exportAccount(account, cursor))) {
+    problems.forEach(onDamage)
+    for (const document of documents) yield { username: account.username, ...document }
+  }
 }
 
 async function readStats(dir: string, activity: Activity): Promise<Stats> {

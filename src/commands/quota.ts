@@ -5,7 +5,7 @@ import { findUser } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { count, formatBytes, print } from './terminal.ts'
-import { summarize, type UserSummary } from './user-summaries.ts'
+import { describeUse, type UserSummary } from './user-summaries.ts'
 
 interface QuotaFlags extends StateFlags {
   documents?: string
@@ -59,9 +59,9 @@ async function quota(username: string, flags: QuotaFlags): Promise<void> {
 }
 
 async function readUse(state: State, username: string): Promise<QuotaUse> {
-  const user = await findUser(state, username)
-  await state.store.flush()
-  const { documents, bytes, quota_documents, quota_bytes } = summarize(user, state.config)
+  const { account } = await findUser(state, username)
+  const summary = await state.store.getSummary(account)
+  const { documents, bytes, quota_documents, quota_bytes } = describeUse(summary, state.config)
   return { username, documents, bytes, quota_documents, quota_bytes }
 }
 

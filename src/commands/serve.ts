@@ -6,7 +6,7 @@ import { createLogger, type Log } from '../log.ts'
 import { Events } from '../doctor/events.ts'
 import { HashQueue } from '../accounts/hash-queue.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
-import { FileStore } from '../store/file-store/file-store.ts'
+import { openStore, type OpenedStore } from '../control/open-store.ts'
 import { countUserFolders } from '../store/file-store/files/folder-names.ts'
 import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
 import { removeTemps } from '../control/remove-temps.ts'
@@ -45,22 +45,23 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const tls = await openTls(config, lock, logger)
-  const { files, formatChange } = await openStore(config, lock, logger, onDamage)
-  const store = formatChange ? holdChanges(files, formatChange.whole, onDamage) : files
+  const { opened, formatChange } = await openFolder(config, lock, logger, onDamage)
+  const { admin } = opened
+  const store = formatChange ? holdChanges(opened.store, formatChange.whole, onDamage) : opened.store
   const activity = new Activity()
-  const { call, stop: stopCalls } = stoppable(callStore(files, files.admin))
+  const { call, stop: stopCalls } = stoppable(callStore(opened.store, admin))
   const events = new Events({ basePath: config.KSS_BASE_PATH })
   answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, events, (command) => {
     logger.info(`command: ${command}`)
     activity.addCommand(command)
   })
-  const isOpen = await startRegistration(files, config.KSS_DISABLE_REGISTRATION, onDamage)
+  const isOpen = await startRegistration(opened, config.KSS_DISABLE_REGISTRATION, onDamage)
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
-  const { findUnready, drain } = createDrain(config, files.stats, formatChange?.whole, logger)
-  const console = openConsole({ ...loaded, admin: files.admin, activity, logger, whole: formatChange?.whole })
+  const { findUnready, drain } = createDrain(config, opened.stats, formatChange?.whole, logger)
+  const console = openConsole({ ...loaded, admin, activity, logger, whole: formatChange?.whole })
   const queue = new HashQueue()
-  const metrics = await openMetrics(config, files, queue)
+  const metrics = await openMetrics(config, opened, queue)
   const app = createApp({
     ...optionsOf(config, log, activity, queue, metrics),
     store,
@@ -126,10 +127,10 @@ function portOf({ KSS_TLS_PORT: port }: Config, tls: OpenTls | undefined): AppOp
 }
 
 /** Undefined where the settings do not ask for metrics: then nothing of them is loaded. */
-async function openMetrics(config: Config, files: FileStore, queue: HashQueue): Promise<OpenMetrics | undefined> {
+async function openMetrics(config: Config, { stats }: OpenedStore, queue: HashQueue): Promise<OpenMetrics | undefined> {
   if (config.KSS_METRICS_PORT === 0) return undefined
   const metrics = await import('./metrics.ts')
-  return metrics.openMetrics(config, files.stats, queue)
+  return metrics.openMetrics(config, stats, queue)
 }
 
 function optionsOf(
@@ -174,12 +175,12 @@ function answerCalls(lock: FolderLock, call: Call, events: Events, logCommand: (
 
 /** Whether it is open. What `kss registration open` said does not outlive a start that says it is closed. */
 async function startRegistration(
-  store: FileStore,
+  { store, admin }: OpenedStore,
   disabled: boolean,
   onDamage: (error: unknown) => void,
 ): Promise<boolean> {
   try {
-    if (disabled && (await store.getRegistration()).open) await store.admin.setRegistration({})
+    if (disabled && (await store.getRegistration()).open) await admin.setRegistration({})
     return isRegistrationOpen(await store.getRegistration(), disabled, Date.now())
   } catch (error) {
     onDamage(error)
@@ -187,19 +188,19 @@ async function startRegistration(
   }
 }
 
-interface OpenedStore {
-  files: FileStore
+interface OpenedFolder {
+  opened: OpenedStore
   /** There while the backup before a change of format is made. */
   formatChange: FormatChange | undefined
 }
 
 /** Without the log nobody knows what was acknowledged: then there is no start. */
-async function openStore(
+async function openFolder(
   config: Config,
   lock: FolderLock,
   logger: FastifyBaseLogger,
   onDamage: (error: unknown) => void,
-): Promise<OpenedStore> {
+): Promise<OpenedFolder> {
   const { KSS_DIR: dir } = config
   try {
     const changeFormat = await planFormat(dir, onDamage)
@@ -207,7 +208,7 @@ async function openStore(
     if (isAwaited) await changeFormat()
     const onSlowFlush = (path: string, ms: number): void =>
       logger.warn(`The disk of ${path} took ${(ms / 1000).toFixed(1)} seconds for a flush: every push waits for it`)
-    const files = await FileStore.open({
+    const opened = await openStore({
       dir,
       history: config.KSS_HISTORY,
       historyLimit: config.KSS_HISTORY_LIMIT,
@@ -217,7 +218,7 @@ async function openStore(
       onDamage,
       onSlowFlush,
     })
-    return { files, formatChange: changeFormat && !isAwaited ? beginFormatChange(changeFormat) : undefined }
+    return { opened, formatChange: changeFormat && !isAwaited ? beginFormatChange(changeFormat) : undefined }
   } catch (error) {
     await lock.release()
     if (error instanceof CommandError) throw error

@@ -1,10 +1,8 @@
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
-import { readRecords, sizeOf } from '../store/file-store/files/folder-reader.ts'
-import { authFile, type StoredUser } from '../store/file-store/files/auth-file.ts'
-import { eachUser, findUser, tellDamage, tellDamagedRecord } from './accounts.ts'
+import { eachPage } from '../store/pages.ts'
+import type { Account, AccountSummary } from '../store/store.ts'
+import { eachItem, tellDamage, tellDamagedRecord, unlessGone } from './accounts.ts'
 import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { parseDuration } from './time.ts'
 import { table, tablePages } from './table.ts'
@@ -42,24 +40,20 @@ export const orders: Record<string, Order | undefined> = {
   last: (one, other) => (other.last_sync ?? 0) - (one.last_sync ?? 0),
 }
 
-/** Reads what the user's folder holds; `onDamage` is told of a record that cannot be read. */
-export function summarize(
-  { username, disabled, admin, folder, quota }: StoredUser,
+/** What commands print of an account. */
+export function describeUse(
+  { account, disabled, admin, documents, devices, lastSync, lastActive, bytes, quota }: AccountSummary,
   { KSS_QUOTA_DOCUMENTS, KSS_QUOTA_BYTES }: Config,
-  onDamage: (error: unknown) => void = () => undefined,
 ): UserSummary {
-  const records = readRecords(folder, onDamage).map(({ record }) => record)
-  const times = records.map(({ timestamp }) => timestamp)
-  const last = times.length > 0 ? times.reduce((one, other) => Math.max(one, other)) : null
   return {
-    username,
-    disabled: disabled ?? false,
-    admin: admin ?? false,
-    documents: records.length,
-    devices: new Set(records.map(({ device, device_id }) => device_id ?? device)).size,
-    last_sync: last,
-    last_active: last ?? Math.floor(statSync(join(folder, authFile)).mtimeMs / 1000),
-    bytes: sizeOf(folder),
+    username: account.username,
+    disabled,
+    admin,
+    documents,
+    devices,
+    last_sync: lastSync ?? null,
+    last_active: lastActive,
+    bytes,
     quota_documents: quota?.documents ?? KSS_QUOTA_DOCUMENTS,
     quota_bytes: quota?.bytes ?? KSS_QUOTA_BYTES,
   }
@@ -81,7 +75,7 @@ export async function listAccounts(flags: StateFlags & { inactive?: string; sort
     return last_active < before
   }
   await withState(flags, async (state) => {
-    const users = keep(summarizeAll(state, tellDamagedRecord), isListed)
+    const users = keep(describeAll(state), isListed)
     const order = orders[flags.sort]
     const sorted = order ? (await collect(users)).toSorted(order) : users
     const layOut = tablePages(columns)
@@ -110,51 +104,63 @@ function nobodyInactive({ inactive }: { inactive?: string }): string {
 export async function removeInactive(flags: StateFlags & { inactive: string; yes?: boolean }): Promise<void> {
   const before = Date.now() / 1000 - parseDuration(flags.inactive)
   // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
-  const users = await withState(flags, (state) => findInactive(state, before))
+  const found = await withState(flags, (state) => findInactive(state, before))
+  const users = found.map(({ use }) => use)
   if (users.length === 0) {
     print(flags.json, [], () => nobodyInactive(flags))
     return
   }
   if (!flags.yes) console.error(describe(users).trimEnd())
   await confirm(`Remove ${count(users.length, 'account')} with ${sizeLine(users)}?`, flags.yes)
-  const asked = new Set(users.map(({ username }) => username))
+  const asked = new Set(found.map(({ account }) => account.id))
   const gone = await changeState(flags, ['user', 'rm', '--inactive', flags.inactive], async (state) => {
+    const removed: UserSummary[] = []
     // Not those that have pushed since the question.
-    const still = (await findInactive(state, before)).filter(({ username }) => asked.has(username))
-    for (const { username } of still) await state.store.deleteUser((await findUser(state, username)).account)
-    return still
+    for (const { account, use } of await findInactive(state, before)) {
+      if (!asked.has(account.id)) continue
+      await unlessGone(async () => {
+        await state.store.deleteUser(account)
+        removed.push(use)
+      })
+    }
+    return removed
   })
   print(flags.json, gone, () => `${describe(gone)}${count(gone.length, 'account')} removed, with ${sizeLine(gone)}.\n`)
 }
 
+interface Inactive {
+  account: Account
+  use: UserSummary
+}
+
 /** Throws CommandError when it cannot be known who has pushed. */
-async function findInactive(state: State, before: number): Promise<UserSummary[]> {
+async function findInactive(state: State, before: number): Promise<Inactive[]> {
   if (!(await state.store.flush()))
     throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
-  const users = summarizeAll(state, (error) => {
-    throw error
-  })
-  return await collect(keep(users, ({ last_active }) => last_active < before))
+  const inactive: Inactive[] = []
+  for await (const summary of summarizeAll(state)) {
+    const { account, problems, lastActive } = summary
+    const [problem] = problems
+    if (problem !== undefined) tellDamage(`Left out: ${account.username}: ${problem}`)
+    else if (lastActive < before) inactive.push({ account, use: describeUse(summary, state.config) })
+  }
+  return inactive
 }
 
 /** In the order of their names. */
-async function* summarizeAll(state: State, onDamage: (error: unknown) => void): AsyncGenerator<UserSummary> {
-  for await (const user of eachUser(state, progressBar('user'))) {
-    const summary = summarizeOrTell(user, state.config, onDamage)
-    if (summary) yield summary
-  }
+function summarizeAll({ store }: State): AsyncGenerator<AccountSummary> {
+  const pages = eachPage(async (cursor?: string) => {
+    const { accounts, ...page } = await store.listAccounts(cursor)
+    return { ...page, items: accounts }
+  })
+  return eachItem(pages, progressBar('user'))
 }
 
-function summarizeOrTell(
-  user: StoredUser,
-  config: Config,
-  onDamage: (error: unknown) => void,
-): UserSummary | undefined {
-  try {
-    return summarize(user, config, onDamage)
-  } catch (error) {
-    tellDamage(`Left out: ${user.username}: ${(error as Error).message}`)
-    return undefined
+/** The same; tells of each record that cannot be read. */
+async function* describeAll(state: State): AsyncGenerator<UserSummary> {
+  for await (const summary of summarizeAll(state)) {
+    summary.problems.forEach(tellDamagedRecord)
+    yield describeUse(summary, state.config)
   }
 }
 

@@ -7,7 +7,7 @@ import { readPassword, type PasswordFlags } from './password.ts'
 import { defineQuota } from './quota.ts'
 import { changeState, withState, type StateFlags } from '../control/state.ts'
 import { confirm, print } from './terminal.ts'
-import { listAccounts, orders, removeInactive, sizeLine, summarize } from './user-summaries.ts'
+import { listAccounts, orders, removeInactive, sizeLine, describeUse } from './user-summaries.ts'
 
 /** `kss user add|list|passwd|rename|disable|enable|quota|allow-return|rm`. */
 export function defineUser(program: Command): void {
@@ -147,9 +147,8 @@ async function rm(
   if (username === undefined) return await removeInactive({ ...flags, inactive: flags.inactive! })
   // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
   const { account, ...gone } = await withState(flags, async (state) => {
-    const user = await findUser(state, username)
-    await state.store.flush()
-    return { ...summarize(user, state.config), account: user.account }
+    const summary = await state.store.getSummary((await findUser(state, username)).account)
+    return { ...describeUse(summary, state.config), account: summary.account }
   })
   await confirm(`Remove ${username} with ${sizeLine([gone])}?`, flags.yes)
   const { KSS_UPSTREAM: upstream } = await changeState(flags, ['user', 'rm', username], async ({ store, config }) => {

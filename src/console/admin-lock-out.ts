@@ -4,6 +4,7 @@ import { userForm } from './admin-user.ts'
 import { userPath } from './admin-users.ts'
 import { button, html, notice, type Html } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
+import { eachPage } from '../store/pages.ts'
 
 type What = 'disable' | 'operator' | 'remove'
 
@@ -38,11 +39,10 @@ function follows(isOtherLeft: boolean, what: What): Html {
 }
 
 /** Whether somebody else is an operator and can sign in. */
-async function hasOtherOperator({ options: { store }, account }: ReaderVisit): Promise<boolean> {
-  for (const username of await store.listUsers()) {
-    if (username === account.username) continue
-    const other = await Promise.resolve(store.getUser(username)).catch(() => undefined)
-    if (other?.admin === true && other.disabled !== true) return true
+async function hasOtherOperator({ options: { admin }, account }: ReaderVisit): Promise<boolean> {
+  for await (const { users } of eachPage((cursor) => admin.listUsers(cursor))) {
+    const others = users.filter(({ username }) => username !== account.username)
+    if (others.some((other) => other.admin === true && other.disabled !== true)) return true
   }
   return false
 }

@@ -2,7 +2,8 @@ import { adminPage } from './admin-page.ts'
 import { html, name, notice, time, type Html } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 import { count, formatBytes } from './units.ts'
-import type { AccountSummary } from '../store/store.ts'
+import { eachPage } from '../store/pages.ts'
+import type { AccountSummary, User } from '../store/store.ts'
 
 const pageSize = 50
 
@@ -45,22 +46,26 @@ async function listPage({ query, options }: ReaderVisit): Promise<Listed> {
 }
 
 /** The first accounts whose names have the text in them, in their order. */
-async function find({ options: { store, admin } }: ReaderVisit, search: string): Promise<Listed> {
+async function find({ options: { admin } }: ReaderVisit, search: string): Promise<Listed> {
   const wanted = search.toLowerCase()
-  const names = (await store.listUsers()).filter((username) => username.toLowerCase().includes(wanted)).toSorted()
+  const found: User[] = []
+  for await (const { users } of eachPage((cursor) => admin.listUsers(cursor))) {
+    found.push(...users.filter(({ username }) => username.toLowerCase().includes(wanted)))
+  }
   const damaged: string[] = []
-  const summaries = names.slice(0, pageSize).map(async (username) => {
+  const summaries = found.slice(0, pageSize).map(async ({ account }) => {
     try {
-      const user = await store.getUser(username)
-      return user && (await admin.getSummary(user.account))
+      return await admin.getSummary(account)
     } catch (error) {
-      damaged.push((error as Error).message)
+      const { code, message } = error as NodeJS.ErrnoException
+      // It went while the list was read.
+      if (code !== 'STALE_ACCOUNT') damaged.push(message)
       return undefined
     }
   })
   const accounts = (await Promise.all(summaries)).filter((summary) => summary !== undefined)
-  const more = names.length > pageSize ? ` The first ${pageSize} are shown.` : ''
-  return { accounts, damaged, total: `${count(names.length, 'account')} found.${more}` }
+  const more = found.length > pageSize ? ` The first ${pageSize} are shown.` : ''
+  return { accounts, damaged, total: `${count(found.length, 'account')} found.${more}` }
 }
 
 function table(rows: Html[]): Html {

@@ -17,7 +17,7 @@ export async function showHelp(visit: ReaderVisit): Promise<Page> {
   const now = options.now() / 1000
   // The page of a book shows its steps back.
   const books = records.map((record) => ({ record, readRows: () => [] }))
-  const findings = findTroubles(books, now).map((finding) => {
+  const findings = (await findTroubles(books, now)).map((finding) => {
     return showSentence(sayFinding(finding, username), isOperator, linkTo(finding, base))
   })
   const last = lastOf(records)

@@ -40,6 +40,7 @@ interface Reply {
   result?: unknown
   /** Its message. */
   error?: string
+  code?: string
 }
 
 /** Answers each line that comes, one after the other. */
@@ -68,12 +69,21 @@ async function answer(line: string, call: Call, socket: Socket): Promise<Reply> 
     if (socket.destroyed) throw new Error('the process that asked has gone')
     return { result: await (result as () => Promise<unknown>)() }
   } catch (error) {
-    return { error: (error as Error).message }
+    const { message, code } = error as NodeJS.ErrnoException
+    return { error: message, ...(code !== undefined && { code }) }
   }
 }
 
 /** What the other side could not do, and why: for a person. */
-export class RemoteError extends Error {}
+export class RemoteError extends Error {
+  /** Of the error there; undefined when it has none, or that kss is an older one. */
+  readonly code: string | undefined
+
+  constructor(message: string, code?: string) {
+    super(message)
+    this.code = code
+  }
+}
 
 /** Asks the process that listens on a socket. */
 export class ControlChannel {
@@ -103,8 +113,8 @@ export class ControlChannel {
     this.#socket.write(toLine({ method, args } satisfies Request))
     const { value, done } = await this.#lines.next().catch(() => ({ value: '', done: true }))
     if (done) throw new RemoteError('The kss that serves the folder has ended.')
-    const { result, error } = JSON.parse(value) as Reply
-    if (error !== undefined) throw new RemoteError(error)
+    const { result, error, code } = JSON.parse(value) as Reply
+    if (error !== undefined) throw new RemoteError(error, code)
     return result
   }
 

@@ -9,7 +9,6 @@ const storeMethods = {
   createUser: true,
   setKey: true,
   deleteUser: true,
-  listUsers: true,
   getProgress: true,
   putProgress: true,
   listHistory: true,
@@ -17,6 +16,7 @@ const storeMethods = {
 } satisfies Record<StoreMethod, true>
 
 const adminMethods = {
+  listUsers: true,
   listAccounts: true,
   getSummary: true,
   listDocuments: true,

@@ -5,7 +5,7 @@ import { loadConfig, type Config, type Values } from '../config.ts'
 import { plain } from '../plain.ts'
 import { ControlChannel, RemoteError } from './control-channel.ts'
 import { unlessAbsent } from '../error-code.ts'
-import { FileStore } from '../store/file-store/file-store.ts'
+import { openStore } from './open-store.ts'
 import { FolderInUse, type Holder } from '../store/file-store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/file-store/folder-lock.ts'
 import { shellWord } from '../command-line.ts'
@@ -68,7 +68,7 @@ export async function withState<T>(
       throw asCommandError(error)
     })
   }
-  const { close, ...opened } = await openStore(config, flags.command, beforeOpen)
+  const { close, ...opened } = await openState(config, flags.command, beforeOpen)
   try {
     return await work({ dir, config, ...opened }).catch((error: unknown) => {
       throw asCommandError(error)
@@ -105,13 +105,13 @@ export async function checkFolder(dir: string): Promise<void> {
   throw new CommandError(`There is no folder ${dir}. Pass the state directory with --dir.`)
 }
 
-type OpenStore = Pick<State, 'store' | 'server' | 'log' | 'ask'> & { close: () => Promise<void> }
+type OpenState = Pick<State, 'store' | 'server' | 'log' | 'ask'> & { close: () => Promise<void> }
 
-async function openStore(
+async function openState(
   config: Config,
   command: string | undefined,
   beforeOpen: (dir: string) => Promise<void>,
-): Promise<OpenStore> {
+): Promise<OpenState> {
   const { KSS_DIR: dir } = config
   const deadline = Date.now() + patience
   for (;;) {
@@ -146,7 +146,7 @@ async function openHere(
   config: Config,
   command: string | undefined,
   beforeOpen: (dir: string) => Promise<void>,
-): Promise<OpenStore> {
+): Promise<OpenState> {
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   const { release } = await lock(dir, command)
   try {
@@ -154,12 +154,16 @@ async function openHere(
     await openStateFolder(dir)
     await prepareFormat(dir, tell)
     await beforeOpen(dir)
-    const store = await FileStore.open({ dir, history, historyLimit, blocking: true, onDamage: tell })
+    const {
+      store,
+      admin,
+      close: closeStore,
+    } = await openStore({ dir, history, historyLimit, blocking: true, onDamage: tell })
     const close = async (): Promise<void> => {
-      await store.close()
+      await closeStore()
       await release()
     }
-    return { store: localStore(store, store.admin), server: undefined, log: noAnswer, ask: noAnswer, close }
+    return { store: localStore(store, admin), server: undefined, log: noAnswer, ask: noAnswer, close }
   } catch (error) {
     await release()
     throw asCommandError(error)
@@ -182,7 +186,7 @@ export async function lock(dir: string, command = 'another command'): Promise<Fo
 }
 
 /** Undefined when the server, which answered a moment ago, does so no more: then the folder is free, or will be. */
-async function openThere(server: Holder, socket: string): Promise<OpenStore | undefined> {
+async function openThere(server: Holder, socket: string): Promise<OpenState | undefined> {
   const channel = await ControlChannel.open(socket).catch(() => undefined)
   if (!channel) return undefined
   // A server of an earlier version refuses the call, and can do the rest.

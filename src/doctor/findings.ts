@@ -20,7 +20,7 @@ export type Finding =
 /** A record, and how to read the rows of its history, oldest first. */
 export interface Book {
   record: Progress
-  readRows: () => Progress[]
+  readRows: () => Progress[] | Promise<Progress[]>
 }
 
 /** Findings of a kind; the others are in `kss doc list`. */
@@ -39,12 +39,12 @@ const leastStep = 0.05
 const mostHistories = 100
 
 /** What is wrong with the books of an account, `now` being in seconds since 1970. */
-export function findTroubles(books: Book[], now: number): Finding[] {
+export async function findTroubles(books: Book[], now: number): Promise<Finding[]> {
   const records = books.map(({ record }) => record)
   const last = lastOf(records)
   if (!last) return [{ kind: 'never' }]
   const silent: Finding[] = now - last.timestamp > month ? [{ kind: 'silent', record: last }] : []
-  return [...silent, ...findInRecords(records, now), ...take(findBackwards(books, now))]
+  return [...silent, ...findInRecords(records, now), ...(await findBackwards(books, now))]
 }
 
 /** What can be told without a history. */
@@ -79,13 +79,16 @@ function* findTwoFiles(records: Progress[]): Generator<Finding> {
   }
 }
 
-function* findBackwards(books: Book[], now: number): Generator<Finding> {
+async function findBackwards(books: Book[], now: number): Promise<Finding[]> {
+  const found: Finding[] = []
   const recent = books.filter(({ record }) => now - record.timestamp < month && !isRestored(record))
   const newest = recent.toSorted((one, other) => other.record.timestamp - one.record.timestamp)
   for (const { record, readRows } of newest.slice(0, mostHistories)) {
-    const before = readRows().findLast((row) => !isSameReader(row, record))
-    if (before && before.percentage - record.percentage >= leastStep) yield { kind: 'backwards', record, before }
+    if (found.length === most) break
+    const before = (await readRows()).findLast((row) => !isSameReader(row, record))
+    if (before && before.percentage - record.percentage >= leastStep) found.push({ kind: 'backwards', record, before })
   }
+  return found
 }
 
 function isSameReader(one: Progress, other: Progress): boolean {

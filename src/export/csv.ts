@@ -1,28 +1,20 @@
 import type { Progress } from '../kosync/protocol.ts'
 import { titleOf } from '../library/titles.ts'
-import { eachRecord, readRows } from '../store/file-store/files/folder-reader.ts'
+import type { ExportedDocument } from '../store/store.ts'
 
-/** Whose positions are exported. */
-export interface ExportedUser {
+/** A document, and whose it is. */
+export interface DocumentOf extends ExportedDocument {
   username: string
-  /** The path of its folder. */
-  folder: string
 }
 
 const columns = ['username', 'document', 'title', 'time', 'percentage', 'progress', 'device', 'device_id', 'latest']
 
-/** A line for each change of each position; `onDamage` is told of a record that cannot be read. @see RFC 4180 */
-export async function* csvOf(
-  users: AsyncIterable<ExportedUser> | Iterable<ExportedUser>,
-  onDamage: (error: unknown) => void,
-): AsyncGenerator<string> {
+/** A line for each change of each position. @see RFC 4180 */
+export async function* csvOf(documents: AsyncIterable<DocumentOf> | Iterable<DocumentOf>): AsyncGenerator<string> {
   yield csvLine(columns)
-  for await (const { username, folder } of users) {
-    for (const stored of eachRecord(folder, onDamage)) {
-      const rows = readRows(stored)
-      for (const [at, row] of rows.entries()) {
-        yield csvLine([username, ...cellsOf(row, titleOf(stored.record)), at === rows.length - 1 ? 'yes' : 'no'])
-      }
+  for await (const { username, record, rows } of documents) {
+    for (const [at, row] of rows.entries()) {
+      yield csvLine([username, ...cellsOf(row, titleOf(record)), at === rows.length - 1 ? 'yes' : 'no'])
     }
   }
 }

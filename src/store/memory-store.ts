@@ -16,6 +16,7 @@ import type {
   Registration,
   Store,
   User,
+  UserPage,
 } from './store.ts'
 
 interface Next {
@@ -145,10 +146,15 @@ export class MemoryStore implements Store, Admin {
     return gone.size
   }
 
-  async listAccounts(cursor?: string, limit = 200): Promise<AccountPage> {
+  async listUsers(cursor?: string, limit = 200): Promise<UserPage> {
     const { items, next } = pageOf([...this.#accounts.keys()], cursor, limit)
-    const accounts = await Promise.all(items.map((name) => this.getSummary(this.#accounts.get(name)!.user.account)))
-    return { accounts, damaged: [], total: this.#accounts.size, ...next }
+    const users = items.map((name) => this.#accounts.get(name)!.user)
+    return { users, damaged: [], total: this.#accounts.size, ...next }
+  }
+
+  async listAccounts(cursor?: string, limit?: number): Promise<AccountPage> {
+    const { users, ...page } = await this.listUsers(cursor, limit)
+    return { ...page, accounts: await Promise.all(users.map(({ account }) => this.getSummary(account))) }
   }
 
   async getSummary(account: Account): Promise<AccountSummary> {
@@ -217,10 +223,6 @@ export class MemoryStore implements Store, Admin {
     this.#kept(account)
     this.#accounts.delete(account.username)
     this.#registration.removed.push(account.username)
-  }
-
-  async listUsers(): Promise<string[]> {
-    return [...this.#accounts.keys()]
   }
 
   getRegistration(): Now<Registration> {

@@ -80,9 +80,6 @@ export interface Store {
   /** Removes the credential, every record and the history. */
   deleteUser(account: Account): Promise<void>
 
-  /** Every user name, in no order. */
-  listUsers(): Promise<string[]>
-
   /** Rejects with code `DAMAGED_FILE` when it cannot be read. */
   getRegistration(): Now<Registration>
 
@@ -126,14 +123,22 @@ export interface AccountSummary {
   problems: string[]
 }
 
-/** Some accounts, in a stable order. */
-export interface AccountPage {
-  accounts: AccountSummary[]
+/** Some accounts with their credentials, in a stable order. */
+export interface UserPage {
+  users: User[]
   /** For a person: each account of the page that cannot be read, and why. */
   damaged: string[]
   /** How many accounts there are in all, about. */
   total: number
   /** The cursor of the next page; left out at the end. */
+  next?: string
+}
+
+/** As UserPage. */
+export interface AccountPage {
+  accounts: AccountSummary[]
+  damaged: string[]
+  total: number
   next?: string
 }
 
@@ -208,7 +213,10 @@ export interface Figures {
  * between two pages may be in either state, and is in one of them at most.
  */
 export interface Admin {
-  /** The next `limit` accounts, damaged ones included. */
+  /** The next `limit` accounts, damaged ones included; what they keep is not looked at. */
+  listUsers(cursor?: string, limit?: number): Promise<UserPage>
+
+  /** The same, with what they keep. */
   listAccounts(cursor?: string, limit?: number): Promise<AccountPage>
 
   getSummary(account: Account): Promise<AccountSummary>

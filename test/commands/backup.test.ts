@@ -11,7 +11,7 @@ import { hardNames, pushed } from '../store/contract.ts'
 import { snapshot, writeEntries, type Entry } from './archives.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, dune, folder, now, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
-import { adminByName, byName } from '../store/by-name.ts'
+import { adminByName, byName, usernamesOf } from '../store/by-name.ts'
 import { launcher } from '../launcher.ts'
 
 const at = (number: number, timestamp: number, more: Partial<Progress> = {}): Progress => ({
@@ -68,7 +68,7 @@ t.test('a restored folder has all names, histories, titles and locks, also those
   t.match(restored, { code: 0, stderr: '' })
   t.match(restored.stdout, new RegExp(`\n${usernames.length} accounts restored\\.\n$`))
   const after = await openStore(target)
-  t.same((await after.listUsers()).toSorted(), usernames.toSorted())
+  t.same((await usernamesOf(after)).toSorted(), usernames.toSorted())
   // Python kss wrote no history: the record is its first row.
   const history = await byName(after).listHistory('Old Friend', 'My Book')
   t.same(history, [at(5, 900, { document: 'My Book' })])

@@ -10,7 +10,7 @@ import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { kss } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, headersOf, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
-import { adminByName, byName } from '../store/by-name.ts'
+import { adminByName, byName, usernamesOf } from '../store/by-name.ts'
 import { launcher } from '../launcher.ts'
 
 const isUtilLinux = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout)
@@ -98,7 +98,7 @@ t.test('what kss exports is restored with all names, histories, titles and locks
   const documents = [...hardNames, dune]
   t.same(await contentOf(target, usernames, documents), await contentOf(dir, usernames, documents))
   const store = await openStore(target)
-  t.same((await store.listUsers()).toSorted(), usernames.toSorted())
+  t.same((await usernamesOf(store)).toSorted(), usernames.toSorted())
   await store.close()
   t.equal((await run(target, 'check')).stdout, 'All is well.\n')
 })

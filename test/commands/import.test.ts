@@ -18,7 +18,7 @@ import {
   type OtherServer,
 } from './other-servers.ts'
 import { run, runJson } from './run.ts'
-import { adminByName, byName } from '../store/by-name.ts'
+import { adminByName, byName, usernamesOf } from '../store/by-name.ts'
 import { dune, folder, now, openStore, serveHere, stateFolder } from './state-fixture.ts'
 
 t.test('what cannot come is told, and all else comes', async (t) => {
@@ -43,7 +43,7 @@ t.test('what cannot come is told, and all else comes', async (t) => {
   t.same({ code, stderr }, { code: 1, stderr: lines })
   t.match(stdout, /\nann +new +1 +1 +1\ndora +new +1 +1 +1\n2 accounts with 2 documents came\.\n$/)
   const store = await openStore(dir)
-  t.same((await store.listUsers()).toSorted(), ['ann', 'dora'])
+  t.same((await usernamesOf(store)).toSorted(), ['ann', 'dora'])
   for (const username of ['ann', 'dora']) t.same(await byName(store).getProgress(username, 'dune'), place)
   await store.close()
   const again = await run(dir, 'import', 'users-json', source, '--json')

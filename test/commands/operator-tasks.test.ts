@@ -34,7 +34,10 @@ async function open(t: Test, { flush = true, settings = {} } = {}): Promise<Open
   const loaded = loadConfig({ KSS_DIR: dir }, undefined, settings)
   const tasks = createOperatorTasks({
     ...loaded,
-    flush: async () => (await store.admin.flush()) && flush,
+    admin: {
+      flush: async () => (await store.admin.flush()) && flush,
+      exportAccount: (...args) => store.admin.exportAccount(...args),
+    },
     activity,
     logger,
   })

@@ -223,10 +223,10 @@ t.test('a command whose change is being made when the server stops gets its answ
   const dir = await stateFolder(t)
   const disk = faultyDisk(t)
   const { url, close } = await serveHere(t, dir)
-  const record = new RegExp(`alice.${dune}\\.json$`)
-  const release = disk.hold('open', record)
-  const restored = run(dir, 'history', 'restore', 'alice', 'Dune')
-  await until(() => disk.count('open', record) > 0)
+  const change = /alice.\.tmp-/
+  const release = disk.hold('open', change)
+  const named = run(dir, 'doc', 'name', 'alice', 'Dune', 'Another')
+  await until(() => disk.count('open', change) > 0)
   const closed = close()
   await until(() =>
     fetch(url).then(
@@ -236,7 +236,7 @@ t.test('a command whose change is being made when the server stops gets its answ
   )
   await setImmediate()
   release()
-  t.match(await restored, { code: 0, stderr: '' })
+  t.match(await named, { code: 0, stderr: '' })
   await closed
 })
 

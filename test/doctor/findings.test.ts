@@ -15,16 +15,16 @@ const book = (record: Progress, rows: Progress[] = [record]): Book => ({ record,
 const kinds = (findings: Finding[]): string[] => findings.map(({ kind }) => kind)
 
 t.test('nothing is wrong with what was pushed lately', async (t) => {
-  t.same(findTroubles([book(base), book({ ...base, document: 'def' })], now), [])
+  t.same(await findTroubles([book(base), book({ ...base, document: 'def' })], now), [])
 })
 
 t.test('an account without a record is told, and one that is silent for a month', async (t) => {
-  t.same(findTroubles([], now), [{ kind: 'never' }])
+  t.same(await findTroubles([], now), [{ kind: 'never' }])
   const old = { ...base, timestamp: now - 31 * day }
-  t.same(findTroubles([book(old), book({ ...old, document: 'older', timestamp: 5 })], now), [
+  t.same(await findTroubles([book(old), book({ ...old, document: 'older', timestamp: 5 })], now), [
     { kind: 'silent', record: old },
   ])
-  t.same(findTroubles([book(old), book(base)], now), [])
+  t.same(await findTroubles([book(old), book(base)], now), [])
 })
 
 t.test('the record that was pushed last is the one with the newest time', async (t) => {
@@ -67,9 +67,13 @@ t.test('a time of the future is told, but not one of a clock that is a little ah
 t.test('a reader that takes a book far back from where another one was is told', async (t) => {
   const before = { ...base, ...phone, percentage: 0.6 }
   const record = { ...base, ...kobo, percentage: 0.03 }
-  t.same(findTroubles([book(record, [before, record])], now), [{ kind: 'backwards', record, before }])
+  t.same(await findTroubles([book(record, [before, record])], now), [{ kind: 'backwards', record, before }])
   const between = { ...record, percentage: 0.7 }
-  t.same(kinds(findTroubles([book(record, [before, between, record])], now)), ['backwards'], 'also in several pushes')
+  t.same(
+    kinds(await findTroubles([book(record, [before, between, record])], now)),
+    ['backwards'],
+    'also in several pushes',
+  )
 })
 
 for (const [what, record, before] of [
@@ -80,13 +84,13 @@ for (const [what, record, before] of [
   ['readers without an id that have one name', { ...base, percentage: 0.1 }, { ...base, percentage: 0.9 }],
 ] as const) {
   t.test(`${what} is no step backwards`, async (t) => {
-    t.same(findTroubles([book(record, [before, record])], now), [])
+    t.same(await findTroubles([book(record, [before, record])], now), [])
   })
 }
 
 t.test('an old step backwards is not told any more, and its history is not read', async (t) => {
   const readRows = (): never => t.fail('it is read') as never
-  t.same(kinds(findTroubles([{ record: { ...base, timestamp: now - 40 * day }, readRows }], now)), ['silent'])
+  t.same(kinds(await findTroubles([{ record: { ...base, timestamp: now - 40 * day }, readRows }], now)), ['silent'])
 })
 
 t.test('findings of a kind are 20 at most, and histories are read of the latest 100 books', async (t) => {
@@ -96,10 +100,10 @@ t.test('findings of a kind are 20 at most, and histories are read of the latest 
     return { ...base, ...kobo, document: `${number}`, percentage: 0, timestamp: now - number }
   })
   const books = records.map((record) => ({ record, readRows: () => ((read += 1), [before, record]) }))
-  t.equal(findTroubles(books, now).length, 20)
+  t.equal((await findTroubles(books, now)).length, 20)
   read = 0
   t.same(
-    findTroubles(
+    await findTroubles(
       records.map((record) => ({ record, readRows: () => ((read += 1), [record]) })),
       now,
     ),

@@ -67,3 +67,8 @@ export function adminByName(store: Opened) {
       await admin.importAccount(await accountOf(store, username), documents),
   }
 }
+
+/** The names of all users, in no order. */
+export async function usernamesOf({ admin }: { admin: Admin }): Promise<string[]> {
+  return (await admin.listUsers(undefined, Infinity)).users.map(({ username }) => username)
+}

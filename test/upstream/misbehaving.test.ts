@@ -9,7 +9,7 @@ import { Asker } from '../../src/upstream/ask.ts'
 import { position } from '../helper.ts'
 import { moveFrom } from './moving.ts'
 import { listen, stub, stubJson, stubSocket, type Stub } from './stub.ts'
-import { byName } from '../store/by-name.ts'
+import { byName, usernamesOf } from '../store/by-name.ts'
 
 const yes = '{"authorized":"OK"}'
 const answer =
@@ -96,7 +96,7 @@ for (const [what, open, reason] of [...endless.map(([name, make]) => [name, make
     const reply = await reader().authorize()
     t.equal(reply.statusCode, 503)
     t.equal(reply.headers['retry-after'], '5')
-    t.same(await store.listUsers(), [])
+    t.same(await usernamesOf(store), [])
     t.match(log, [{ level: 40, reason: reason ?? /./, msg: 'the upstream is of no use now' }])
     t.notMatch(JSON.stringify(log), reader().key)
   })
@@ -140,7 +140,7 @@ for (const body of [
   t.test(`${JSON.stringify(body)} is no yes, and no no`, async (t) => {
     const { store, reader } = moveFrom(t, (await stubJson(t, body)).origin)
     t.equal((await reader().authorize()).statusCode, 503)
-    t.same(await store.listUsers(), [])
+    t.same(await usernamesOf(store), [])
   })
 }
 
@@ -148,7 +148,7 @@ for (const text of ['', 'ok', 'OK\n', 'OK, but not for you', 'Unauthorized', '<h
   t.test(`200 with the text ${JSON.stringify(text)} is no yes, and no no`, async (t) => {
     const { store, reader } = moveFrom(t, (await stub(t, (response) => response.end(text))).origin)
     t.equal((await reader().authorize()).statusCode, 503)
-    t.same(await store.listUsers(), [])
+    t.same(await usernamesOf(store), [])
   })
 }
 
@@ -212,7 +212,7 @@ t.test('one call has one time for all that it asks', async (t) => {
   t.intercept(clock, 'now', { value: () => real() + late })
   const { store, reader } = moveFrom(t, origin)
   t.equal((await reader().get('abc')).statusCode, 503)
-  t.same(await store.listUsers(), ['ann'])
+  t.same(await usernamesOf(store), ['ann'])
 })
 
 t.test('eight are asked at a time, and the others wait no longer than they may', async (t) => {

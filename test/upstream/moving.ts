@@ -2,13 +2,12 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { AppOptions } from '../../src/app.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
-import type { Store } from '../../src/store/store.ts'
 import { OldServer, type OldServerOptions } from '../../src/upstream/old-server.ts'
 import { build, Reader } from '../helper.ts'
 import { listen } from './stub.ts'
 
 export interface Moving {
-  store: Store
+  store: MemoryStore
   /** Lines of the log, without their times. */
   log: Record<string, unknown>[]
   upstream: OldServer
@@ -20,7 +19,7 @@ export interface Moving {
 export function moveFrom(
   t: Test,
   origin: string,
-  { store = new MemoryStore(), ...options }: Partial<OldServerOptions> = {},
+  { store = new MemoryStore(), ...options }: Partial<OldServerOptions & { store: MemoryStore }> = {},
   appOptions: Partial<AppOptions> = {},
 ): Moving {
   const log: Record<string, unknown>[] = []

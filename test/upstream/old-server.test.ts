@@ -6,7 +6,7 @@ import type { Account } from '../../src/store/store.ts'
 import { Reader, position } from '../helper.ts'
 import { moveFrom, oldTime, openOld } from './moving.ts'
 import { stub, stubJson } from './stub.ts'
-import { adminByName, accountOf, byName } from '../store/by-name.ts'
+import { adminByName, accountOf, byName, usernamesOf } from '../store/by-name.ts'
 
 t.test('a log-in by a user of the old server makes the account here, which needs the old server no more', async (t) => {
   const old = await openOld(t)
@@ -90,7 +90,7 @@ t.test('what the old server refuses is a 401, which is remembered for a minute',
     t.equal((await reader('ann', 'wrong').authorize()).statusCode, 401)
     t.equal((await reader('bob').update(position)).statusCode, 401)
   }
-  t.same(await store.listUsers(), [])
+  t.same(await usernamesOf(store), [])
   t.equal(old.asked.length, 2)
   // The cache asks the clock once a millisecond, by a timer of its own, which must have run.
   await sleep(2)
@@ -141,7 +141,7 @@ for (const [what, username] of [
     const { store, reader } = moveFrom(t, origin)
     t.equal((await reader(username).authorize()).statusCode, 401)
     t.same(seen, [])
-    t.same(await store.listUsers(), [])
+    t.same(await usernamesOf(store), [])
   })
 }
 
@@ -158,7 +158,7 @@ t.test('log-ins of one user at the same time make one account, and all get in', 
     replies.map(({ statusCode }) => statusCode),
     [200, 200, 200, 200],
   )
-  t.same(await store.listUsers(), ['ann'])
+  t.same(await usernamesOf(store), ['ann'])
   t.same(old.asked, ['GET /users/auth'])
 })
 

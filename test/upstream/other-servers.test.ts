@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { position } from '../helper.ts'
 import { moveFrom, type Moving } from './moving.ts'
 import { stub, type Stub } from './stub.ts'
+import { usernamesOf } from '../store/by-name.ts'
 
 const { document: _document, ...unnamed } = position
 const time = 1_600_000_000
@@ -64,7 +65,7 @@ for (const [name, server] of Object.entries(servers)) {
     const { origin } = await open(t, server)
     const { store, log, reader } = moveFrom(t, origin)
     t.equal((await reader().authorize()).statusCode, 200)
-    t.same(await store.listUsers(), ['ann'])
+    t.same(await usernamesOf(store), ['ann'])
     const { timestamp, ...rest } = (await reader().get('abc')).json<typeof position & { timestamp: number }>()
     t.same(rest, position)
     t.equal(timestamp, name === 'kosync-dotnet' || name === 'kosyncsrv' ? 1 : time)

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { sumOf, type StoredUser } from './files/auth-file.ts'
 import type { Account } from '../store.ts'
 
@@ -21,24 +22,33 @@ export class AccountIds {
     return { id: randomBytes(16).toString('hex'), generation: 1 }
   }
 
-  /** The user as read from auth.json, with the account that it is. */
-  identify(user: StoredUser): StoredUser {
+  /** The user as read from auth.json, with the account that it is; `stats` are those of the file. */
+  identify(user: StoredUser, stats: Stats): StoredUser {
     const { folder, id } = user.account
     const sum = sumOf(user.key)
     if (id !== '' && user.fields['key_sha256'] === sum) {
       this.#unsaved.delete(folder)
       return user
     }
-    const account = this.#unsavedAccount(user, sum)
+    const account = this.#unsavedAccount(user, sum, stats)
     this.#unsaved.set(folder, { account, sum })
     return { ...user, account, unsaved: true }
   }
 
-  #unsavedAccount({ account, fields }: StoredUser, sum: string): Account {
+  #unsavedAccount({ account, fields }: StoredUser, sum: string, stats: Stats): Account {
     const before = this.#unsaved.get(account.folder)
     const known = before && (account.id === '' || account.id === before.account.id) ? before : undefined
-    const { id, generation } = known?.account ?? (account.id === '' ? AccountIds.create() : account)
+    const { id, generation } =
+      known?.account ?? (account.id === '' ? { id: idOf(account, stats), generation: 1 } : account)
     const isEdited = (known?.sum ?? fields['key_sha256'] ?? sum) !== sum
     return Object.freeze({ ...account, id, generation: isEdited ? generation + 1 : generation })
   }
+}
+
+/**
+ * The same for each process that reads the file: a command asks before it removes an account, and opens the folder anew
+ * then. Not made of the key: whoever sees an id must not learn of it.
+ */
+function idOf({ folder }: Account, { ino, mtimeMs }: Stats): string {
+  return hash('sha256', `${folder}/${ino}/${mtimeMs}`).slice(0, 32)
 }

@@ -1,11 +1,12 @@
+import type { Stats } from 'node:fs'
 import { basename, join } from 'node:path'
 import pLimit from 'p-limit'
 import { DamagedFile } from '../../damaged-file.ts'
 import { StaleAccount } from '../account.ts'
-import type { Account, AccountPage, AccountSummary, DocumentPage, ExportPage } from '../store.ts'
+import type { Account, AccountPage, AccountSummary, DocumentPage, ExportPage, User, UserPage } from '../store.ts'
 import { authFile, type StoredUser } from './files/auth-file.ts'
 import type { FileReads } from './files/file-reads.ts'
-import { compareFolders, listUserFolders, readStoredUser } from './files/list-users.ts'
+import { compareFolders, listUserFolders, readStoredUser, type ReadUser } from './files/list-users.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import { RecordReader } from './record-reader.ts'
 import type { UserFiles } from './user-files.ts'
@@ -32,6 +33,11 @@ const charactersAtOnce = 2 ** 23
 /** Milliseconds for which the listed folders serve the next pages. */
 const listedMs = 60_000
 
+/** As AccountPage, of whatever was read of each account. */
+interface FolderPage<T> extends Omit<AccountPage, 'accounts'> {
+  items: T[]
+}
+
 /**
  * What operators read of accounts, a page at a time: the files, and what is newer in the memtable. It leaves the caches
  * alone, which are for the wire.
@@ -46,26 +52,23 @@ export class AccountReader {
     this.#records = new RecordReader(options.progress, options.reads)
   }
 
-  async listAccounts(cursor?: string, limit = 200): Promise<AccountPage> {
-    const folders = await this.#listFolders(cursor)
-    const page: AccountPage = { accounts: [], damaged: [], total: folders.length }
-    let at = cursor === undefined ? 0 : firstAfter(folders, cursor)
-    const run = pLimit(readers)
-    while (at < folders.length && page.accounts.length + page.damaged.length < limit) {
-      const some = folders.slice(at, at + limit - page.accounts.length - page.damaged.length)
-      at += some.length
-      for (const summary of await run.map(some, (folder) => this.#summarizeFolder(folder))) {
-        if (typeof summary === 'string') page.damaged.push(summary)
-        else if (summary) page.accounts.push(summary)
-      }
-    }
-    if (at < folders.length) return { ...page, next: folders[at - 1]! }
-    this.#listed = undefined
-    return page
+  async listUsers(cursor?: string, limit?: number): Promise<UserPage> {
+    const { items, ...page } = await this.#readFolders(cursor, limit, async ({ user }) => userOf(user))
+    return { users: items, ...page }
+  }
+
+  async listAccounts(cursor?: string, limit?: number): Promise<AccountPage> {
+    const { items, ...page } = await this.#readFolders(cursor, limit, ({ user, stats }) => this.#summarize(user, stats))
+    return { accounts: items, ...page }
   }
 
   async getSummary(account: Account): Promise<AccountSummary> {
-    return await this.#read(account, (user) => this.#summarize(user))
+    const { reads } = this.#options
+    return await this.#read(account, async (user) => {
+      const stats = await reads.stat(join(user.folder, authFile))
+      if (!stats) throw new StaleAccount(account, true)
+      return await this.#summarize(user, stats)
+    })
   }
 
   async listDocuments(account: Account, cursor = '', limit = 500): Promise<DocumentPage> {
@@ -123,21 +126,48 @@ export class AccountReader {
     return this.#listed.folders
   }
 
-  /** Why it cannot be read, for a person; undefined when it is no account's. */
-  async #summarizeFolder(name: string): Promise<AccountSummary | string | undefined> {
+  /** Reads the accounts of the next folders, in their order. */
+  async #readFolders<T>(
+    cursor: string | undefined,
+    limit = 200,
+    read: (user: ReadUser) => Promise<T>,
+  ): Promise<FolderPage<T>> {
+    const folders = await this.#listFolders(cursor)
+    const page: FolderPage<T> = { items: [], damaged: [], total: folders.length }
+    let at = cursor === undefined ? 0 : firstAfter(folders, cursor)
+    const run = pLimit(readers)
+    for (let room = limit; at < folders.length && room > 0; room = limit - page.items.length - page.damaged.length) {
+      const some = folders.slice(at, at + room)
+      at += some.length
+      for (const { item, problem } of await run.map(some, (folder) => this.#readFolder(folder, read))) {
+        if (problem !== undefined) page.damaged.push(problem)
+        else if (item !== undefined) page.items.push(item)
+      }
+    }
+    if (at < folders.length) return { ...page, next: folders[at - 1]! }
+    this.#listed = undefined
+    return page
+  }
+
+  /** Neither when it is no account's folder. */
+  async #readFolder<T>(name: string, read: (user: ReadUser) => Promise<T>): Promise<{ item?: T; problem?: string }> {
     const { dir, reads, users } = this.#options
-    let user: StoredUser | undefined
+    let username: string | undefined
     try {
-      const read = await readStoredUser(reads, dir, name)
-      user = read && users.identify(read)
-      return user && (await this.#summarize(user))
+      const found = await readStoredUser(reads, dir, name)
+      if (!found) return {}
+      username = found.user.username
+      return { item: await read({ ...found, user: users.identify(found.user, found.stats) }) }
     } catch (error) {
       const { message } = error as Error
-      return user ? `${user.username}: ${message}` : message
+      return { problem: username === undefined ? message : `${username}: ${message}` }
     }
   }
 
-  async #summarize({ account, folder, disabled, admin, quota }: StoredUser): Promise<AccountSummary> {
+  async #summarize(
+    { account, folder, disabled, admin, quota }: StoredUser,
+    { mtimeMs }: Stats,
+  ): Promise<AccountSummary> {
     const problems: string[] = []
     const devices = new Set<string>()
     let [documents, lastSync] = [0, -Infinity]
@@ -149,7 +179,6 @@ export class AccountReader {
       devices.add(record.device_id ?? record.device)
       lastSync = Math.max(lastSync, record.timestamp)
     }
-    const made = (await this.#options.reads.stat(join(folder, authFile)))?.mtimeMs ?? 0
     return {
       account,
       disabled: disabled ?? false,
@@ -159,7 +188,7 @@ export class AccountReader {
       devices: devices.size,
       bytes: await this.#sizeOf(folder),
       ...(documents > 0 && { lastSync }),
-      lastActive: documents > 0 ? lastSync : Math.floor(made / 1000),
+      lastActive: documents > 0 ? lastSync : Math.floor(mtimeMs / 1000),
       problems,
     }
   }
@@ -180,6 +209,11 @@ export class AccountReader {
     }
     return bytes
   }
+}
+
+/** What the seam shows of it. */
+function userOf({ folder: _path, fields: _all, ...user }: StoredUser): User {
+  return user
 }
 
 /** Where the folders after the cursor begin; its folder may be gone. */

@@ -203,10 +203,6 @@ export class FileStore implements Store {
     return current(await this.#users.find(account.username), account)
   }
 
-  listUsers(): Promise<string[]> {
-    return this.#users.list()
-  }
-
   getRegistration(): Now<Registration> {
     return this.#registration.get()
   }

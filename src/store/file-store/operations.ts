@@ -18,17 +18,18 @@ import type {
   AccountSummary,
   Admin,
   DocumentPage,
-  ExportedDocument,
   ExportPage,
   Merged,
   MergedDocument,
   Quota,
   Registration,
   RepairOptions,
+  UserPage,
 } from '../store.ts'
 import type { StoredUser } from './files/auth-file.ts'
 import type { OperatorsFile } from './operators-file.ts'
 import type { Usage } from './usage.ts'
+import { eachPage } from '../pages.ts'
 import type { UserFiles } from './user-files.ts'
 
 /** What operations need of the store. */
@@ -58,6 +59,10 @@ export class Operations implements Admin {
   constructor(options: OperationsOptions) {
     this.#options = options
     this.#editor = options.progress.editor
+  }
+
+  listUsers(cursor?: string, limit?: number): Promise<UserPage> {
+    return this.#options.reader.listUsers(cursor, limit)
   }
 
   listAccounts(cursor?: string, limit?: number): Promise<AccountPage> {
@@ -181,9 +186,11 @@ export class Operations implements Admin {
   async #pruneAll(account: Account, keep: number, since: number): Promise<number> {
     let gone = 0
     await this.#current(account)
-    for await (const { record, rows } of eachDocument(this, account)) {
-      if (keptRows(rows, keep, since).length === rows.length) continue
-      gone += await this.pruneHistory(account, keep, since, record.document)
+    for await (const { documents } of eachPage((cursor) => this.exportAccount(account, cursor))) {
+      for (const { record, rows } of documents) {
+        if (keptRows(rows, keep, since).length === rows.length) continue
+        gone += await this.pruneHistory(account, keep, since, record.document)
+      }
     }
     return gone
   }
@@ -271,13 +278,4 @@ export class Operations implements Admin {
   async #current(account: Account): Promise<StoredUser> {
     return current(await this.#options.users.find(account.username), account)
   }
-}
-
-async function* eachDocument(admin: Pick<Admin, 'exportAccount'>, account: Account): AsyncGenerator<ExportedDocument> {
-  let next: string | undefined
-  do {
-    const page = await admin.exportAccount(account, next)
-    yield* page.documents
-    next = page.next
-  } while (next !== undefined)
 }

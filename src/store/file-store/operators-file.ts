@@ -73,7 +73,7 @@ export class OperatorsFile {
   async #isOperators(folder: string): Promise<boolean> {
     const path = join(this.#dir, folder, authFile)
     try {
-      return parseUser(await readTrusted(path), undefined, path).admin === true
+      return parseUser(await readTrusted(path), path).admin === true
     } catch {
       return false
     }

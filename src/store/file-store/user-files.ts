@@ -9,7 +9,6 @@ import { DamagedFile } from '../../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../../error-code.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './files/file-name.ts'
-import { listStoredUsers } from './files/list-users.ts'
 import { FolderReplaced } from './opened-folder.ts'
 import { RawUserFolders } from './files/raw-names.ts'
 import type { Account, NewUser, Now, Quota } from '../store.ts'
@@ -20,7 +19,7 @@ export class UserFiles {
   readonly #identity: string
   readonly #raw: RawUserFolders
   readonly #ids = new AccountIds()
-  readonly #files = new FileCache<StoredUser>((text, stats, path) => this.#ids.identify(parseUser(text, stats, path)))
+  readonly #files = new FileCache<StoredUser>((text, stats, path) => this.#ids.identify(parseUser(text, path), stats))
 
   constructor(dir: string) {
     this.#dir = dir
@@ -41,8 +40,8 @@ export class UserFiles {
   }
 
   /** The user as read from auth.json, with the account that it is. */
-  identify(user: StoredUser): StoredUser {
-    return this.#ids.identify(user)
+  identify(user: StoredUser, stats: Stats): StoredUser {
+    return this.#ids.identify(user, stats)
   }
 
   /** The user, if it is at hand and nobody changed its file. */
@@ -143,11 +142,6 @@ export class UserFiles {
     return true
   }
 
-  /** The names of all whose credential can be read. */
-  async list(): Promise<string[]> {
-    return (await listStoredUsers(this.#dir)).map(({ username }) => username)
-  }
-
   /** Looks at the disk again: somebody else changed files. */
   forget(): void {
     this.#files.clear()
@@ -160,7 +154,7 @@ export class UserFiles {
 
   #set(folder: string, text: string, stats: Stats): void {
     const path = join(folder, authFile)
-    const user = this.#ids.identify(parseUser(text, stats, path))
+    const user = this.#ids.identify(parseUser(text, path), stats)
     this.#files.set(user.username, path, user, stats)
   }
 

@@ -5,7 +5,7 @@ import { replaceFile } from '../../../src/durable.ts'
 import type { Progress } from '../../../src/kosync/protocol.ts'
 import { FileStore, type FileStoreOptions } from '../../../src/store/file-store/file-store.ts'
 import { pushed } from '../contract.ts'
-import { accountOf, adminByName, byName } from '../by-name.ts'
+import { accountOf, adminByName, byName, usernamesOf } from '../by-name.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
 import { until } from '../../until.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
@@ -69,7 +69,7 @@ t.test('a registration that the disk holds up holds up no other account', async 
   t.equal(await store.getUser('bob'), undefined)
   release()
   t.equal(await result, true)
-  t.same((await store.listUsers()).toSorted(), ['ann', 'bob', 'dora'])
+  t.same((await usernamesOf(store)).toSorted(), ['ann', 'bob', 'dora'])
 })
 
 t.test('a registration that the disk holds up holds up another one of its name, which then fails', async (t) => {
@@ -112,7 +112,7 @@ t.test('renamings in both directions at once end, and one to a name that is give
   await untilIdle(t)
   first.release()
   t.same(await Promise.all([first.result, second]), [true, true])
-  t.same((await store.listUsers()).toSorted(), ['ann', 'bob'])
+  t.same((await usernamesOf(store)).toSorted(), ['ann', 'bob'])
   t.match(await byName(store).getProgress('ann', 'abc'), pushed)
 })
 

@@ -6,7 +6,7 @@ import { removeTemps } from '../../../src/control/remove-temps.ts'
 import type { Progress } from '../../../src/kosync/protocol.ts'
 import { pushed, testAdmin, testStore } from '../contract.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
-import { accountOf, byName } from '../by-name.ts'
+import { accountOf, byName, usernamesOf } from '../by-name.ts'
 import { runAhead } from '../../run-ahead.ts'
 import { until } from '../../until.ts'
 
@@ -145,7 +145,7 @@ t.test('a folder of Python kss works as it is', async (t) => {
   )
   await byName(store).upgradeKey('Alice', 'plain', 'K')
   t.match(await readJson(dir, 'Alice', 'auth.json'), { 'x-auth-user': 'Alice', 'x-auth-key': 'K', extra: true })
-  t.same((await store.listUsers()).toSorted(), ['Alice', 'alice', 'bob'])
+  t.same((await usernamesOf(store)).toSorted(), ['Alice', 'alice', 'bob'])
   await byName(store).deleteUser('Alice')
   t.same((await readdir(dir)).toSorted(), ['.format', '.registration.json', '.wal', 'Mallory', 'alice', 'bob'])
 })
@@ -248,7 +248,7 @@ for (const [what, auth] of [
     pass(1000)
     await t.rejects((async () => store.getUser('ann'))(), { code: 'DAMAGED_FILE' })
     t.equal(await store.createUser({ username: 'ann', key: 'K' }), false)
-    t.same(await store.listUsers(), [])
+    t.same(await usernamesOf(store), [])
     t.equal(await readFile(join(dir, 'ann', 'auth.json'), 'utf8'), auth)
   })
 }

@@ -6,7 +6,7 @@ import { FileStore } from '../../../src/store/file-store/file-store.ts'
 import { pushed } from '../contract.ts'
 import { faultyDisk } from './faulty-disk.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
-import { adminByName, byName } from '../by-name.ts'
+import { adminByName, byName, usernamesOf } from '../by-name.ts'
 import { until } from '../../until.ts'
 
 removeFoldersLast(t)
@@ -81,7 +81,7 @@ for (const [when, folder, username] of [
   t.test(`a renaming that a crash cut short ${when} leaves one user, whole`, async (t) => {
     const auth = JSON.stringify({ 'x-auth-user': 'ann', 'x-auth-key': 'K', 'x-auth-user-next': 'bob' })
     const { store } = await open(t, t.testdir({ [folder]: { 'auth.json': auth, 'abc.json': JSON.stringify(pushed) } }))
-    t.same(await store.listUsers(), [username])
+    t.same(await usernamesOf(store), [username])
     t.match(await store.getUser(username), { username, key: 'K' })
     t.same(await byName(store).getProgress(username, 'abc'), pushed)
     t.equal(await store.getUser(username === 'ann' ? 'bob' : 'ann'), undefined)

@@ -17,7 +17,7 @@ export interface StoredUser extends User {
 }
 
 /** The user that the text of an auth.json tells of; its account has an empty id where the file has none. Throws DamagedFile. */
-export function parseUser(text: string, _stats: unknown, path: string): StoredUser {
+export function parseUser(text: string, path: string): StoredUser {
   return userOf(parseObject(text, path), path)
 }
 

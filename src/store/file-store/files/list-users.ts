@@ -1,13 +1,11 @@
+import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { authFile, parseUser, type StoredUser } from './auth-file.ts'
 import { DamagedFile } from '../../../damaged-file.ts'
 import { fromFileName, toFileName } from './file-name.ts'
-import { blockingReads, type FileReads } from './file-reads.ts'
+import type { FileReads } from './file-reads.ts'
 import { quote } from '../../finding.ts'
 import { eachUserFolder } from './folder-names.ts'
-
-/** Told of a folder that is a user's, and why its user is not served. */
-type OnLeftOut = (error: DamagedFile) => void
 
 /** The folders of the state directory that may be users', in the order of the users' names: names only, for a million. */
 export async function listUserFolders(dir: string): Promise<string[]> {
@@ -23,37 +21,19 @@ export function compareFolders(one: string, other: string): number {
   return compare(nameOf(one), nameOf(other)) || (one < other ? -1 : Number(one > other))
 }
 
-/**
- * The users of these folders whose credential can be read, in the order of the folders, one at a time; undefined for each
- * folder without one.
- */
-export async function* eachStoredUser(
-  dir: string,
-  folders: string[],
-  onLeftOut: OnLeftOut = () => undefined,
-): AsyncGenerator<StoredUser | undefined> {
-  for (const folder of folders) {
-    yield await readStoredUser(blockingReads, dir, folder).catch((error: unknown) => {
-      onLeftOut(error as DamagedFile)
-      return undefined
-    })
-  }
-}
-
-/** All users of a state directory whose credential can be read: only where there is memory for all. */
-export async function listStoredUsers(dir: string, onLeftOut?: OnLeftOut): Promise<StoredUser[]> {
-  const users: StoredUser[] = []
-  for await (const user of eachStoredUser(dir, await listUserFolders(dir), onLeftOut)) if (user) users.push(user)
-  return users
-}
-
 /** Of a folder under a raw name or a hash it is that. */
 function nameOf(folder: string): string {
   return folder.includes('%') ? (fromFileName(folder) ?? folder) : folder
 }
 
+/** A user as auth.json tells of it, and the stat of that file. */
+export interface ReadUser {
+  user: StoredUser
+  stats: Stats
+}
+
 /** Undefined when it is no user's folder. Throws DamagedFile when nobody can know whose it is. */
-export async function readStoredUser(reads: FileReads, dir: string, folder: string): Promise<StoredUser | undefined> {
+export async function readStoredUser(reads: FileReads, dir: string, folder: string): Promise<ReadUser | undefined> {
   const path = join(dir, folder, authFile)
   try {
     return await readUser(reads, path, folder)
@@ -63,15 +43,16 @@ export async function readStoredUser(reads: FileReads, dir: string, folder: stri
   }
 }
 
-async function readUser(reads: FileReads, path: string, folder: string): Promise<StoredUser | undefined> {
+async function readUser(reads: FileReads, path: string, folder: string): Promise<ReadUser | undefined> {
   const text = await reads.text(path)
-  if (text === undefined) {
+  const stats = await reads.stat(path)
+  if (text === undefined || !stats) {
     if (holdsRecords(await reads.names(dirname(path)))) throw new DamagedFile(path, 'is missing')
     return undefined
   }
-  const user = parseUser(text, undefined, path)
+  const user = parseUser(text, path)
   const right = toFileName(user.username)
-  if ([user.username, right].includes(folder)) return user
+  if ([user.username, right].includes(folder)) return { user, stats }
   throw new DamagedFile(path, `is of the user ${quote(user.username)}, whose folder is ${right}`)
 }
 
