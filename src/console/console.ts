@@ -1,3 +1,4 @@
+import { changePassword, deleteAccount, exportAccount, showAccount, signOutEverywhere } from './account.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { showBook } from './book.ts'
 import { goBack } from './book-changes.ts'
@@ -33,6 +34,12 @@ export const routes: Route[] = [
   get('/books/:id/join', 'reader', showJoin),
   post('/books/:id/join', 'reader', joinBooks, { confirm: true }),
   get('/devices', 'reader', showDevices),
+
+  get('/account', 'reader', showAccount),
+  post('/account/password', 'reader', changePassword, { confirm: true }),
+  get('/account/export/:format', 'reader', exportAccount),
+  post('/account/sign-out-everywhere', 'reader', signOutEverywhere),
+  post('/account/delete', 'reader', deleteAccount, { confirm: true }),
 
   get('/help', 'reader', showHelp),
 
