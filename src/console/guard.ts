@@ -17,7 +17,7 @@ export interface Source {
 export function createSource(trustedProxies: string[]): (request: FastifyRequest) => Source {
   const isTrusted = addressList(trustedProxies)
   return ({ raw: { headers, socket } }) => {
-    const isFromProxy = isTrusted(socket.remoteAddress ?? '')
+    const isFromProxy = isTrusted(String(socket.remoteAddress))
     const forwarded = (header: string): string | undefined =>
       isFromProxy ? headers[header]?.toString().split(',', 1)[0]!.trim() : undefined
     return {

@@ -35,6 +35,7 @@ export function createConsole(options: ConsoleOptions, load = loadConsole): Cons
   return { plugin, pass }
 }
 
+/* c8 ignore next 2 -- the hook has answered */
 /** By the hook. */
 function answered(): void {}
 

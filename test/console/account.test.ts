@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import type { OperatorTasks } from '../../src/console/operator-tasks.ts'
 import { Reader } from '../helper.ts'
-import { adminByName } from '../store/by-name.ts'
+import { adminByName, usernamesOf } from '../store/by-name.ts'
 import { openConsole } from './visitor.ts'
 
 const passwords = (one: string, again = one): Record<string, string> => ({
@@ -79,7 +79,7 @@ t.test('an account is deleted when its name is typed', async (t) => {
   await ann.get('/account')
   t.equal((await ann.post('/account/delete', {})).statusCode, 400)
   t.equal((await ann.post('/account/delete', { username: ' ann ' })).headers.location, '/?done=deleted')
-  t.same(await store.listUsers(), ['bob'])
+  t.same(await usernamesOf(store), ['bob'])
   t.match((await ann.get('/?done=deleted')).body, 'Your account is deleted')
   t.equal(await ann.isIn(), false)
 })
@@ -96,11 +96,11 @@ t.test('what cannot be undone asks for the password 15 minutes after it was type
   const wrong = await ann.post('/account/delete', { username: 'ann', 'password-again': 'wrong' })
   t.match(wrong, { statusCode: 401, body: /That is not your password/ })
   t.match(wrong.body, /name="username"\s+value="ann"/)
-  t.same(await store.listUsers(), ['ann'])
+  t.same(await usernamesOf(store), ['ann'])
   const other = await ann.post('/account/delete', { username: 'nobody', 'password-again': 'secret' })
   t.match(other, { statusCode: 400, body: /not the name/ }, 'it was right')
   t.equal((await ann.post('/account/delete', { username: 'ann' })).statusCode, 303, 'and is not asked for again')
-  t.same(await store.listUsers(), [])
+  t.same(await usernamesOf(store), [])
 })
 
 t.test('what can be undone asks for no password', async (t) => {

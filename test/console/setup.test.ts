@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { SetupCode } from '../../src/accounts/setup-code.ts'
 import { Reader } from '../helper.ts'
+import { usernamesOf } from '../store/by-name.ts'
 import { openConsole, type TestConsole, type TestConsoleOptions } from './visitor.ts'
 
 const auth = { hashKeys: true, scryptCost: 8, loginFailuresPerMinute: 12, registrationsPerHour: 0 }
@@ -77,7 +78,7 @@ t.test('a wrong code makes no operator, and no account; tries are limited as log
   // One in five seconds is tried all the same.
   await visitor.post('/setup', { ...bob, code: 'x' })
   t.match(await visitor.post('/setup', { ...bob, code }), { statusCode: 429, body: /Too many attempts/ })
-  t.same(await store.listUsers(), [])
+  t.same(await usernamesOf(store), [])
 })
 
 t.test('a code works once', async (t) => {
@@ -152,4 +153,15 @@ t.test('a session ends when its account becomes an operator’s, and when it is 
   t.match(visitor.page, 'href="/admin"')
   await store.setAdmin(account, false)
   t.equal(await visitor.isIn(), false)
+})
+
+t.test('forms that say nothing make no operator', async (t) => {
+  const { store, visit, code } = start(t)
+  const visitor = visit()
+  await visitor.get('/setup')
+  t.match(await visitor.post('/setup'), { statusCode: 401, body: /not the code/ })
+  t.match(await visitor.post('/setup', { account: 'new', code }), { statusCode: 401, body: /Type a password/ })
+  const { username: _none, ...rest } = bob
+  t.match(await visitor.post('/setup', { ...rest, code }), { statusCode: 401, body: /1 to 255 characters/ })
+  t.equal(await store.hasOperator(), false)
 })

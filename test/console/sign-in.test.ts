@@ -1,6 +1,7 @@
 import t from 'tap'
 import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import { Reader } from '../helper.ts'
+import { adminByName } from '../store/by-name.ts'
 import { openConsole } from './visitor.ts'
 
 const limits = { hashKeys: true, scryptCost: 8, loginFailuresPerMinute: 6, registrationsPerHour: 0 }
@@ -125,4 +126,42 @@ t.test('over plain http from another machine the first page warns of others in t
   )
   t.notMatch((await visit().get('/')).body, 'not encrypted')
   t.ok(app)
+})
+
+t.test('a form without a name and a password signs nobody in', async (t) => {
+  const { visit } = openConsole(t)
+  const visitor = visit()
+  await visitor.get('/')
+  t.equal((await visitor.post('/sign-in')).statusCode, 401)
+})
+
+t.test('who signs in while the password changes is not signed in', async (t) => {
+  const { app, store, visit } = openConsole(t)
+  const reader = new Reader(app)
+  await reader.register()
+  // Its key is verified already: then the account is looked up once for that, and once for the session.
+  await reader.authorize()
+  const visitor = visit()
+  await visitor.get('/')
+  const get = store.getUser.bind(store)
+  let lookUps = 0
+  store.getUser = (username) => {
+    const user = get(username)
+    lookUps += 1
+    if (lookUps === 1 || !user || user instanceof Promise) return user
+    return { ...user, account: { ...user.account, generation: user.account.generation + 1 } }
+  }
+  const reply = await visitor.post('/sign-in', { username: 'ann', password: 'secret' })
+  t.match(reply, { statusCode: 401, body: /The account was changed meanwhile/ })
+  t.equal(visitor.cookies.has('kss_session'), false)
+})
+
+t.test('who is disabled does not sign in, and does not learn why', async (t) => {
+  const { app, store, visit } = openConsole(t)
+  await new Reader(app).register()
+  await adminByName(store).setDisabled('ann', true)
+  const visitor = visit()
+  await visitor.get('/')
+  const reply = await visitor.post('/sign-in', { username: 'ann', password: 'secret' })
+  t.match(reply, { statusCode: 401, body: /The name or the password is wrong/ })
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Reader } from '../helper.ts'
+import { usernamesOf } from '../store/by-name.ts'
 import { openConsole } from './visitor.ts'
 
 const typed = { username: 'ann', 'new-password': 'secret', 'new-password-again': 'secret' }
@@ -27,7 +28,7 @@ t.test('while registration is closed only who is invited signs up', async (t) =>
     body: /cannot sign up now/,
   })
   t.equal((await visitor.post('/sign-up', typed)).statusCode, 303)
-  t.same(await store.listUsers(), ['ann'])
+  t.same(await usernamesOf(store), ['ann'])
 })
 
 for (const [what, more, message] of [
@@ -46,16 +47,17 @@ for (const [what, more, message] of [
     const reply = await visitor.post('/sign-up', form)
     t.match(reply, { statusCode: 400, body: message })
     t.match(reply.body, `value="${form['username']}"`)
-    t.same(await store.listUsers(), ['taken'])
+    t.same(await usernamesOf(store), ['taken'])
   })
 }
 
-t.test('a form without a name makes no account', async (t) => {
+t.test('a form without a name or a password makes no account', async (t) => {
   const { visit } = openConsole(t)
   const visitor = visit()
   await visitor.get('/sign-up')
   const { username: _none, ...rest } = typed
-  t.equal((await visitor.post('/sign-up', rest)).statusCode, 400)
+  t.match(await visitor.post('/sign-up', rest), { statusCode: 400, body: /1 to 255 characters/ })
+  t.match(await visitor.post('/sign-up'), { statusCode: 400, body: /Type a password/ })
 })
 
 t.test('registrations in the console and on the wire share their limit', async (t) => {
@@ -65,4 +67,14 @@ t.test('registrations in the console and on the wire share their limit', async (
   const visitor = visit()
   await visitor.get('/sign-up')
   t.match(await visitor.post('/sign-up', typed), { statusCode: 429, body: /Too many attempts/ })
+})
+
+t.test('a disk that cannot store an account is an error that says so', async (t) => {
+  const { store, visit } = openConsole(t)
+  store.createUser = async () => {
+    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 })
+  }
+  const visitor = visit()
+  await visitor.get('/sign-up')
+  t.match(await visitor.post('/sign-up', typed), { statusCode: 507, body: /The disk of the server is full/ })
 })
