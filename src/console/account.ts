@@ -70,7 +70,7 @@ ${button('Change the password')}`,
 )}
 <h2>Take your data with you</h2>
 <ul>
-<li><a href="${base}/account/export/kss">All positions and their history</a>, an archive that <code>kss import</code> reads</li>
+<li><a href="${base}/account/export/kss">All positions and their history</a>, an archive for <code>kss backup restore --merge</code></li>
 <li><a href="${base}/account/export/csv">The same as a table</a>, for a spreadsheet</li>
 </ul>
 <h2>Sign out everywhere</h2>
