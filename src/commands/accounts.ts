@@ -51,9 +51,9 @@ export async function readRecords(
 
 /** The documents of an account with their histories; `onDamage` is told of each record that cannot be read. */
 export async function* exportDocuments(
-  { store }: Pick<State, 'store'>,
+  { store }: { store: Pick<State['store'], 'exportAccount'> },
   account: Account,
-  onDamage: (problem: string) => void = () => undefined,
+  onDamage: (problem: string) => void,
 ): AsyncGenerator<ExportedDocument> {
   for await (const { documents, problems } of eachPage((cursor) => store.exportAccount(account, cursor))) {
     problems.forEach(onDamage)

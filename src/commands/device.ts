@@ -3,7 +3,7 @@ import { CommandError } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { collectDevices } from '../library/devices.ts'
 import { findMismatches } from '../library/mismatches.ts'
-import { exportDocuments, findUser } from './accounts.ts'
+import { exportDocuments, findUser, tellDamagedRecord } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { findByName, listNames } from './find-by-name.ts'
 import { describeMismatches } from './matching.ts'
@@ -23,7 +23,7 @@ async function list(username: string, flags: StateFlags): Promise<void> {
     const pushes: Progress[] = []
     const found: Progress[] = []
     const { account } = await findUser(state, username)
-    for await (const { record, rows } of exportDocuments(state, account)) {
+    for await (const { record, rows } of exportDocuments(state, account, tellDamagedRecord)) {
       found.push(record)
       pushes.push(...rows)
       // The time of the record may be newer than that of its last change.

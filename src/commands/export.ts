@@ -58,7 +58,10 @@ async function* documentsOf(state: State, users: AsyncIterable<User>): AsyncGene
 }
 
 /** Nothing more when the account goes meanwhile. */
-async function* documentsOfUser(state: State, { account }: User): AsyncGenerator<ExportedDocument> {
+export async function* documentsOfUser(
+  state: Parameters<typeof exportDocuments>[0],
+  { account }: Pick<User, 'account'>,
+): AsyncGenerator<ExportedDocument> {
   try {
     yield* exportDocuments(state, account, tellDamagedRecord)
   } catch (error) {

@@ -116,8 +116,8 @@ export async function removeInactive(flags: StateFlags & { inactive: string; yes
   const gone = await changeState(flags, ['user', 'rm', '--inactive', flags.inactive], async (state) => {
     const removed: UserSummary[] = []
     // Not those that have pushed since the question.
-    for (const { account, use } of await findInactive(state, before)) {
-      if (!asked.has(account.id)) continue
+    const still = (await findInactive(state, before)).filter(({ account }) => asked.has(account.id))
+    for (const { account, use } of still) {
       await unlessGone(async () => {
         await state.store.deleteUser(account)
         removed.push(use)

@@ -81,9 +81,8 @@ export class Sessions {
   }
 
   async end(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<void> {
-    const id = readSecret(request, sessionCookie)
-    if (id === undefined) return
-    await this.#options.sessions.deleteSession(hashOf(id))
+    // Only who is signed in signs out.
+    await this.#options.sessions.deleteSession(hashOf(readSecret(request, sessionCookie)!))
     this.#setCookie(reply, sessionCookie, '', isHttps, 0)
   }
 

@@ -36,3 +36,7 @@ t.test('readers and their documents are as without it', async (t) => {
   t.match((await reader.get('readiness')).json(), position)
   t.same((await reader.app.inject({ method: 'POST', url: '/readiness' })).json(), { code: 404, message: 'Not found.' })
 })
+
+t.test('a server that nobody asks whether it is ready says that it is', async (t) => {
+  t.same((await build(t).inject('/readiness')).json(), { ready: true })
+})

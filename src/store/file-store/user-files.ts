@@ -44,11 +44,6 @@ export class UserFiles {
     return this.#ids.identify(user, stats)
   }
 
-  /** The user, if it is at hand and nobody changed its file. */
-  peek(username: string): StoredUser | undefined {
-    return this.#files.peek(username)
-  }
-
   /**
    * False when the name is taken. The folder appears whole: renaming it over another one fails. It is written while
    * `before` runs, and appears after both: a slow disk is a slow answer on a reader's screen.

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../../src/kosync/protocol.ts'
 import { FileStore, type FileStoreOptions } from '../../../src/store/file-store/file-store.ts'
 import type { Account } from '../../../src/store/store.ts'
+import { threadReads } from '../../../src/store/file-store/files/file-reads.ts'
 import { accountOf } from '../by-name.ts'
 import { pushed } from '../contract.ts'
 
@@ -159,4 +160,15 @@ t.test('a page of an export ends after some MiB, or 200 documents', async (t) =>
   const { documents, next } = await store.admin.exportAccount(ann)
   t.equal(documents.length, 200)
   t.equal((await store.admin.exportAccount(ann, next)).documents.length, 3)
+})
+
+t.test('files that go while an account is summed up count for nothing, and without auth.json it is gone', async (t) => {
+  const { store, ann } = await open(t, { ann: { 'auth.json': auth('ann'), 'abc.json': line({}) } })
+  const { stat } = threadReads
+  t.teardown(() => (threadReads.stat = stat))
+  threadReads.stat = (path) => (path.endsWith('abc.json') ? undefined : stat(path))
+  const { bytes } = await store.admin.getSummary(ann)
+  t.equal(bytes, (await stat(`${t.testdirName}/ann/auth.json`))?.size)
+  threadReads.stat = (path) => (path.endsWith('auth.json') ? undefined : stat(path))
+  await t.rejects(store.admin.getSummary(ann), { code: 'STALE_ACCOUNT' })
 })
