@@ -82,13 +82,6 @@ export class FileCache<T extends object> {
     this.#addToFolder(path, key)
   }
 
-  /** Notes what is not in the file yet: until `set` tells that it is, nobody looks at the disk. */
-  hold(key: string, path: string, value: T): void {
-    this.#forget(key)
-    this.#entries.set(key, { path, value, identity: '', checked: Infinity }, { size: 1000 })
-    this.#addToFolder(path, key)
-  }
-
   delete(key: string): void {
     this.#deletions += 1
     this.#forget(key)

@@ -72,7 +72,7 @@ export class ProgressFiles {
 
   get(folder: string, document: string): Now<Progress | undefined> {
     const key = cacheKey(folder, document)
-    const known = this.#files.peek(key)?.record
+    const known = this.#known(key)?.record
     return known?.document === document ? known : this.#locate(key, folder, document).then(({ record }) => record)
   }
 
@@ -255,9 +255,14 @@ export class ProgressFiles {
     return results
   }
 
+  /** The newest record, if it is in memory. */
+  #known(key: string): StoredRecord | undefined {
+    return this.#memtable.get(key)?.pending ?? this.#files.peek(key)
+  }
+
   /** The record by now: others may have been pushed since it was looked up. */
   #newest({ key, record, sum, pushed: { document } }: Push): StoredRecord | undefined {
-    const known = this.#memtable.get(key)?.pending ?? this.#files.peek(key)
+    const known = this.#known(key)
     if (known?.record.document === document) return known
     return record && { record, sum }
   }

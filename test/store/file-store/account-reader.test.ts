@@ -131,6 +131,15 @@ t.test('an account whose id is not stored yet is the same one in the list', asyn
   t.match(await store.getUser('ann'), { disabled: true })
 })
 
+t.test('an account whose id is not stored yet has the same one in the next process', async (t) => {
+  const { dir, store, ann } = await open(t)
+  await store.close()
+  const next = await FileStore.open({ dir, history: true, onDamage: () => undefined })
+  t.teardown(() => next.close())
+  await next.deleteUser(ann)
+  t.equal(await next.getUser('ann'), undefined)
+})
+
 t.test('a page goes on in the list of its first page for a minute, then in a new one', async (t) => {
   let time = 0
   const files = Object.fromEntries(['bob', 'carl', 'dora'].map((name) => [name, { 'auth.json': auth(name) }]))

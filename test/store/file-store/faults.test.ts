@@ -357,6 +357,20 @@ t.test('pushes are kept when the disk can not even say whether their folder is t
   t.match(await byName(store).listHistory('ann', 'abc'), [{ progress: 'old' }, { progress: 'new' }])
 })
 
+t.test('a push is served while its file is old, however long the disk takes', async (t) => {
+  const { dir, disk, store } = await open(t)
+  const pass = runAhead(t)
+  const release = disk.hold('rename', /\/ann\/\.tmp-/)
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
+  pass(2000)
+  t.match(await readRecord(dir), { progress: 'old' })
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+  release()
+  await store.admin.flush()
+  t.match(await readRecord(dir), { progress: 'new' })
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+})
+
 t.test('a key that can not be replaced stays', async (t) => {
   const { disk, store } = await open(t)
   disk.fail('sync', /\/\.tmp-[^/]+$/, 'EIO')

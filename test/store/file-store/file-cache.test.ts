@@ -64,16 +64,6 @@ t.test('a file is read again when it changed, and only then', async (t) => {
   t.same(old, { text: 'old' })
 })
 
-t.test('what is held is not looked for on the disk', async (t) => {
-  const pass = runAhead(t)
-  const path = join(t.testdir({ a: 'old' }), 'a')
-  const cache = new FileCache((text) => ({ text }))
-  const held = { text: 'not in the file yet' }
-  cache.hold('a', path, held)
-  pass(1000)
-  t.equal(cache.peek('a'), held)
-})
-
 t.test('what is forgotten is read anew', async (t) => {
   const dir = t.testdir({ a: { f: 'text' }, ab: { f: 'text' } })
   const cache = new FileCache((text) => ({ text }))

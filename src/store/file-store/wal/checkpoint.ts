@@ -1,6 +1,4 @@
 import pLimit from 'p-limit'
-import type { FileCache } from '../file-cache.ts'
-import type { StoredRecord } from '../files/read-record.ts'
 import { FolderReplaced } from '../opened-folder.ts'
 import { Alarm, Backoff, cannotWrite, oncePerMinute } from '../retry.ts'
 import { DocumentFiles, type DocumentParts } from './document-files.ts'
@@ -55,7 +53,6 @@ export interface CheckpointOptions extends Bounds {
 export class Checkpoint {
   readonly #log: WriteAheadLog
   readonly #memtable: Memtable
-  readonly #files: FileCache<StoredRecord>
   readonly #documents: DocumentFiles
   readonly #tell: (error: unknown) => void
   readonly #backoff: Backoff
@@ -79,7 +76,6 @@ export class Checkpoint {
     this.#now = now
     this.#log = parts.log
     this.#memtable = parts.memtable
-    this.#files = parts.files
     this.#backoff = new Backoff(now)
     this.#roundBackoff = new Backoff(now)
     this.#roundAlarm = new Alarm(() => void this.#startRound(false), now)
@@ -93,8 +89,6 @@ export class Checkpoint {
   add(push: LoggedPush): void {
     this.#oldest ??= this.#now()
     this.#memtable.add(push)
-    const { key, path, record, sum } = push
-    this.#files.hold(key, path, { record, sum })
     this.#schedule()
   }
 
