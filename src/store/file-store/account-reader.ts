@@ -17,6 +17,8 @@ export interface AccountReaderOptions {
   users: UserFiles
   progress: ProgressFiles
   reads: FileReads
+  /** Whether the records of an account are kept for its next list. */
+  keeps: boolean
   /** Milliseconds of a clock that is never set. */
   now: () => number
 }
@@ -49,7 +51,7 @@ export class AccountReader {
 
   constructor(options: AccountReaderOptions) {
     this.#options = options
-    this.#records = new RecordReader(options.progress, options.reads)
+    this.#records = new RecordReader(options.progress, options.reads, options.keeps)
   }
 
   async listUsers(cursor?: string, limit?: number): Promise<UserPage> {

@@ -72,7 +72,7 @@ export class FileStore implements Store {
     const parts = { dir, users: this.#users, progress: this.#progress }
     this.admin = new Operations({
       ...parts,
-      reader: new AccountReader({ ...parts, reads: blocking ? blockingReads : threadReads, now }),
+      reader: new AccountReader({ ...parts, reads: blocking ? blockingReads : threadReads, keeps: !blocking, now }),
       registration: this.#registration,
       operators: this.#operators,
       usage: this.#usage,

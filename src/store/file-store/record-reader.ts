@@ -31,17 +31,20 @@ const mostKept = 16 * 2 ** 20
 const overhead = 500
 
 /**
- * Reads records for lists: the files, and what is newer in the memtable. It looks at each file at each call, but reads it
- * only when it is another one than at the last call. It leaves the caches alone, which are for the wire.
+ * Reads records for lists: the files, and what is newer in the memtable. It looks at each file at each call; where it
+ * keeps records, it reads a file only when it is another one than at the last call. It leaves the wire's caches alone.
  */
 export class RecordReader {
   readonly #progress: Pick<ProgressFiles, 'pendingRecords'>
   readonly #reads: FileReads
-  readonly #known = new LRUCache<string, Known>({ maxSize: mostKept })
+  /** Undefined where nothing is read twice. */
+  readonly #known: LRUCache<string, Known> | undefined
 
-  constructor(progress: Pick<ProgressFiles, 'pendingRecords'>, reads: FileReads) {
+  /** `keeps`: whether a record is kept for the next call. A command, which reads each once, would only hold memory. */
+  constructor(progress: Pick<ProgressFiles, 'pendingRecords'>, reads: FileReads, keeps: boolean) {
     this.#progress = progress
     this.#reads = reads
+    this.#known = keeps ? new LRUCache({ maxSize: mostKept }) : undefined
   }
 
   /** The records in the files of these names, in their order. */
@@ -68,7 +71,7 @@ export class RecordReader {
     try {
       // Before the text: a file that is replaced between the two is read again at the next call.
       const stats = await this.#reads.stat(path)
-      const known = this.#known.get(path)
+      const known = this.#known?.get(path)
       if (known && stats && known.identity === identityOf(stats)) return { path, record: known.record }
       return { path, record: await this.#readFile(path, stats) }
     } catch (error) {
@@ -81,7 +84,7 @@ export class RecordReader {
     const text = await this.#reads.text(path)
     if (text === undefined || !stats) return undefined
     const record = parseProgress(text, path, Math.floor(stats.mtimeMs / 1000))
-    this.#known.set(path, { record, identity: identityOf(stats) }, { size: overhead + path.length + text.length })
+    this.#known?.set(path, { record, identity: identityOf(stats) }, { size: overhead + path.length + text.length })
     return record
   }
 }

@@ -9,7 +9,7 @@ import { pushed } from '../contract.ts'
 const names = ['a.json', 'b.json', 'c.json']
 
 /** A folder with three records, and a reader of it that notes which files it reads. */
-function open(t: Test) {
+function open(t: Test, keeps = true) {
   const folder = t.testdir(Object.fromEntries(names.map((name) => [name, JSON.stringify(pushed)])))
   const read: string[] = []
   const pending: { path: string; record: Progress }[] = []
@@ -17,7 +17,7 @@ function open(t: Test) {
     read.push(path.slice(-6))
     return threadReads.text(path)
   }
-  const reader = new RecordReader({ pendingRecords: () => pending }, { ...threadReads, text })
+  const reader = new RecordReader({ pendingRecords: () => pending }, { ...threadReads, text }, keeps)
   const list = async (): Promise<unknown[]> => {
     const places: unknown[] = []
     for await (const { record, problem } of reader.readEach(folder, names)) places.push(problem ?? record?.progress)
@@ -32,6 +32,13 @@ t.test('a file is read once, as long as it stays as it is', async (t) => {
   t.same(read.toSorted(), names)
   t.same(await list(), ['56', '56', '56'])
   t.equal(read.length, 3)
+})
+
+t.test('where nothing is kept, each list reads each file', async (t) => {
+  const { read, list } = open(t, false)
+  await list()
+  await list()
+  t.equal(read.length, 6)
 })
 
 t.test('what was edited, replaced, removed or is newer in the memtable shows at once', async (t) => {
