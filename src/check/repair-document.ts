@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Progress } from '../kosync/protocol.ts'
 import { makeFolder, renameFile, replaceFile, setAside, syncFolder } from '../durable.ts'
-import { findPlace, isPlace, readGood } from '../store/file-store/files/document-place.ts'
+import { findRecordStem, isRecordStem, readIfValid } from '../store/file-store/files/record-stem.ts'
 import { unlessAbsent } from '../error-code.ts'
 import { toFileName } from '../store/file-store/files/file-name.ts'
 import { historyPath, parseRow, readHistory, readLines } from '../store/file-store/files/history-file.ts'
@@ -12,7 +12,7 @@ import { mergeRows, rowOf } from '../store/file-store/files/rows.ts'
 
 /** Sets aside a record that cannot be read; the newest good line of its history takes its place. */
 export async function replaceRecord(path: string): Promise<void> {
-  if (await readGood(path)) return
+  if (await readIfValid(path)) return
   await unlessAbsent(setAside(path))
   await restoreRecord(path)
 }
@@ -21,20 +21,20 @@ export async function replaceRecord(path: string): Promise<void> {
 export async function restoreRecord(path: string): Promise<void> {
   const folder = dirname(path)
   const stem = basename(path, '.json')
-  const newest = (await readHistory(path)).findLast(({ document }) => isPlace(stem, document))
-  if (!newest || (await findPlace(folder, newest.document)) !== undefined) return
+  const newest = (await readHistory(path)).findLast(({ document }) => isRecordStem(stem, document))
+  if (!newest || (await findRecordStem(folder, newest.document)) !== undefined) return
   if (!(await readdir(folder)).includes(basename(path))) await replaceFile(path, `${JSON.stringify(newest)}\n`)
 }
 
 /** Brings a record to where its document is looked for. */
 export async function moveRecord(path: string): Promise<void> {
   const folder = dirname(path)
-  const record = await readGood(path)
+  const record = await readIfValid(path)
   if (!record) return
   const { document } = record
-  const target = join(folder, `${(await findPlace(folder, document)) ?? toFileName(document)}.json`)
+  const target = join(folder, `${(await findRecordStem(folder, document)) ?? toFileName(document)}.json`)
   if (target === path) return
-  const other = await readGood(target)
+  const other = await readIfValid(target)
   if (other?.document === document) {
     await mergeRecords(target, other, record)
     await rm(path)
@@ -63,7 +63,7 @@ export async function dropBadRows(recordPath: string): Promise<void> {
 /** Brings the lines of one document from the history of a record to that of its own. */
 export async function moveRows(recordPath: string, document: string): Promise<void> {
   const folder = dirname(recordPath)
-  const target = join(folder, `${(await findPlace(folder, document)) ?? toFileName(document)}.json`)
+  const target = join(folder, `${(await findRecordStem(folder, document)) ?? toFileName(document)}.json`)
   if (target === recordPath) return
   const rows = (await readHistory(recordPath)).filter((row) => row.document === document)
   await addRows(target, document, rows)

@@ -9,8 +9,8 @@ import { checkAccess, lookAt, readText, type Entry, type Scan } from './scan-ent
 import { linkReason } from '../trusted-file.ts'
 import { authFile, parseUser } from '../store/file-store/files/auth-file.ts'
 
-/** Before the folder's name is given to another user. */
-export type GiveName = (folder: string) => Promise<void>
+/** Drops the pushes of an earlier account with this folder, before another account gets it. */
+export type DiscardPushes = (folder: string) => Promise<void>
 
 /** Finds an auth.json that is not there or holds no credential. Resolves to the user's name; undefined without one. */
 export async function checkAuth(scan: Scan, folder: string, entries: Entry[]): Promise<string | undefined> {
@@ -30,7 +30,12 @@ export async function checkAuth(scan: Scan, folder: string, entries: Entry[]): P
 }
 
 /** Finds a folder that is not where its user is looked for. */
-export async function checkName(scan: Scan, folder: string, username: string, giveName: GiveName): Promise<void> {
+export async function checkName(
+  scan: Scan,
+  folder: string,
+  username: string,
+  discardPushes: DiscardPushes,
+): Promise<void> {
   const right = toFileName(username)
   const rival = await rivalOf(scan, folder, username)
   if (folder === right) return
@@ -38,15 +43,15 @@ export async function checkName(scan: Scan, folder: string, username: string, gi
     const advice = `keep one of them: move what you need to ${rival}, then remove ${folder}`
     const problem = `is of the user ${quote(username)}, as is the folder ${rival}`
     scan.found.push({ path: folder, problem, advice, damage: true })
-  } else if (folder !== username || !hasRawFileName(username)) await tellMisnamed(scan, folder, username, giveName)
+  } else if (folder !== username || !hasRawFileName(username)) await tellMisnamed(scan, folder, username, discardPushes)
 }
 
-async function tellMisnamed(scan: Scan, folder: string, username: string, giveName: GiveName): Promise<void> {
+async function tellMisnamed(scan: Scan, folder: string, username: string, discardPushes: DiscardPushes): Promise<void> {
   const { dir, found } = scan
   const right = toFileName(username)
   const problem = `is of the user ${quote(username)}, whose folder is ${right}`
   const mend = async (): Promise<void> => {
-    await giveName(join(dir, right))
+    await discardPushes(join(dir, right))
     await renameFile(join(dir, folder), join(dir, right))
     await syncFolder(dir)
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { parseObject, type DamagedFile } from '../damaged-file.ts'
-import { isPlace } from '../store/file-store/files/document-place.ts'
+import { isRecordStem } from '../store/file-store/files/record-stem.ts'
 import { toFileName } from '../store/file-store/files/file-name.ts'
 import { quote } from '../store/finding.ts'
 import { ignoredFields, toProgress } from '../store/file-store/files/progress-file.ts'
@@ -39,7 +39,7 @@ export async function checkDocuments(scan: Scan, folder: string, entries: Entry[
   }
   const served = new Map<string, string>()
   for (const [stem, document] of documents) {
-    const isServed = isPlace(stem, document) && (stem === toFileName(document) || !served.has(document))
+    const isServed = isRecordStem(stem, document) && (stem === toFileName(document) || !served.has(document))
     if (isServed) served.set(document, stem)
   }
   const places = { folder, documents, served, known: new Set(documents.values()), names, histories }
@@ -61,7 +61,7 @@ async function checkRecord(scan: Scan, entry: Entry, { lines }: Histories): Prom
     return document
   } catch (error) {
     const stem = stemOf(name)
-    const hasRow = [...(lines.get(stem)?.keys() ?? [])].some((document) => isPlace(stem, document))
+    const hasRow = [...(lines.get(stem)?.keys() ?? [])].some((document) => isRecordStem(stem, document))
     scan.found.push({
       path: at,
       problem: (error as DamagedFile).reason,
@@ -112,7 +112,7 @@ function checkLines(scan: Scan, places: Places, stem: string, counts: Map<string
   const record = `${stem}.json`
   const path = join(scan.dir, folder, record)
   for (const [document, count] of counts) {
-    const home = served.get(document) ?? (isPlace(stem, document) ? stem : toFileName(document))
+    const home = served.get(document) ?? (isRecordStem(stem, document) ? stem : toFileName(document))
     const problem = `has ${count} ${count === 1 ? 'line' : 'lines'} of the document ${quote(document)}`
     if (home !== stem && histories.isBlocked(home)) {
       scan.found.push({ path: at, problem, advice: `first mend the history of ${home}.json`, damage: true })
@@ -121,7 +121,7 @@ function checkLines(scan: Scan, places: Places, stem: string, counts: Map<string
       scan.found.push({ path: at, problem, repair, damage: true, mend: () => moveRows(path, document) })
     }
   }
-  const isLeft = [...counts.keys()].some((document) => isPlace(stem, document) && !places.known.has(document))
+  const isLeft = [...counts.keys()].some((document) => isRecordStem(stem, document) && !places.known.has(document))
   if (isLeft && !names.has(record)) {
     const repair = `its newest good line becomes ${record}`
     scan.found.push({ path: at, problem: 'has no record', repair, damage: true, mend: () => restoreRecord(path) })

@@ -1,11 +1,11 @@
 import type { Mendable } from '../store/finding.ts'
-import { checkAuth, checkName, type GiveName } from './scan-auth.ts'
+import { checkAuth, checkName, type DiscardPushes } from './scan-auth.ts'
 import { checkDocuments, isRecordName } from './scan-documents.ts'
 import { beginScan, checkAccess, checkStray, listEntries, lookAt, type ScanOptions } from './scan-entries.ts'
 import { authFile } from '../store/file-store/files/auth-file.ts'
 
 export interface FolderOptions extends ScanOptions {
-  giveName?: GiveName
+  discardPushes?: DiscardPushes
 }
 
 /** Whether it is what kss keeps in a user's folder. */
@@ -13,13 +13,13 @@ function isKnown(name: string): boolean {
   return isRecordName(name) || name === 'history' || name === authFile
 }
 
-const nobodyElse: GiveName = () => Promise.resolve()
+const nobodyElse: DiscardPushes = () => Promise.resolve()
 
 /** What is wrong in a user's folder, in the order in which it is to be mended; nothing when there is none. */
 export async function checkFolder(
   dir: string,
   folder: string,
-  { giveName = nobodyElse, ...options }: FolderOptions,
+  { discardPushes = nobodyElse, ...options }: FolderOptions,
 ): Promise<Mendable[]> {
   const scan = await beginScan(dir, options)
   const entry = await lookAt(scan, folder)
@@ -36,7 +36,7 @@ export async function checkFolder(
     await checkDocuments(scan, folder, entries)
     for (const each of entries) if (!isKnown(each.name)) checkStray(scan, each)
     // The last of all: then it is another folder.
-    if (username !== undefined) await checkName(scan, folder, username, giveName)
+    if (username !== undefined) await checkName(scan, folder, username, discardPushes)
   } else if (await lookAt(scan, folder)) checkStray(scan, entry)
   // Else it was removed meanwhile.
   return (await lookAt(scan, folder)) ? scan.found : []

@@ -56,7 +56,7 @@ export interface Registration {
   removed?: string[]
 }
 
-/** What is at hand comes at once, without a promise: most reads are served from memory. */
+/** A value that is in memory is returned at once, without a promise. */
 export type Now<T> = T | Promise<T>
 
 /**
@@ -98,7 +98,7 @@ export interface Store {
   /** Every change of the position, oldest first, as pushed: a push that only repeats it is none. */
   listHistory(account: Account, document: string): Promise<Progress[]>
 
-  /** Finishes what is under way. */
+  /** Waits for all changes in progress, and closes the store. */
   close(): Promise<void>
 }
 
@@ -272,7 +272,7 @@ export interface Admin {
    */
   pruneHistory(account: Account, keep: number, since: number, document?: string): Promise<number>
 
-  /** Brings all that was acknowledged to its final place. False when something could not be: it is safe, but elsewhere. */
+  /** Writes all acknowledged changes to their files. False if some could not be written: they are still in the log. */
   flush(): Promise<boolean>
 
   /**

@@ -5,19 +5,19 @@ import type { Account } from '../store.ts'
 
 interface Unsaved {
   account: Account
-  /** Of the stored key. */
+  /** SHA-256 of the stored key. */
   sum: string
 }
 
 /**
- * The id and generation of each account, also where auth.json does not hold them: an older kss wrote it, or somebody
- * edited the key by hand, which is a new generation. Those are kept in memory until the file is written next.
+ * The id and generation of each account. An auth.json that an older kss wrote holds none, and a key that was edited by hand
+ * begins a new generation: these are kept in memory until the file is next written.
  */
 export class AccountIds {
   /** By folder. */
   readonly #unsaved = new Map<string, Unsaved>()
 
-  /** For an account that is created. */
+  /** The id and generation of a new account. */
   static create(): Pick<Account, 'id' | 'generation'> {
     return { id: randomBytes(16).toString('hex'), generation: 1 }
   }

@@ -1,11 +1,13 @@
 /*
  * Shared/exclusive locks, one for each account folder and one for the top of the state directory.
  *
- * A push holds the lock of its account's folder shared. Whatever changes an account (registration, key, name, deletion,
- * a command of an operator) holds it exclusive: it waits for the pushes in progress, and later pushes wait for it. It
- * also holds the lock of the top shared, so that a repair and a stop, which hold that one exclusive, exclude all
- * changes. A lock is granted in the order of the calls, so nobody starves. Whoever needs several locks takes them in the
- * order of their keys, so there is no deadlock; nobody may ask for another lock while holding one.
+ * A push holds the lock of its account's folder shared. A change of an account (registration, key, name, deletion, an
+ * operator's command) holds it exclusive: the change waits for the pushes in progress, and later pushes wait for the
+ * change. A change also holds the lock of the top shared. A repair and a stop hold that one exclusive, which excludes all
+ * changes.
+ *
+ * Requests for a lock are granted in their order, so none starves. Several locks are taken in the order of their keys,
+ * and work that holds locks never requests another one, so there is no deadlock.
  */
 
 /** The lock of the state directory itself. */
@@ -14,14 +16,14 @@ export const topFolder = ''
 type Mode = 'shared' | 'exclusive'
 
 interface Lock {
-  /** How many hold it shared; -1 while one holds it exclusive. */
+  /** The number of shared holders; -1 while the lock is held exclusive. */
   holders: number
   queue: { mode: Mode; grant: () => void }[]
 }
 
 /** Shared/exclusive locks of account folders, by the folder's name. */
 export class AccountLocks {
-  /** The locks that are held. */
+  /** The locks that are held, by key. */
   readonly #locks = new Map<string, Lock>()
 
   /** Takes the lock shared. Returns a promise only if the caller has to wait for it. */
@@ -78,12 +80,12 @@ export class AccountLocks {
   }
 }
 
-/** The names that kss gives to folders: no file system takes two of them for the same one. */
+/** The characters of the folder names that kss makes. Two such names are two folders on every file system. */
 const ownName = /^[!-@[-~]*$/
 
 /**
- * One key for all names that a file system may take for the same folder, `Alice` of an older kss and `alice`, say. On
- * other file systems such accounts share a lock.
+ * Maps all names that may be one folder on a case-folding or normalising file system to one key: `Alice`, which an older
+ * kss made, and `alice`. On other file systems such accounts share a lock, which costs only time.
  */
 function keyOf(folder: string): string {
   return ownName.test(folder) ? folder : folder.toUpperCase().normalize().toLowerCase()

@@ -20,12 +20,12 @@ interface Entry<T> {
   checked: number
 }
 
-/** Makes the value of the file's text; the text of what is no file (a folder, say) is empty. */
+/** Parses the text of a file. For anything else, such as a folder, the text is empty. */
 export type Parse<T> = (text: string, stats: Stats, path: string) => T | undefined | Promise<T | undefined>
 
 /**
- * Files, parsed, as they are on the disk now or were less than a second ago. The key is what a caller has at hand: to
- * make a path of it at each look would take longer than the look.
+ * A cache of parsed files, at most a second old. Entries are found by a key that the caller has at hand, since building a
+ * path takes longer than a lookup.
  */
 export class FileCache<T extends object> {
   readonly #parse: Parse<T>
@@ -33,15 +33,15 @@ export class FileCache<T extends object> {
     maxSize: maxBytes,
     dispose: ({ path }, key) => this.#removeFromFolder(path, key),
   })
-  /** Keys without a file, apart: names that strangers make up must not push out what is there. */
+  /** Keys without a file, in a cache of their own: made-up names must not evict files. */
   readonly #absent = new LRUCache<string, Entry<T>>({
     max: mostAbsent,
     dispose: ({ path }, key) => this.#removeFromFolder(path, key),
   })
-  /** The keys of each folder's files: to forget a folder must not take longer the more accounts there are. */
+  /** The keys of each folder's files, so that forgetting a folder does not scan the whole cache. */
   readonly #folders = new Map<string, Set<string>>()
   readonly #reads = new Map<string, Promise<T | undefined>>()
-  /** How often something was forgotten. */
+  /** Counts deletions, so that a read that was in progress meanwhile is not cached. */
   #deletions = 0
   /** How often a value was at hand, and how often the disk was asked. */
   readonly looks = { hits: 0, misses: 0 }
@@ -50,7 +50,7 @@ export class FileCache<T extends object> {
     this.#parse = parse
   }
 
-  /** The value, if it is at hand and its file was looked at less than a second ago. */
+  /** The cached value, if its file was checked less than a second ago. */
   peek(key: string): T | undefined {
     const entry = this.#fresh(key)
     if (entry) this.looks.hits += 1
@@ -73,7 +73,7 @@ export class FileCache<T extends object> {
     return await read
   }
 
-  /** Notes what was just written: the value and the stat of its file. */
+  /** Caches a file that was just written. */
   set(key: string, path: string, value: T | undefined, stats?: Stats): void {
     const entry = { path, value, identity: identity(stats), checked: performance.now() }
     this.#forget(key)
@@ -119,13 +119,13 @@ export class FileCache<T extends object> {
     this.#absent.delete(key)
   }
 
-  /** The entry, if it is served without a look at the disk: never a stat on the event loop, as a disk may hang. */
+  /** The entry, if it was checked recently. Never calls stat synchronously: a disk may hang. */
   #fresh(key: string): Entry<T> | undefined {
     const entry = this.#entries.get(key) ?? this.#absent.get(key)
     return entry && performance.now() - entry.checked < trustedMs ? entry : undefined
   }
 
-  /** The value that is known, unless the file is another one by now. */
+  /** Returns the cached value if the file did not change, and reads the file otherwise. */
   async #look(key: string, path: string): Promise<T | undefined> {
     const entry = this.#peek(key)
     if (entry?.path === path && (await isSame(entry)) && this.#peek(key) === entry) {
@@ -145,10 +145,10 @@ export class FileCache<T extends object> {
     const file = await unlessAbsent(readWithStats(path))
     const value = file && (await this.#parse(file.text, file.stats, path))
     const entry = this.#peek(key)
-    // Written by ourselves while the disk answered: newer than what it said. Or the key was looked for at another path,
-    // as an old account or record is: that says nothing of this one.
+    // The entry changed during the read. At the same path it was just written, so it is newer than what was read. At
+    // another path (the raw name of an older kss) it says nothing about this file.
     if (entry !== before) return entry?.path === path ? entry.value : value
-    // Else it may be what was there before, and somebody else's: for who asked, but not to be kept.
+    // After a deletion the value may belong to an earlier account: it is returned, but not cached.
     if (deletions === this.#deletions) this.set(key, path, value, file?.stats)
     return value
   }
@@ -158,12 +158,12 @@ async function isSame({ path, identity: before }: Entry<unknown>): Promise<boole
   try {
     return identity(await unlessAbsent(lstat(path))) === before
   } catch {
-    // The read that follows tells why.
+    // The read that follows reports the error.
     return false
   }
 }
 
-/** The text and the stat of one and the same file, also when another one takes its place meanwhile. */
+/** The text and the stat of the same file, also if the path is replaced during the read. */
 export async function readWithStats(path: string): Promise<{ text: string; stats: Stats }> {
   const file = await openTrusted(path)
   try {
@@ -174,7 +174,7 @@ export async function readWithStats(path: string): Promise<{ text: string; stats
   }
 }
 
-/** Equal as long as nobody replaced or edited the file. A rename keeps all three. */
+/** Changes when the file is replaced or edited; a rename keeps all three parts. */
 function identity(stats: Stats | undefined): string {
   return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs}` : ''
 }

@@ -29,7 +29,7 @@ import { UserFiles } from './user-files.ts'
 export interface FileStoreOptions extends ProgressFilesOptions, LogOptions {
   /** The state directory. No other server may use it. @see folder-lock.ts */
   dir: string
-  /** What an account may keep by pushes, unless an operator gave it other limits; none if left out. */
+  /** The default quota of an account; no limit if left out. */
   quota?: Quota
   /** Nobody else waits in this process: operators' reads may block it, which is several times as fast. */
   blocking?: boolean
@@ -91,7 +91,7 @@ export class FileStore implements Store {
     const store = new FileStore(dir, log, options)
     try {
       for (const folder of [paths.journal, paths.log]) await syncLog(folder)
-      // A user, or the log, that is there but for a power cut: what is pushed now must not go with it.
+      // A new account folder or the log itself may not be durable yet; pushes from here on depend on both.
       await syncFolder(dir)
     } catch (error) {
       onDamage(error)
@@ -104,7 +104,7 @@ export class FileStore implements Store {
       if (options.preallocate) await log.begin()
       if (store.#progress.isWritten) await log.dropBefore(newest + 1)
     } catch (error) {
-      // A full disk, say: there is nothing to push, but everything to read.
+      // On a full disk, for example: pushes fail, but everything can be read.
       onDamage(error)
     }
     store.#progress.begin()
@@ -114,13 +114,13 @@ export class FileStore implements Store {
   async #replay(dir: string, records: LogRecord[]): Promise<void> {
     for (const logged of collectDocuments(records)) {
       const { folder, file } = logged
-      // Also for an account that is gone: its name may be given again.
+      // Also for a deleted account: another one may get its folder name.
       this.#progress.notePushes(join(dir, folder))
       if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), logged)
     }
   }
 
-  /** A crash leaves temps in the folders that its log names: at a million accounts nobody looks into all of them. */
+  /** A crash leaves temporary files only in folders that the log names. Searching all folders takes too long at a million accounts. */
   async #removeTemps(folder: string): Promise<void> {
     try {
       for (const each of [folder, join(folder, 'history')]) await removeTempsInside(each)
@@ -139,13 +139,13 @@ export class FileStore implements Store {
       if (await this.#users.isTaken(username)) return false
       const folder = this.#users.folderOf(username)
       const isNew = await this.#users.create(user, () => this.#progress.discard(folder))
-      // Later updates of the registration wait for it; the caller does not: on a slow disk a reader would give up.
+      // Not awaited: on a slow disk the reader would time out. Later updates of the registration wait for it.
       if (isNew) void this.#useInvitation(username)
       return isNew
     })
   }
 
-  /** Takes back that the name is invited, or was removed. The account is there: a failure is for the operator to know. */
+  /** Removes the name from the invited and the removed names. The account exists, so a failure is only reported. */
   async #useInvitation(username: string): Promise<void> {
     try {
       await this.#registration.update(({ invited, removed, ...rest }) => {
@@ -158,7 +158,7 @@ export class FileStore implements Store {
     }
   }
 
-  /** An account can go all the same when that cannot be stored. */
+  /** A failure is reported and does not stop the deletion or renaming. */
   async #rememberRemoved(username: string): Promise<void> {
     try {
       await this.#registration.setRemoved(username, true)
@@ -224,7 +224,7 @@ export class FileStore implements Store {
   }
 
   async #put(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
-    // Before it takes the lock: a change of the account does not wait for room.
+    // Before the lock, so that changes of the account do not wait for room in the log.
     const room = this.#progress.makeRoom()
     if (room) await room
     const locked = this.#locks.lockShared(account.folder)

@@ -5,7 +5,7 @@ import type { LocatedRecord } from './record-editor.ts'
 import { mergeRows, rowOf } from './files/rows.ts'
 import type { Merged, MergedDocument } from '../store.ts'
 
-/** Each document once: an archive may have two files of one, under an old name and a new. */
+/** Groups the rows by document: an archive may hold one document in two files, under an old and a new name. */
 export function groupDocuments(documents: MergedDocument[]): MergedDocument[] {
   const grouped = new Map<string, MergedDocument>()
   for (const each of documents) {
@@ -17,7 +17,7 @@ export function groupDocuments(documents: MergedDocument[]): MergedDocument[] {
   return [...grouped.values()]
 }
 
-/** Adds what is known of one document. Nobody may push into the folder meanwhile. */
+/** Merges rows from elsewhere into one document. The account must be locked. */
 export async function mergeDocument(
   progress: ProgressFiles,
   folder: string,
@@ -34,15 +34,15 @@ export async function mergeDocument(
   const next = latest ? { ...kept, ...newest } : record
   const named = title !== undefined && next.title === undefined ? { ...next, title } : next
   const isChanged = JSON.stringify(rows) !== JSON.stringify(before)
-  // One row is the record itself: the first push makes a history of it.
+  // A single row equals the record: the first push creates the history from it.
   const written = history.length === 0 && rows.length === 1 ? undefined : rows
   if (isChanged || named !== record) await progress.editor.replace(located, named, written)
   return { latest: Number(latest), rows: Math.max(rows.length - before.length, 0) }
 }
 
 /**
- * Makes `from` a part of `into`: one history in the order of the times, the newer position, and what only one of the
- * records has. `from` is removed when that is durable. Nobody may push into the folder meanwhile.
+ * Merges the document `from` into `into`: one history in order of time, the newer position, and the fields that only one
+ * of the records has. `from` is removed when the result is durable. The account must be locked.
  */
 export async function joinDocuments(
   { editor }: ProgressFiles,
@@ -58,7 +58,7 @@ export async function joinDocuments(
   await editor.remove(from)
 }
 
-/** The history with the record as its last row. */
+/** The rows of the history, with the record as the last one. */
 async function readRows({ path, record }: LocatedRecord): Promise<Progress[]> {
   return mergeRows(await readHistory(path), [rowOf(record)])
 }

@@ -2,7 +2,7 @@ import { statSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { unlessAbsent } from '../../error-code.ts'
 
-/** The path of the state directory leads to another folder than at the start, or to none. `code` is `FOLDER_REPLACED`. */
+/** The state directory was replaced or removed since it was opened. `code` is `FOLDER_REPLACED`. */
 export class FolderReplaced extends Error {
   readonly code = 'FOLDER_REPLACED'
 
@@ -11,13 +11,13 @@ export class FolderReplaced extends Error {
   }
 }
 
-/** The state directory as it was when it was opened. What is written by its path must not get into another one. */
+/** The identity of the state directory when it was opened. Nothing may be written to another folder at its path. */
 export class OpenedFolder {
   readonly #dir: string
   readonly #tell: (error: unknown) => void
   readonly #identity: string
 
-  /** `tell` is called each time that another folder is found. */
+  /** `tell` is called whenever a check finds another folder. */
   constructor(dir: string, tell: (error: unknown) => void) {
     this.#dir = dir
     this.#tell = tell
@@ -32,7 +32,7 @@ export class OpenedFolder {
     throw error
   }
 
-  /** Whether the path still leads to it. Rejects when the disk cannot say. */
+  /** Whether the path still leads to the opened folder. Rejects if the disk cannot tell. */
   async isInPlace(): Promise<boolean> {
     const stats = await unlessAbsent(stat(this.#dir))
     return stats !== undefined && identity(stats) === this.#identity

@@ -44,14 +44,14 @@ export interface OperationsOptions {
   usage: Usage
   /** Runs the work while it holds the locks of the folders exclusive. @see account-locks.ts */
   change: <T>(folders: string[], work: () => Promise<T>) => Promise<T>
-  /** Keeps an upstream from bringing the name back. */
+  /** Records that the name was removed, so that an upstream server does not bring it back. */
   rememberRemoved: (username: string) => Promise<void>
 }
 
 /** Files that are written at a time. */
 const writers = 16
 
-/** What only an operator does: to users, documents and histories. Every promise resolves when it is durable. */
+/** The file store's implementation of Admin. */
 export class Operations implements Admin {
   readonly #options: OperationsOptions
   readonly #editor: RecordEditor
@@ -158,7 +158,7 @@ export class Operations implements Admin {
     return done ?? false
   }
 
-  /** `from` goes last, so that after a crash the same call finishes the work. */
+  /** `from` is removed last, so that the same call completes the work after a crash. */
   async mergeDocuments(account: Account, from: string, into: string): Promise<boolean> {
     const { progress } = this.#options
     const done = await this.#edit(account, from, async (located) => {
@@ -182,7 +182,7 @@ export class Operations implements Admin {
     return gone ?? 0
   }
 
-  /** Takes the account only where something is to be removed: most have nothing, and pushes would wait. */
+  /** Locks the account only for documents that have something to remove: pushes would wait. */
   async #pruneAll(account: Account, keep: number, since: number): Promise<number> {
     let gone = 0
     await this.#current(account)
@@ -213,7 +213,7 @@ export class Operations implements Admin {
     return this.#options.progress.flush()
   }
 
-  /** Nothing else is changed meanwhile: a folder may get another name, and a temporary file may be removed. */
+  /** Excludes all other changes, since a repair may rename a folder to another account's name and remove temporary files. */
   repair(folder: string, options: RepairOptions = {}): Promise<Finding[]> {
     const { dir, change, registration } = this.#options
     return change([topFolder, folder], async () => {
@@ -227,12 +227,12 @@ export class Operations implements Admin {
     const { dir, users, progress } = this.#options
     const path = join(dir, folder)
     const { clearFolder, repairFolder } = await import('../../check/repair.ts')
-    // First, since pushes that are to be written may wait for just this.
+    // First: these findings may keep pushes from being written.
     const cleared = await clearFolder(dir, folder, options)
     return await this.#withSettled(path, async () => {
       try {
-        const giveName = (name: string): Promise<void> => progress.discard(name)
-        return [...cleared, ...(await repairFolder(dir, folder, { ...options, giveName }))]
+        const discardPushes = (name: string): Promise<void> => progress.discard(name)
+        return [...cleared, ...(await repairFolder(dir, folder, { ...options, discardPushes }))]
       } finally {
         await progress.forget(path)
         users.forget()
@@ -254,8 +254,8 @@ export class Operations implements Admin {
   }
 
   /**
-   * Runs the work on the user while nothing else changes it or the users of the other names, and its files hold all that
-   * was pushed. Rejects with StaleAccount.
+   * Locks the account and the other names, writes all pushes of the account to its files, durably, and runs the work.
+   * Rejects with StaleAccount.
    */
   #settled<T>(account: Account, others: string[], work: (user: StoredUser) => Promise<T>): Promise<T> {
     return this.#options.change([account.username, ...others].flatMap(folderNames), async () => {

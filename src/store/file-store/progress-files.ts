@@ -17,19 +17,19 @@ import { Checkpoint, type CheckpointOptions } from './wal/checkpoint.ts'
 import { lose, readFound } from './wal/document-files.ts'
 
 export interface ProgressFilesOptions extends CheckpointOptions {
-  /** Whether every push that is no repeat is also added to history/<document>.jsonl. */
+  /** Whether each new position is also appended to history/<document>.jsonl. */
   history: boolean
   /** Rows that a history keeps, the newest; 0, or left out, for all. */
   historyLimit?: number
-  /** Told of each file that does not parse and was set aside too. */
+  /** Also called for each file that does not parse and was set aside. */
   onDamage: (error: unknown) => void
 }
 
 interface Push extends Located {
   pushed: Progress
-  /** Then a record that is there stays. */
+  /** Stores the push only if there is no record yet. */
   onlyIfNone: boolean
-  /** False where the history must not grow. */
+  /** False if the account has reached its quota: the push is not added to the history. */
   keepsRow: boolean
 }
 
@@ -44,7 +44,7 @@ export class ProgressFiles {
   readonly #commits: Batcher<Push, Progress | { failure: unknown }>
   /** Folders that the log may hold pushes for. */
   readonly #pushed = new Set<string>()
-  /** For a folder that is settled, and stays so meanwhile. */
+  /** Edits files directly: only after `settle`, while the account is locked. */
   readonly editor: RecordEditor
 
   constructor(log: WriteAheadLog, options: ProgressFilesOptions) {
@@ -81,7 +81,7 @@ export class ProgressFiles {
     return this.#checkpoint.makeRoom()
   }
 
-  /** Takes its turn at once; resolves to the record as it is stored now. */
+  /** Joins the next group commit. Resolves to the stored record. */
   async put(push: Push): Promise<Progress> {
     this.notePushes(dirname(push.path))
     const stored = await this.#commits.add('', push)
@@ -89,7 +89,7 @@ export class ProgressFiles {
     return stored
   }
 
-  /** Takes over what the log holds of the document with its record at the path. */
+  /** Recovers the document with its record at the path from the log. */
   async replay(path: string, logged: LoggedDocument): Promise<void> {
     const { onDamage, history } = this.#options
     const recovered = recoverDocument(logged, await readFound(path, onDamage), path)
@@ -102,21 +102,21 @@ export class ProgressFiles {
     const entry = this.#memtable.keep(key, path, recovered)
     try {
       if (history) await this.#history.addMissing(path, rows)
-      // After another crash they are not added once more, behind later ones.
+      // Otherwise another crash would add these lines again, after later ones.
       await this.#log.append(() => formatKept(path, [], JSON.stringify(record), recovered.sums.slice(-1)))
     } catch (error) {
-      // One file that cannot be written must not keep the server from its start.
+      // A file that cannot be written does not stop the start.
       lose(entry, error)
       onDamage(error)
     }
   }
 
-  /** Begins to write the files: after the last replay. */
+  /** Starts writing files, after the last `replay`. */
   begin(): void {
     this.#checkpoint.begin()
   }
 
-  /** Whether nothing but the files is needed. */
+  /** Whether the files hold everything, durably. */
   get isWritten(): boolean {
     return this.#memtable.isEmpty
   }
@@ -141,19 +141,19 @@ export class ProgressFiles {
     return this.#checkpoint.write()
   }
 
-  /** Notes that the log holds pushes for the folder. */
+  /** Records that the log may hold pushes for the folder. */
   notePushes(folder: string): void {
     this.#pushed.add(folder)
   }
 
-  /** Forgets all of a folder that is gone, or was changed by others; resolves when nothing that was pushed so far can come there any more. */
+  /** Drops the folder's memtable entries and caches. Resolves when no earlier push can be written there any more. */
   async forget(folder: string): Promise<void> {
     await this.#commits.drained('')
     await this.#checkpoint.forget(folder)
     this.clearCache(folder)
   }
 
-  /** Drops what was pushed for an earlier account with this folder: it must not become that of the next one. */
+  /** Drops the pushes of an earlier account with this folder name, durably, so that they do not reach the next account. */
   async discard(folder: string): Promise<void> {
     if (!this.#pushed.has(folder)) {
       this.clearCache(folder)
@@ -163,31 +163,31 @@ export class ProgressFiles {
     await this.#log.append(() => formatTombstone(folder))
   }
 
-  /** Reads the folder's files anew: they are another account's. */
+  /** Drops the folder's cached files. */
   clearCache(folder: string): void {
     this.#files.deleteFolder(folder)
     this.#history.forget(folder)
   }
 
-  /** Makes all that was pushed into the folder durable in its files; rejects with why it cannot be. No push may be in progress. */
+  /** Writes all pushes of the folder to its files, durably. The account must be locked. Rejects if a file cannot be written. */
   async settle(folder: string): Promise<void> {
     await this.#checkpoint.flushFolder(folder)
-    // A power cut may bring back what was removed of the log: it must not undo what is done to the files next.
+    // Otherwise recovery could replay old pushes over the change that follows.
     await this.#log.append(() => formatTombstone(folder))
   }
 
-  /** Where the record is, or would be. */
+  /** Finds the record, or the path that a new one gets. */
   locate(folder: string, document: string): Promise<Located> {
     return this.#locate(cacheKey(folder, document), folder, document)
   }
 
-  /** Writes all that was pushed so far to the files. False when something could not be: it is still in the log. */
+  /** Writes all pushes so far to the files, durably. False if some of them could not be written and are still in the log. */
   async flush(): Promise<boolean> {
     await this.#commits.drained('')
     return await this.#checkpoint.run()
   }
 
-  /** Whether nothing is left in the log alone. */
+  /** Whether the files hold everything. */
   async close(): Promise<boolean> {
     await this.flush()
     this.#checkpoint.stop()
@@ -204,16 +204,16 @@ export class ProgressFiles {
     return raw ?? { key, path, record: undefined, sum: null, foreign: file !== undefined }
   }
 
-  /** The file that an older kss made under the document's own name, if it is there and the name inside is the same. */
+  /** The file that an older kss named after the document itself, if the document's name is in it. */
   async #locateRaw(key: string, folder: string, document: string): Promise<Located | undefined> {
     const path = join(folder, `${document}.json`)
-    // Never auth.json: a document of that name was one of Python kss's ways to lose an account.
+    // Never auth.json: in Python kss a document of that name overwrote the credential.
     if (document === 'auth' || !(await listsRawName(folder, document, '.json'))) return undefined
     const file = await this.#files.get(key, path)
     return file?.record.document === document ? { key, path, ...file, foreign: false } : undefined
   }
 
-  /** Makes pushes durable together, one after the other; then they are seen. */
+  /** Makes a batch of pushes durable with one flush (group commit); then they are visible to readers. */
   async #commit(pushes: Push[]): Promise<(Progress | { failure: unknown })[]> {
     const records = new Map<string, StoredRecord>()
     const results: (Progress | { failure: unknown })[] = []
@@ -223,7 +223,7 @@ export class ProgressFiles {
       const { key, path, foreign, pushed } = push
       const failure = this.#memtable.get(key)?.failure
       const newest = records.get(key) ?? this.#newest(push)
-      // One document must not fill the memory while its file cannot be written.
+      // Refused: the pushes of a document whose file cannot be written must not fill the memory.
       if (failure !== undefined) results.push({ failure })
       else if (push.onlyIfNone && newest) results.push(newest.record)
       else {
@@ -260,7 +260,7 @@ export class ProgressFiles {
     return this.#memtable.get(key)?.pending ?? this.#files.peek(key)
   }
 
-  /** The record by now: others may have been pushed since it was looked up. */
+  /** The newest record: other pushes may have been committed since the lookup. */
   #newest({ key, record, sum, pushed: { document } }: Push): StoredRecord | undefined {
     const known = this.#known(key)
     if (known?.record.document === document) return known

@@ -7,22 +7,22 @@ import type { FileCache } from './file-cache.ts'
 import type { HistoryFiles } from './files/history-file.ts'
 import { formatRecord, sumOf, type StoredRecord } from './files/read-record.ts'
 
-/** Where a record is, or would be. */
+/** A lookup of a record: its file, or the file that a new one gets. */
 export interface Located {
-  /** What the cache of records knows it by. */
+  /** The key in the memtable and the cache. */
   key: string
   path: string
   record: Progress | undefined
-  /** SHA-256 in hex of the file's bytes, or of those that it gets next; null when there is none. */
+  /** SHA-256 in hex of the file's bytes, or of those that a pending write gives it; null if there is no file. */
   sum: string | null
-  /** The file is there, but it is another document's. */
+  /** The file exists and holds another document. */
   foreign: boolean
 }
 
-/** Where a record is. */
+/** A lookup that found a record. */
 export type LocatedRecord = Located & { record: Progress }
 
-/** Changes the files of records that nobody pushes to meanwhile. */
+/** Edits record and history files directly. The account must be locked, with all pushes in its files. */
 export class RecordEditor {
   readonly #files: FileCache<StoredRecord>
   readonly #history: HistoryFiles
@@ -34,7 +34,7 @@ export class RecordEditor {
     this.#keepsHistory = keepsHistory
   }
 
-  /** Puts the record in its file, and the rows, if they are given and a history is kept, in the place of its. */
+  /** Replaces the record, and the history if rows are passed and a history is kept. */
   async replace({ key, path, foreign }: Located, record: Progress, rows?: Progress[]): Promise<void> {
     if (foreign) await unlessAbsent(setAside(path))
     if (rows && this.#keepsHistory) await this.#history.replace(path, rows)
@@ -49,7 +49,7 @@ export class RecordEditor {
 
   /** Removes the record and its history. */
   async remove({ key, path }: Located): Promise<void> {
-    // Last, so that a crash leaves what can be removed again.
+    // The record last: after a crash the same call completes the removal.
     await this.#history.remove(path)
     await rm(path, { force: true })
     this.#files.delete(key)

@@ -1,6 +1,6 @@
 const minute = 60_000
 
-/** When to try again what failed: after a second, then after twice as long each time, at most a minute. */
+/** Exponential backoff: a second after the first failure, then twice as long each time, up to a minute. */
 export class Backoff {
   readonly #now: () => number
   #failures = 0
@@ -11,7 +11,7 @@ export class Backoff {
     this.#now = now
   }
 
-  /** Milliseconds until the next try; not positive when it is time for it. */
+  /** Milliseconds until the next retry; zero or less when it is due. */
   get delay(): number {
     return this.#due - this.#now()
   }
@@ -27,7 +27,7 @@ export class Backoff {
   }
 }
 
-/** Rings once, at the earliest of the times that it was set to since it last rang. */
+/** A timer that fires once, at the earliest time that was set since it last fired. */
 export class Alarm {
   readonly #ring: () => void
   readonly #now: () => number
@@ -57,7 +57,7 @@ export class Alarm {
   }
 }
 
-/** Passes an error on, at most one a minute. `now` is in milliseconds. */
+/** Rate-limits error reports to one a minute. `now` is in milliseconds. */
 export function oncePerMinute(tell: (error: unknown) => void, now: () => number): (error: unknown) => void {
   let told = -Infinity
   return (error) => {
@@ -67,7 +67,7 @@ export function oncePerMinute(tell: (error: unknown) => void, now: () => number)
   }
 }
 
-/** What the log says of a file that cannot be written, with the code of the file system's error. */
+/** The error to report for a file that cannot be written, with the code of the file system's error. */
 export function cannotWrite(path: string, failure: unknown): Error {
   const { code, message } = failure as NodeJS.ErrnoException
   const isMendable = ['EACCES', 'EEXIST', 'EISDIR', 'ENOTDIR', 'EPERM'].includes(String(code))

@@ -23,7 +23,7 @@ const uncountedBytes = 2 ** 20
 
 const mostAccounts = 10_000
 
-/** How many documents and bytes each account keeps: counted when somebody needs to know, then kept up to date. */
+/** The number of documents and bytes of each account: counted on first use, then updated with each push. */
 export class Usage {
   readonly #counts = new LRUCache<string, Quota>({ max: mostAccounts, ttl: countedMs })
   readonly #counting = new Map<string, Promise<Quota>>()
@@ -40,8 +40,8 @@ export class Usage {
   }
 
   /**
-   * Notes a push into the folder. Whether its account keeps as many bytes as it may: then the position is stored, but
-   * is no row of the history.
+   * Counts a push. True if the account has reached its quota of bytes: then the position is stored, but not added to the
+   * history.
    */
   addPush(folder: string, progress: Progress, { bytes }: Quota): boolean {
     if (bytes === 0) return false
@@ -53,12 +53,12 @@ export class Usage {
     }
     const sum = (this.#pushed.get(folder) ?? 0) + pushed
     this.#pushed.set(folder, sum)
-    // A folder that cannot be read now is counted with a later push.
+    // A failed count is repeated with a later push.
     if (sum > uncountedBytes) this.#count(folder).catch(() => undefined)
     return false
   }
 
-  /** Counts the folder anew when it is next asked for: somebody else changed its files. */
+  /** Drops the count, after files of the folder were changed otherwise than by pushes. */
   forget(folder: string): void {
     this.#counts.delete(folder)
   }
@@ -77,13 +77,13 @@ export class Usage {
   }
 }
 
-/** About as many as the row of the push takes in a history, without making its JSON. */
+/** The approximate size of the push as a line of the history, without formatting it. */
 function rowBytes({ document, progress, device, device_id = '', metadata = {} }: Progress): number {
   const texts = [document, progress, device, device_id, ...Object.values(metadata)]
   return texts.reduce((sum, text) => sum + String(text).length, 120)
 }
 
-/** One file at a time: it is seldom, and the disk is for pushes. */
+/** One file at a time: counts are rare, and pushes need the disk. */
 async function countFiles(folder: string): Promise<Quota> {
   const count = { documents: 0, bytes: 0 }
   for (const part of [folder, join(folder, 'history')]) {

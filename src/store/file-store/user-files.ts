@@ -13,7 +13,7 @@ import { FolderReplaced } from './opened-folder.ts'
 import { RawUserFolders } from './files/raw-names.ts'
 import type { Account, NewUser, Now, Quota } from '../store.ts'
 
-/** <dir>/<user>/auth.json. Nobody may make, change or delete two users at once. @see STORAGE.md §1 */
+/** <dir>/<user>/auth.json. Changes of one account must be serialised by the caller. @see account-locks.ts, STORAGE.md §1 */
 export class UserFiles {
   readonly #dir: string
   readonly #identity: string
@@ -33,7 +33,7 @@ export class UserFiles {
     return known?.username === username ? known : this.#read(username)
   }
 
-  /** Rejects when the state directory is not there: then nobody is, and that says nothing of their credentials. */
+  /** Rejects if the state directory is gone or replaced: then a missing account says nothing about its credential. */
   async checkFolder(): Promise<void> {
     if (identity(await stat(this.#dir)) === this.#identity) return
     throw new FolderReplaced(this.#dir)
@@ -45,8 +45,8 @@ export class UserFiles {
   }
 
   /**
-   * False when the name is taken. The folder appears whole: renaming it over another one fails. It is written while
-   * `before` runs, and appears after both: a slow disk is a slow answer on a reader's screen.
+   * False if the folder exists. The folder is written under a temporary name and renamed, which fails over another one.
+   * `before` runs at the same time as the write, to save a flush on slow disks, and ends before the renaming.
    */
   async create({ username, key, disabled, adopted }: NewUser, before: () => Promise<void>): Promise<boolean> {
     const folder = this.folderOf(username)
@@ -61,32 +61,32 @@ export class UserFiles {
       return true
     } catch (error) {
       await rm(temp, { recursive: true, force: true }).catch(() => undefined)
-      // The name's folder is not empty, or it is a file.
+      // The folder exists and is not empty, or a file has its name.
       if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false
       throw error
     }
   }
 
-  /** Durably, or not at all: a reader who was told of a failure registers again, and the name must not be taken. */
+  /** Renames the folder, durably, or not at all: after a failure the reader registers the same name again. */
   async #publish(temp: string, folder: string): Promise<void> {
     await renameFile(temp, folder)
     try {
       await syncFolder(this.#dir)
     } catch (error) {
       await renameFile(folder, temp)
-      // A log-in may have found it meanwhile.
+      // A log-in may have cached the account.
       this.forget()
       throw error
     }
   }
 
-  /** Another password's key. */
+  /** Stores the key of a new password, which begins a new generation. */
   async setKey({ account, folder, fields }: StoredUser, key: string): Promise<void> {
     const { adopted: _ofTheKey, ...rest } = fields
     await this.#write(folder, { ...rest, 'x-auth-key': key }, raise(account))
   }
 
-  /** The same password's key in another form. */
+  /** Stores the key of the same password in another form. */
   async upgradeKey({ account, folder, fields }: StoredUser, key: string): Promise<void> {
     await this.#write(folder, { ...fields, 'x-auth-key': key }, account)
   }
@@ -114,8 +114,8 @@ export class UserFiles {
   }
 
   /**
-   * Gives the user and the folder another name, which must not be taken. Both change at one moment, that of the
-   * folder's renaming: the new name stands in auth.json before.
+   * Renames the user and the folder. No other account may have the name. Renaming the folder changes both at once: the new
+   * name is written to auth.json before, where it counts only in the new folder.
    */
   async rename({ username, account, folder, fields }: StoredUser, to: string): Promise<void> {
     const target = this.folderOf(to)
@@ -126,7 +126,7 @@ export class UserFiles {
     await this.#write(target, { ...fields, 'x-auth-user': to }, raise(account))
   }
 
-  /** False when the folder is not there. Gone as one: the folder is renamed first, then emptied. */
+  /** False if there is no folder. Atomic: the folder is first renamed to a temporary name, then removed. */
   async delete(user: StoredUser): Promise<boolean> {
     const temp = tempPath(this.#dir)
     const renamed = renameFile(user.folder, temp).then(() => true)
@@ -137,7 +137,7 @@ export class UserFiles {
     return true
   }
 
-  /** Looks at the disk again: somebody else changed files. */
+  /** Drops the cache, after files were changed elsewhere. */
   forget(): void {
     this.#files.clear()
   }
@@ -161,7 +161,7 @@ export class UserFiles {
     try {
       await this.checkFolder()
     } catch (error) {
-      // Otherwise the user would be unknown for another second when the folder is back.
+      // Not cached: the user is found at once when the folder is back.
       this.#files.delete(username)
       throw error
     }
@@ -177,7 +177,7 @@ export class UserFiles {
     return join(this.#dir, folder, authFile)
   }
 
-  /** A name whose credential is damaged is taken too. */
+  /** Whether an account has the name, also one with a damaged credential. */
   async isTaken(username: string): Promise<boolean> {
     try {
       return (await this.find(username)) !== undefined
@@ -188,7 +188,7 @@ export class UserFiles {
   }
 }
 
-/** A disk that is taken out leaves another folder behind, or none. */
+/** Differs for the folder that an unmounted disk leaves at its mount point. */
 function identity({ dev, ino, birthtimeMs }: Stats): string {
   return `${dev} ${ino} ${birthtimeMs}`
 }

@@ -6,22 +6,22 @@ import type { Account, Quota, User } from '../../store.ts'
 
 export const authFile = 'auth.json'
 
-/** In auth.json while the user gets this name: it counts as soon as the folder is the name's. */
+/** The new name in auth.json during a renaming. It counts as soon as the folder has the new name. */
 export const nextName = 'x-auth-user-next'
 
-/** A user and the folder that holds what is theirs. */
+/** A user and the path of its folder. */
 export interface StoredUser extends User {
   folder: string
-  /** All of auth.json; fields that kss does not know outlive a change of the key. */
+  /** All fields of auth.json; unknown ones are kept when it is written. */
   fields: Record<string, unknown>
 }
 
-/** The user that the text of an auth.json tells of; its account has an empty id where the file has none. Throws DamagedFile. */
+/** Parses auth.json. The account has an empty id if the file has none. Throws DamagedFile. */
 export function parseUser(text: string, path: string): StoredUser {
   return userOf(parseObject(text, path), path)
 }
 
-/** The user that the fields of the auth.json at the path tell of; throws DamagedFile. */
+/** Makes a user of the fields of the auth.json at the path; throws DamagedFile. */
 export function userOf(all: Record<string, unknown>, path: string): StoredUser {
   const folder = dirname(path)
   const { [nextName]: next, ...fields } = all
@@ -42,7 +42,7 @@ export function userOf(all: Record<string, unknown>, path: string): StoredUser {
   return { ...user, ...(Object.fromEntries(said) as { disabled?: true }) }
 }
 
-/** Undefined when the settings alone say what the account may keep. */
+/** Undefined if the account has the default quota. */
 function quotaOf({ quota_documents, quota_bytes }: Record<string, unknown>): Partial<Quota> | undefined {
   const quota = {
     ...(isCount(quota_documents) && { documents: quota_documents }),
@@ -55,7 +55,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-/** The text of an auth.json with the fields, for the account. */
+/** Formats auth.json. */
 export function formatAuth(
   fields: Record<string, unknown>,
   { id, generation }: Pick<Account, 'id' | 'generation'>,
@@ -64,7 +64,7 @@ export function formatAuth(
   return `${JSON.stringify({ ...fields, id, generation, key_sha256 })}\n`
 }
 
-/** Tells whether somebody else wrote the stored key: what it is kept beside is `x-auth-key`, so it reveals no more. */
+/** Detects a stored key that kss did not write. It is stored beside `x-auth-key`, so it reveals nothing more. */
 export function sumOf(storedKey: string): string {
   return createHash('sha256').update(storedKey).digest('hex')
 }

@@ -46,14 +46,14 @@ function escapeBytes(name: string, escapeFirst: boolean): string {
   let escaped = ''
   const bytes = Buffer.from(name)
   for (const [at, byte] of bytes.entries()) {
-    const plain = isPlain(bytes, at, byte) && !(at === 0 && escapeFirst)
-    escaped += plain ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`
+    const unescaped = isUnescaped(bytes, at, byte) && !(at === 0 && escapeFirst)
+    escaped += unescaped ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`
   }
   return escaped
 }
 
 /** Lower-case letters and digits anywhere, `_` and `-` not first, a dot only between two other characters. */
-function isPlain(bytes: Buffer, at: number, byte: number): boolean {
+function isUnescaped(bytes: Buffer, at: number, byte: number): boolean {
   const character = String.fromCharCode(byte)
   if (/[a-z0-9]/.test(character)) return true
   if (/[_-]/.test(character)) return at > 0

@@ -7,31 +7,31 @@ import type { Now, Registration } from '../../store.ts'
 
 export const registrationName = '.registration.json'
 
-/** It bounds the file: who makes and removes accounts in a loop must not fill the disk. */
+/** Bounds the size of the file: a loop of registrations and deletions must not fill the disk. */
 const mostRemoved = 10_000
 
-/** With the names that were removed, also where there are none. */
+/** A registration whose `removed` is always set. */
 type Said = Registration & Required<Pick<Registration, 'removed'>>
 
 const nobody: Registration = { invited: [] }
 
-/** <dir>/.registration.json: what an operator said of who may sign up. Without it nothing was said. */
+/** <dir>/.registration.json: who may sign up, as set by an operator. Without the file the settings decide. */
 export class RegistrationFile {
   readonly #path: string
   readonly #files = new FileCache(parseRegistration)
-  /** An update reads the file and replaces it: two at once would lose one. */
+  /** Serialises updates, which read and then replace the file. */
   readonly #mutex = new Mutex()
 
   constructor(dir: string) {
     this.#path = join(dir, registrationName)
   }
 
-  /** Rejects with DamagedFile: nobody knows then whether it was closed. */
+  /** Rejects with DamagedFile: it is unknown then whether registration was closed. */
   get(): Now<Registration> {
     return this.#files.peek(this.#path) ?? this.#files.get(this.#path, this.#path).then((found) => found ?? nobody)
   }
 
-  /** Replaces the file by what `change` makes of it, after all earlier updates; not if that is undefined. */
+  /** Replaces the file by what `change` returns, after all earlier updates. Undefined changes nothing. */
   update(change: (said: Said) => Said | undefined): Promise<void> {
     return this.#mutex.run(async () => {
       const registration = change({ removed: [], ...(await this.get()) })
@@ -39,12 +39,12 @@ export class RegistrationFile {
     })
   }
 
-  /** Runs the work, which may replace the file, after all earlier updates; later ones wait for it. */
+  /** Runs work that may replace the file, after all earlier updates. Later updates wait for it. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     return this.#mutex.run(work)
   }
 
-  /** Remembers that the name was removed or renamed, or that it may come back; the oldest ones of too many are forgotten. */
+  /** Adds the name to the removed names, of which the newest 10,000 are kept, or takes it off. */
   setRemoved(username: string, isRemoved: boolean): Promise<void> {
     return this.update(({ removed, ...said }) => {
       const others = removed.filter((name) => name !== username)
@@ -59,7 +59,7 @@ export class RegistrationFile {
   }
 }
 
-/** What the text of the file says; throws DamagedFile. */
+/** Parses the file; throws DamagedFile. */
 export function parseRegistration(text: string, _stats: unknown, path: string): Registration {
   const { open, until, invited = [], removed = [] } = parseObject(text, path)
   const isValid =

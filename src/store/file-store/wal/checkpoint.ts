@@ -19,16 +19,16 @@ import { formatPending, type Memtable, type Entry, type LoggedPush } from './mem
  * the files should hold is read from the log and written anew.
  */
 
-/** Milliseconds that a push waits for further ones of its document. */
+/** Milliseconds from a push to the write of its files, so that further pushes share the write. */
 const delayMs = 500
 
-/** Milliseconds after which a flush that failed is tried again for the first time. */
+/** Milliseconds to the first retry of a failed flush. */
 const retryMs = 1000
 
-/** Milliseconds after which a push is durable in its files. */
+/** Milliseconds after which a checkpoint makes a push durable in its files. */
 const oldestMs = 10 * 60_000
 
-/** Documents that are written at a time: the other threads of the pool are for flushes, the log, reads and scrypt. */
+/** Concurrent writes of documents: the other threads of the pool are for flushes, the log, reads and scrypt. */
 const writers = 2
 
 const mib = 2 ** 20
@@ -92,7 +92,7 @@ export class Checkpoint {
     this.#schedule()
   }
 
-  /** From here on files are written, and then segments dropped: all that is in them must be in the memtable. */
+  /** Starts writing files and dropping segments. The memtable must hold all that is in the log. */
   begin(): void {
     this.#isBegun = true
     if (!this.#memtable.isEmpty) void this.run()
@@ -111,7 +111,7 @@ export class Checkpoint {
       if (this.#roundFailure !== undefined) throw this.#roundFailure
     }
     while (this.#log.bytes >= this.#bounds.logMaxBytes) {
-      // Not with each push: a checkpoint appends anew what cannot be written.
+      // Not with each push: a checkpoint appends what cannot be written to the log again.
       const isTried = this.#checkpointFailure === undefined || this.#backoff.delay <= 0
       if (!isTried || !(await this.run())) throw this.#checkpointFailure
     }
@@ -128,20 +128,20 @@ export class Checkpoint {
     return this.#log.bytes >= this.#bounds.logMaxBytes ? this.#checkpointFailure : undefined
   }
 
-  /** Forgets a folder that is gone. Resolves when nothing is written there any more. */
+  /** Drops the folder's entries. Resolves when no write to the folder is in progress. */
   async forget(folder: string): Promise<void> {
     const entries = this.#memtable.entriesOf(folder)
     for (const entry of entries) this.#memtable.delete(entry)
     for (const { writing } of entries) await writing
   }
 
-  /** Writes all that is pending to the files, so that they can be read; not durably. */
+  /** Writes all pending pushes to the files, without a flush. */
   async write(): Promise<void> {
     await this.#round
     if (this.#memtable.pendingEntries().length > 0) await this.#startRound(true)
   }
 
-  /** Makes the files of the folder durable, with all that was pushed so far. Rejects when they cannot be. */
+  /** Writes and flushes all pushes so far of the folder. Rejects if a file cannot be written or flushed. */
   async flushFolder(folder: string): Promise<void> {
     const entries = this.#memtable.entriesOf(folder)
     await this.#documents.restoreLost(entries)
@@ -152,14 +152,14 @@ export class Checkpoint {
     if (failed) throw failed.failure
   }
 
-  /** Runs a checkpoint. False when not all that was pushed so far is durable in the files: it is told, and tried again. */
+  /** Runs a checkpoint. False if some pushes so far are not durable in the files: the error is reported, and a retry follows. */
   async run(): Promise<boolean> {
     await this.#running
     this.#running ??= this.#run().finally(() => (this.#running = undefined))
     return await this.#running
   }
 
-  /** Ends the further tries. */
+  /** Stops retries and timers. */
   stop(): void {
     this.#isBegun = false
     this.#roundAlarm.clear()
@@ -174,7 +174,7 @@ export class Checkpoint {
       void this.run()
   }
 
-  /** Writes what is pending; `all`: also what failed before, though its time has not come. */
+  /** Writes pending pushes. With `all`, also those that failed before and are not due for a retry. */
   #startRound(all: boolean): Promise<void> {
     this.#roundAlarm.clear()
     this.#round ??= this.#writePending(all || this.#roundBackoff.delay <= 0)
@@ -210,13 +210,13 @@ export class Checkpoint {
     return failed === undefined
   }
 
-  /** Resolves to a document whose files cannot be written, if there is one. */
+  /** Resolves to an entry whose files cannot be written or flushed, if there is one. */
   async #flushAll(): Promise<Entry | undefined> {
     if (this.#memtable.isEmpty && this.#log.bytes === 0) return undefined
-    // Before the rotation: else each try would begin a segment.
+    // Before the rotation: otherwise each retry would begin a segment.
     const lost = await this.#mendLost()
     if (lost) return lost
-    const { before, taken: entries } = await this.#log.rotate(() => this.#memtable.entries())
+    const { before, snapshot: entries } = await this.#log.rotate(() => this.#memtable.entries())
     await this.#round
     await this.#startRound(true)
     const failed = entries.filter(({ failure }) => failure !== undefined).map((entry) => ({ entry, ...entry }))
@@ -227,7 +227,7 @@ export class Checkpoint {
     return failed.find(({ entry }) => entry.failure !== undefined)?.entry
   }
 
-  /** Makes the files anew whose flush failed. Resolves to one whose flush fails again. */
+  /** Writes the files again whose flush failed. Resolves to an entry whose flush fails again. */
   async #mendLost(): Promise<Entry | undefined> {
     const lost = this.#memtable.entries().filter(({ isLost }) => isLost)
     await this.#documents.restoreLost(lost)
@@ -237,9 +237,9 @@ export class Checkpoint {
   }
 
   /**
-   * Appends what cannot be written to the log once more, so that one such file does not keep all segments. `failed` are
-   * copies of the entries before the flush. Resolves to one that was written since and cannot be written again: of that
-   * the segments hold what is not durable.
+   * Appends entries that cannot be written to the log again, so that one such file does not keep all segments. `failed`
+   * holds copies of the entries from before the flush. Resolves to an entry that was written since, and whose flush
+   * fails: its pushes are durable only in the old segments.
    */
   async #keepAnew(failed: { entry: Entry; writes: number }[]): Promise<Entry | undefined> {
     if (failed.length === 0) return undefined
@@ -252,11 +252,11 @@ export class Checkpoint {
     return written.find(({ failure }) => failure !== undefined)
   }
 
-  /** Notes how a round or a checkpoint ended. */
+  /** Updates the backoff after a round or a checkpoint, and reports its failure. */
   #note(failed: Pick<Entry, 'path' | 'failure'> | undefined, isRetry: boolean, backoff: Backoff): void {
     if (!failed) backoff.reset()
     else if (isRetry) backoff.failed()
-    // The opened folder has told of itself.
+    // OpenedFolder has reported this error.
     if (failed && !(failed.failure instanceof FolderReplaced)) this.#tell(cannotWrite(failed.path, failed.failure))
   }
 }

@@ -21,7 +21,7 @@ export interface DocumentParts {
   history: HistoryFiles | undefined
 }
 
-/** Writes what is pending for a document to its record and its history, and flushes them. What fails is noted in its entry. */
+/** Writes and flushes the record and history files of memtable entries. A failure is stored in the entry. */
 export class DocumentFiles {
   readonly #log: WriteAheadLog
   readonly #memtable: Memtable
@@ -41,11 +41,11 @@ export class DocumentFiles {
 
   /** Writes the files, so that they can be read; not durably. */
   write(entry: Entry): Promise<void> {
-    return this.#inTurn(entry, () => this.#write(entry))
+    return this.#serialize(entry, () => this.#write(entry))
   }
 
-  /** One writer per path. */
-  #inTurn(entry: Entry, work: () => Promise<void>): Promise<void> {
+  /** Runs one write per document at a time. */
+  #serialize(entry: Entry, work: () => Promise<void>): Promise<void> {
     const before = entry.writing ?? Promise.resolve()
     const writing = before.then(work)
     entry.writing = writing.catch(() => undefined)
@@ -55,30 +55,30 @@ export class DocumentFiles {
   async #write(entry: Entry): Promise<void> {
     const { key, path, pending } = entry
     if (!pending) return
-    const taken = { ...pending, lines: [...pending.lines] }
+    const snapshot = { ...pending, lines: [...pending.lines] }
     const { folder } = this.#log
     try {
       await folder.check()
       if (entry.foreign) await unlessAbsent(setAside(path))
       entry.foreign = false
-      if (this.#history && taken.lines.length > 0) {
-        const isNew = await this.#history.add(path, taken.lines, entry.unsure)
+      if (this.#history && snapshot.lines.length > 0) {
+        const isNew = await this.#history.add(path, snapshot.lines, entry.unsure)
         entry.history = isNew || entry.history === 'new' ? 'new' : 'longer'
       }
-      const stats = await replaceUnflushed(path, formatRecord(taken.record))
-      this.#memtable.written(entry, taken)
-      // Else a newer push waits for the next round.
-      if (!entry.pending) this.#files.set(key, path, { record: taken.record, sum: taken.sum }, stats)
+      const stats = await replaceUnflushed(path, formatRecord(snapshot.record))
+      this.#memtable.written(entry, snapshot)
+      // A newer push is written in the next round.
+      if (!entry.pending) this.#files.set(key, path, { record: snapshot.record, sum: snapshot.sum }, stats)
     } catch (error) {
       if (await this.#isGone(dirname(path))) {
-        // The user was deleted, or the folder removed by hand.
+        // The account was deleted, or its folder was removed by hand.
         this.#memtable.delete(entry)
         this.#files.delete(key)
       } else Object.assign(entry, { failure: error, unsure: true })
     }
   }
 
-  /** Whether the folder is not there: not when the disk cannot say, or the whole state directory is elsewhere. */
+  /** Whether the folder was removed. False if the disk cannot tell, or if the state directory itself is gone. */
   async #isGone(folder: string): Promise<boolean> {
     try {
       return (await this.#log.folder.isInPlace()) && (await unlessAbsent(stat(folder))) === undefined
@@ -87,7 +87,7 @@ export class DocumentFiles {
     }
   }
 
-  /** Makes durable what is in the files. */
+  /** Flushes the files of the entries, folder by folder. */
   async flush(entries: Entry[]): Promise<void> {
     const folders = new Map<string, Entry[]>()
     for (const entry of entries) {
@@ -97,11 +97,11 @@ export class DocumentFiles {
       else folders.set(folder, [entry])
     }
     const limit = pLimit(flushers)
-    await Promise.all([...folders].map((each) => limit(() => this.#flushInTurn(...each))))
+    await Promise.all([...folders].map((each) => limit(() => this.#flushInOrder(...each))))
   }
 
-  /** An entry that two flush at a time would be taken for durable by one, when the other's flush fails. */
-  async #flushInTurn(folder: string, entries: Entry[]): Promise<void> {
+  /** Flushes a folder once at a time: of two concurrent flushes of a file only one sees the error. */
+  async #flushInOrder(folder: string, entries: Entry[]): Promise<void> {
     const before = this.#flushing.get(folder) ?? Promise.resolve()
     const flushing = before.then(() => this.#flushFolder(folder, entries))
     this.#flushing.set(folder, flushing)
@@ -109,7 +109,7 @@ export class DocumentFiles {
     if (this.#flushing.get(folder) === flushing) this.#flushing.delete(folder)
   }
 
-  /** Flushes the files first, so that an entry of the folder never leads to a file that is not durable. */
+  /** Flushes the files before the folder, so that a durable directory entry never names a file that is not durable. */
   async #flushFolder(folder: string, all: Entry[]): Promise<void> {
     const entries = all.filter(({ writes, isLost }) => writes > 0 && !isLost)
     if (entries.length === 0) return
@@ -118,7 +118,7 @@ export class DocumentFiles {
       try {
         await syncFile(entry.path)
         const { history } = entry
-        // What is added from here on is for the next flush.
+        // Lines that are appended from here on belong to the next flush.
         entry.history = undefined
         if (history) await this.#history?.flush(entry.path, history === 'new')
       } catch (error) {
@@ -133,14 +133,14 @@ export class DocumentFiles {
     for (const [at, entry] of entries.entries()) if (!entry.isLost) this.#memtable.flushed(entry, began[at]!)
   }
 
-  /** Takes what the files should hold from the log. They take no push meanwhile. */
+  /** Restores entries with unknown file contents from the log. Pushes to them are refused meanwhile. */
   async restoreLost(entries: Entry[]): Promise<void> {
-    const lost = new Map(entries.filter(({ isLost }) => isLost).map((entry) => [placeOf(entry.path), entry]))
+    const lost = new Map(entries.filter(({ isLost }) => isLost).map((entry) => [logKeyOf(entry.path), entry]))
     if (lost.size === 0) return
     await this.#log.inspect(async (records) => {
       for (const logged of collectDocuments(records)) {
         const entry = lost.get(`${logged.folder}/${logged.file}`)
-        if (entry) await this.#inTurn(entry, () => this.#restore(entry, logged))
+        if (entry) await this.#serialize(entry, () => this.#restore(entry, logged))
       }
     }, this.#tell)
     for (const entry of lost.values()) {
@@ -152,7 +152,7 @@ export class DocumentFiles {
   async #restore(entry: Entry, logged: LoggedDocument): Promise<void> {
     const { key, path } = entry
     const found = await readFound(path, this.#tell)
-    // Forgotten meanwhile: the folder may be another account's by now.
+    // Dropped meanwhile: the folder may belong to another account now.
     if (this.#memtable.get(key) !== entry) return
     const recovered = recoverDocument(logged, found, path)
     if (recovered.keepsFile) await this.#history?.addMissing(path, recovered.rows)
@@ -160,7 +160,7 @@ export class DocumentFiles {
   }
 }
 
-/** The record's file; undefined when there is none, or it cannot be read: what was pushed is known from the log. */
+/** The record's file; undefined if there is none. If it cannot be read, the log alone counts. */
 export async function readFound(path: string, onDamage: (error: unknown) => void): Promise<FoundFile | undefined> {
   try {
     return await unlessAbsent(readWithStats(path))
@@ -170,14 +170,14 @@ export async function readFound(path: string, onDamage: (error: unknown) => void
   }
 }
 
-/** Notes that nobody knows what is on the disk: the log stays, and the files are made anew from it. */
+/** Marks the contents of the files as unknown: the log is kept, and the files are written again from it. */
 export function lose(entry: Entry, error: unknown): void {
   entry.failure = error
   entry.isLost = true
   entry.history = 'new'
 }
 
-/** Folder and file, as a record of the log has them. */
-function placeOf(path: string): string {
+/** The folder and file name of the path, as in a log record. */
+function logKeyOf(path: string): string {
   return `${basename(dirname(path))}/${basename(path)}`
 }

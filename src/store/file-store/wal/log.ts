@@ -18,7 +18,7 @@ import { SpareSegment, writeAt, type Segment } from './spare-segment.ts'
  * next start reads it (recovery.ts) and brings it into the files. Changes that come during a flush share the next one
  * (group commit).
  *
- * The log is a row of segments, `<number>.log`; record.ts has their format. Life of a segment: it is created empty, or
+ * The log is a sequence of segments, `<number>.log`; record.ts has their format. Life of a segment: it is created empty, or
  * preallocated as 8 MiB of zeros with one fsync, behind the first append. Batches are appended until it is full or a
  * checkpoint rotates the log; inside a preallocated segment one fdatasync makes a batch durable, as no length and no
  * block of the file changes. When all that it holds is flushed to the files, it is renamed to the next number
@@ -124,7 +124,7 @@ export class WriteAheadLog {
     return this.#failure
   }
 
-  /** Reads the records that the log holds; none is appended while `work` is under way. `onDamage` is told as by `readLog`. */
+  /** Passes the records of the log to `work`; appends wait meanwhile. `onDamage` is called as by `readLog`. */
   inspect(work: (records: LogRecord[]) => Promise<void>, onDamage: (error: Error) => void): Promise<void> {
     return this.#mutex.run(async () => {
       const earlier = this.#mayHaveJournal ? await readOldJournal(this.#paths.journal, onDamage) : []
@@ -133,7 +133,7 @@ export class WriteAheadLog {
     })
   }
 
-  /** Appends the records that `lines` gives, durably, then calls `published`; no other change of the log comes between. */
+  /** Appends the records that `lines` returns, durably, then calls `published`, before any other change of the log. */
   append(lines: () => string, published?: () => void): Promise<void> {
     return this.#mutex.run(async () => {
       try {
@@ -148,7 +148,7 @@ export class WriteAheadLog {
     })
   }
 
-  /** Makes the segment that the first append goes to, so that it does not wait for that. */
+  /** Creates the first segment, so that the first append does not have to. */
   begin(): Promise<void> {
     return this.#mutex.run(async () => {
       if (!this.#current) await this.#begin()
@@ -160,26 +160,25 @@ export class WriteAheadLog {
    * moment: all that was appended before is in segments with a lower number. When it is flushed to the files,
    * `dropBefore` makes these segments free.
    */
-  rotate<T>(snapshot: () => T): Promise<{ before: number; taken: T }> {
+  rotate<T>(snapshot: () => T): Promise<{ before: number; snapshot: T }> {
     return this.#mutex.run(async () => {
       this.#bytesSinceRotation = 0
       const last = this.#current
-      if (last?.size === 0) return { before: last.number, taken: snapshot() }
+      if (last?.size === 0) return { before: last.number, snapshot: snapshot() }
       const { number } = await this.#begin()
       this.#spare.willRecycle = last !== undefined && last.allocated > 0
-      return { before: number, taken: snapshot() }
+      return { before: number, snapshot: snapshot() }
     })
   }
 
   /**
-   * Recycles or removes the segments with a lower number. That is durable before a later segment can go: after a crash
-   * the log is a row without a gap.
+   * Recycles or removes the segments with a lower number, oldest first: after a crash the numbers of the segments have no
+   * gap.
    */
   async dropBefore(number: number): Promise<void> {
     await this.folder.check()
     if (this.#mayHaveJournal) await removeOldJournal(this.#paths.journal)
     this.#mayHaveJournal = false
-    // The oldest first: a crash in between must not leave a gap.
     for (const name of await listSegments(this.#paths.log)) {
       if (numberOf(name) >= number) continue
       await this.#spare.recycle(this.#pathOf(name))
@@ -188,19 +187,19 @@ export class WriteAheadLog {
     this.#spare.willRecycle = false
   }
 
-  /** Removes the segments too, if then all that they hold is in the files. */
+  /** Closes the log, and removes the segments if the files hold everything. */
   async close(isEmpty: () => boolean): Promise<void> {
     await this.#spare.stop()
     await this.#mutex.run(async () => {
-      // An append after this would be removed with the segments, or stay where no kss looks for it.
+      // A later append would be removed with the segments.
       this.#isClosed = true
       await this.#end()
     })
     await this.#spare.drop()
-    // What stays in a folder that is elsewhere by now does no harm: the next start finds all of it in the files.
+    // Segments in a folder that was moved away do no harm: the files hold their pushes.
     if (!isEmpty() || !(await this.folder.isInPlace())) return
     await this.dropBefore(Infinity)
-    // A segment that a power cut brings back would bring back old pushes when an older kss was here meanwhile.
+    // Otherwise a power cut could restore a segment, and with it old pushes, after an older kss used the folder.
     await unlessAbsent(syncFolder(this.#paths.log))
     await lowerFormat(this.#paths.state)
   }
@@ -222,7 +221,7 @@ export class WriteAheadLog {
   async #write(lines: string): Promise<void> {
     const room = this.#segmentBytes - Buffer.byteLength(lines)
     const open = this.#current
-    // Outside of a preallocated segment an append takes two flushes.
+    // Outside a preallocated segment an append costs two device flushes.
     const isOver = open && open.size > 0 && (open.size > room || (open.allocated === 0 && this.#spare.isReady))
     const current = open && !isOver ? open : await this.#begin()
     const header = current.size === 0 ? segmentHeader(current.number) : ''
@@ -234,9 +233,9 @@ export class WriteAheadLog {
       if (end <= current.allocated) await current.file.datasync()
       else await current.file.sync()
       this.#noteFlush(began)
-      // A folder that is gone takes along what is written to its files.
+      // The folder was removed: what is written to an open file of it is lost.
       if ((await current.file.stat()).nlink === 0) throw new DamagedFile(this.#paths.log, 'was removed')
-      // One that was moved away does too.
+      // The folder was moved away: the next start does not find the file.
       await this.folder.check()
       current.size = end
       this.#sizes.set(current.number, end)
@@ -247,7 +246,7 @@ export class WriteAheadLog {
     }
   }
 
-  /** A disk that takes so long will soon fail, or is on a network that does. */
+  /** Reports slow flushes: the disk or the network may be about to fail. */
   #noteFlush(began: number): void {
     const now = this.#now()
     this.flushed.count += 1
@@ -257,11 +256,11 @@ export class WriteAheadLog {
     this.#onSlowFlush?.(this.#paths.log, now - began)
   }
 
-  /** After a failed append: it is not acknowledged, and a failed flush is never tried again on one descriptor. */
+  /** Closes the segment after a failed append: a failed flush must not be repeated on the same descriptor. */
   async #giveUp(current: Segment): Promise<void> {
     await current.file.truncate(current.size).catch(() => undefined)
     await this.#end()
-    // Else a full disk would get an empty file with each push.
+    // Otherwise each push to a full disk would leave an empty file.
     if (current.size === 0) await this.#remove(current.path).catch(() => undefined)
     await this.#spare.dropForLong()
   }
@@ -272,7 +271,7 @@ export class WriteAheadLog {
     if (!this.#isRaised) await raiseFormat(this.#paths.state)
     this.#isRaised = true
     await this.#spare.settled()
-    // No number is given in between: segments are in the order of their numbers.
+    // No number is assigned between these two lines, so that segments are used in the order of their numbers.
     const next = this.#spare.take() ?? (await this.#create())
     await this.#end()
     this.#current = next

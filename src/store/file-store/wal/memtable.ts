@@ -6,7 +6,7 @@ import type { Recovered } from './recovery.ts'
 
 /** A push that is durable in the log. */
 export interface LoggedPush {
-  /** What the cache of records knows the document by. */
+  /** The key of the document in the memtable and the cache. */
   key: string
   /** Of the record's file. */
   path: string
@@ -16,20 +16,20 @@ export interface LoggedPush {
   sum: string
   /** SHA-256 in hex of the bytes that the file had; null when there was none. */
   before: string | null
-  /** The line that the history gets, if it gets one. */
+  /** The line for the history; undefined if the push adds none. */
   line: string | undefined
   /** The file is another document's, and is to be set aside. */
   foreign: boolean
 }
 
-/** What the files of a document lack. */
+/** What is not written to the files of a document yet. */
 export interface Pending {
   record: Progress
   /** SHA-256 in hex of the bytes that the file gets. */
   sum: string
   /** For the history, without line ends, oldest first. */
   lines: string[]
-  /** Bytes that it takes in memory, about. */
+  /** Approximate size in memory. */
   bytes: number
 }
 
@@ -43,26 +43,26 @@ export interface Entry {
   sums: (string | null)[]
   /** The file is another document's, and is to be set aside. */
   foreign: boolean
-  /** Some of the lines may be in the history already. */
+  /** Some of the lines may already be in the history, after a crash or a failed write. */
   unsure: boolean
   /** How often the files were written. */
   writes: number
-  /** What was done to the history and is not flushed: it is a new file, or an old one that has more lines. */
+  /** The unflushed change of the history: a new file, or lines appended to an old one. */
   history?: 'new' | 'longer' | undefined
   /** Why the files cannot be written, or flushed. */
   failure?: unknown
-  /** A flush failed: what the files hold is taken from the log again. */
+  /** A flush failed, so the content of the files is unknown: it is restored from the log. */
   isLost?: true
   /** While the files are written. */
   writing?: Promise<void>
 }
 
-/** Bytes that an entry takes beside its lines, about. */
+/** Approximate size of an entry without its lines. */
 const overhead = 500
 
 /**
- * What the log holds and the files do not hold durably, by document: the only place that knows what is newer than the
- * files.
+ * The pushes that the log holds and the files do not hold durably, by document. No other part knows what is newer than
+ * the files.
  */
 export class Memtable {
   readonly #entries = new Map<string, Entry>()
@@ -70,7 +70,7 @@ export class Memtable {
   readonly #pending = new Set<Entry>()
   #bytes = 0
 
-  /** Bytes of the pushes that are not in the files, about. */
+  /** Approximate size of the pushes that are not in the files. */
   get bytes(): number {
     return this.#bytes
   }
@@ -92,7 +92,7 @@ export class Memtable {
     return [...(this.#folders.get(folder) ?? [])]
   }
 
-  /** The entries whose files lack something. */
+  /** The entries that are not completely written to their files. */
   pendingEntries(): Entry[] {
     return [...this.#pending]
   }
@@ -101,14 +101,14 @@ export class Memtable {
   add({ key, path, record, sum, before, line, foreign }: LoggedPush): void {
     const entry =
       this.#entries.get(key) ?? this.#create({ key, path, sums: [before], foreign, unsure: false, writes: 0 })
-    // The file was edited after it was last written.
+    // The file was edited since the last write.
     if (!entry.pending && entry.sums.at(-1) !== before) entry.sums.push(before)
     const { lines, bytes }: Pick<Pending, 'lines' | 'bytes'> = entry.pending ?? { lines: [], bytes: overhead }
     if (line !== undefined) lines.push(line)
     this.#setPending(entry, { record, sum, lines, bytes: bytes + (line?.length ?? 0) })
   }
 
-  /** Sets what the files of a document lack by all that the log holds of it; parts of it may be there. */
+  /** Replaces the entry by all that the log holds of the document. Parts of it may be in the files already. */
   restore(key: string, path: string, { record, rows, sums, foreign }: Recovered): void {
     const entry = this.#entries.get(key) ?? this.#create({ key, path, sums, foreign, unsure: true, writes: 0 })
     entry.unsure = true
@@ -116,12 +116,12 @@ export class Memtable {
     this.#setPending(entry, { record, sum: sumOf(formatRecord(record)), lines, bytes: bytesOf(lines) })
   }
 
-  /** Notes that the file stays as it is, and is to be flushed with its history. */
+  /** Adds an entry for a file that is kept as it is, and is to be flushed with its history. */
   keep(key: string, path: string, { sums }: Recovered): Entry {
     return this.#create({ key, path, sums, foreign: false, unsure: false, writes: 1, history: 'new' })
   }
 
-  /** Notes that the files hold this, which was pending when they began to be written. */
+  /** Removes from the entry what was just written to the files. */
   written(entry: Entry, { sum, lines }: Pending): void {
     const { pending } = entry
     /* c8 ignore next -- forgotten between the rename of its file and this */
@@ -135,7 +135,7 @@ export class Memtable {
     this.#setPending(entry, isNewer ? { ...pending, lines: rest, bytes: bytesOf(rest) } : undefined)
   }
 
-  /** Notes that the files hold durably what they held when their flush began, and `began` was a copy of the entry. */
+  /** Removes the entry if nothing was added since its flush began. `began` is a copy of the entry from that moment. */
   flushed(entry: Entry, began: Entry): void {
     if (!entry.unsure) entry.sums.splice(0, began.sums.length - 1)
     if (!entry.pending && entry.writes === began.writes) this.delete(entry)
@@ -171,7 +171,7 @@ function bytesOf(lines: string[]): number {
   return lines.reduce((sum, line) => sum + line.length, overhead)
 }
 
-/** The log's record of all that is pending, in place of those that stand there. */
+/** Formats a log record of all that is pending, which replaces the earlier records of the document. */
 export function formatPending({ path, sums, pending }: Entry): string {
   return pending ? formatKept(path, pending.lines, JSON.stringify(pending.record), [...sums, pending.sum]) : ''
 }

@@ -15,7 +15,7 @@ import { listSegments } from './recovery.ts'
  * entry a line: a CRC-32 in hex, a blank, the JSON of the entry.
  */
 
-/** What a line says: a push, or that earlier entries of the folder, or of one file in it, no longer count. */
+/** A push; or, without `push` and `kept`, a tombstone of a folder or of one file in it. */
 interface JournalEntry {
   folder: string
   file?: string
@@ -26,8 +26,8 @@ interface JournalEntry {
 }
 
 /**
- * The records of the journal, oldest first. `onDamage` is told of each file with a line that a crash tore: its push was
- * never acknowledged. A file with a line that is whole and no entry is copied to `<name>.corrupt-<time>`, and told too.
+ * The records of the journal, oldest first. Each file with a torn line is reported to `onDamage`; its push was never
+ * acknowledged. A file with a whole line that is no entry is copied to `<name>.corrupt-<time>`, and reported too.
  */
 export async function readOldJournal(dir: string, onDamage: (error: Error) => void): Promise<LogRecord[]> {
   const records: LogRecord[] = []

@@ -25,7 +25,7 @@ export interface PushRecord {
   folder: string
   /** The name of the record's file in it. */
   file: string
-  /** Milliseconds since 1970, for a person who reads the log: no decision depends on it. */
+  /** Milliseconds since 1970, for a person who reads the log. Recovery ignores it. */
   time: number
   push: Progress
   /** False when the push is not added to the history. */
@@ -61,7 +61,7 @@ export interface Tombstone {
 
 export type LogRecord = PushRecord | KeptRecord | Tombstone
 
-/** A push, and what it makes of its file. */
+/** A push and the resulting file. */
 export interface FormattedPush {
   /** JSON of the push. */
   push: string
@@ -153,7 +153,7 @@ function batchAt(bytes: Buffer, at: number, number: number): { records: string; 
   return sum === line[1] && end <= bytes.length ? { records: bytes.toString('utf8', start, end), end } : undefined
 }
 
-/** Where a batch of the segment begins, from there on: no line of a record ends as the first line of a batch does. */
+/** The offset of the next valid batch. No line of a record ends like the first line of a batch. */
 function findBatch(bytes: Buffer, from: number, number: number): number | undefined {
   const ending = ` ${ownerOf(number)}\n`
   for (let at = bytes.indexOf(ending, from); at >= 0; at = bytes.indexOf(ending, at + 1)) {
@@ -165,7 +165,7 @@ function findBatch(bytes: Buffer, from: number, number: number): number | undefi
   return undefined
 }
 
-/** What a batch, and so its CRC, says of its segment: after a recycling the old batches are no longer valid. */
+/** The number of the segment in each batch, and in its CRC: in a recycled segment the old batches are invalid. */
 function ownerOf(number: number): string {
   return digits(number)
 }
@@ -189,8 +189,8 @@ export function parseRecord(line: string): LogRecord | undefined {
 }
 
 /**
- * Whether it is a record that leads to a document of an account: a log may come from an archive that somebody else made,
- * so it must not lead out of the state directory, or to a credential.
+ * Whether the value is a valid record of a document of an account. A log may come from an archive of unknown origin: its
+ * names must not lead out of the state directory, or to a credential.
  */
 function isRecord(value: unknown): value is LogRecord {
   if (typeof value !== 'object' || value === null) return false
@@ -226,7 +226,7 @@ export function isRecordFile(file: unknown): boolean {
 }
 
 export function isName(name: unknown): boolean {
-  // No file has a name with a NUL or of more bytes: to look for it throws.
+  // No file name has a NUL or more than 255 bytes: fs calls would throw.
   return typeof name === 'string' && /^[^./\\\0][^/\\\0]*$/.test(name) && Buffer.byteLength(name) <= 255
 }
 

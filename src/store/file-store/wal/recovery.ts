@@ -19,8 +19,8 @@ export interface LogContent {
 }
 
 /**
- * Reads the log. Of a damaged segment a copy is kept as `<name>.corrupt-<time>`, `onDamage` is told, and its valid records
- * count. Rejects as the file system does.
+ * Reads the log. A damaged segment is copied to `<name>.corrupt-<time>` and reported to `onDamage`; its valid records
+ * count. Rejects with errors of the file system.
  */
 export async function readLog(dir: string, onDamage: (error: Error) => void): Promise<LogContent> {
   const names = await listSegments(dir)
@@ -55,8 +55,7 @@ async function setAsideCopy(path: string, onDamage: (error: Error) => void): Pro
 }
 
 /**
- * Flushes what a process that was killed had written and not flushed: what a reader is served from here on must not go
- * with a power cut.
+ * Flushes what a killed process had written and not flushed: readers are served from it, so it must survive a power cut.
  */
 export async function syncLog(dir: string): Promise<void> {
   for (const name of await listSegments(dir)) {
@@ -93,13 +92,13 @@ export function numberOf(name: string): number {
 export interface LoggedDocument {
   folder: string
   file: string
-  /** Stands before the pushes. */
+  /** Precedes the pushes. */
   kept?: KeptRecord
   /** Oldest first. */
   pushes: PushRecord[]
 }
 
-/** What the log holds of each document, without what stands before a tombstone. */
+/** Collects the records of each document, without those before a tombstone. */
 export function collectDocuments(records: LogRecord[]): LoggedDocument[] {
   const folders = new Map<string, Map<string, LoggedDocument>>()
   for (const each of records) {
@@ -120,16 +119,16 @@ export function collectDocuments(records: LogRecord[]): LoggedDocument[] {
   return [...folders.values()].flatMap((files) => [...files.values()])
 }
 
-/** The file of a record as a start finds it. */
+/** The record's file as found at the start. */
 export interface FoundFile {
   text: string
   stats: Stats
 }
 
-/** What the files of a document have to become. */
+/** The result of a recovery: what the files of a document must hold. */
 export interface Recovered {
   record: Progress
-  /** What the history has to end in, oldest first. */
+  /** The last lines of the history, oldest first. */
   rows: Progress[]
   /** SHA-256 in hex of the bytes that the file may have; null when there may be no file. */
   sums: (string | null)[]
@@ -140,8 +139,8 @@ export interface Recovered {
 }
 
 /**
- * What the log makes of the record's file. Times decide nothing: the file is looked up among the sums that the log
- * knows it to have had. A file that is absent, empty or torn is made anew.
+ * Recovers a document from its log records and its file. Times are ignored: the SHA-256 of the file is looked up among
+ * those in the log. A file that is absent, empty or torn is written again.
  */
 export function recoverDocument(logged: LoggedDocument, found: FoundFile | undefined, path: string): Recovered {
   const { kept, pushes } = logged
@@ -155,13 +154,13 @@ export function recoverDocument(logged: LoggedDocument, found: FoundFile | undef
   const chain = [...(kept ? (kept.sums ?? [undefined]) : []), ...pushes.flatMap(({ before, after }) => [before, after])]
   if (chain.includes(undefined)) return recoverOld(logged, own, { rows, sums: [sum], foreign })
   const sums = chain as (string | null)[]
-  // A crash may have torn nothing but the end of the line.
+  // Only the line end may be missing after a crash.
   const isKnown = sums.includes(sum) || (found && sums.includes(sumOf(`${found.text}\n`)))
   if (!own || isKnown) return { record: final, rows, sums, foreign, keepsFile: false }
   return { record: own, rows, sums: [...sums, sum], foreign, keepsFile: true }
 }
 
-/** The same for pushes of the journal of kss 0.1, which knew no sums: the later time wins. */
+/** The same for the journal of kss 0.1, which has no sums: the later time wins. */
 function recoverOld(
   { kept, pushes }: LoggedDocument,
   file: Progress | undefined,

@@ -39,16 +39,16 @@ export interface SpareSegmentOptions {
   nextNumber: () => number
 }
 
-/** The segment that the log uses next: preallocated, or recycled. There is none until it is durable under its number. */
+/** The next segment of the log, preallocated or recycled. It is available when its name is durable. */
 export class SpareSegment {
   readonly #options: SpareSegmentOptions
   #ready: Segment | undefined
   #preparing: Promise<void> | undefined
-  /** While a segment gets its number. */
+  /** Set while a segment is renamed to its number. */
   #publishing: Promise<void> | undefined
   #isWanted: boolean
   #retryAt = -Infinity
-  /** A segment that is no longer appended to will be recycled: none needs to be preallocated. */
+  /** A full segment will be recycled, so none is preallocated. */
   willRecycle = false
 
   constructor(options: SpareSegmentOptions) {
@@ -60,31 +60,31 @@ export class SpareSegment {
     return this.#ready !== undefined
   }
 
-  /** Resolves when no segment is given a number. */
+  /** Resolves when no segment is being renamed to its number. */
   async settled(): Promise<void> {
     await this.#publishing
   }
 
-  /** The segment, for the log to use; undefined when there is none. */
+  /** Hands the segment over to the log; undefined if there is none. */
   take(): Segment | undefined {
     const segment = this.#ready
     this.#ready = undefined
     return segment
   }
 
-  /** Preallocates a segment, behind what was appended: nobody waits for it. */
+  /** Preallocates a segment in the background. */
   prepareSoon(): void {
     const { now } = this.#options
     if (!this.#isMissing || this.willRecycle || now() < this.#retryAt) return
     this.#preparing = this.#prepare()
       .catch(() => {
-        // No room, say: then the log grows with each append. The next append tells what is wrong with the disk.
+        // On a full disk, for example. The log then grows with each append, and the next append reports the error.
         this.#retryAt = now() + retryMs
       })
       .finally(() => (this.#preparing = undefined))
   }
 
-  /** Recycles the segment, or removes it when it is not needed. */
+  /** Recycles the segment, or removes it if none is needed. */
   async recycle(path: string): Promise<void> {
     /* c8 ignore next -- undefined only when it was removed by hand at this moment */
     const { size = 0 } = (await unlessAbsent(stat(path))) ?? {}
@@ -106,7 +106,7 @@ export class SpareSegment {
     this.#retryAt = this.#options.now() + retryMs
   }
 
-  /** Prepares no more. Resolves when nothing is under way. */
+  /** Stops preallocation. Resolves when none is in progress. */
   async stop(): Promise<void> {
     this.#isWanted = false
     await this.#preparing
@@ -122,11 +122,11 @@ export class SpareSegment {
     const file = await openTrusted(temp, O_CREAT | O_EXCL | O_RDWR, 0o600)
     try {
       for (let at = 0; at < segmentBytes; at += zeros.length) {
-        // A stop does not wait for the rest.
+        // A stop does not wait for all zeros.
         if (!this.#isWanted) throw new Error('the log was closed')
         await writeAt(file, zeros.subarray(0, segmentBytes - at), at)
       }
-      // Length and blocks too: from here on an append flushes its data alone.
+      // Flushes length and blocks too, so that an append needs to flush only its data.
       await file.sync()
     } catch (error) {
       await file.close()
@@ -136,14 +136,14 @@ export class SpareSegment {
     await this.#publish(temp, Promise.resolve(file))
   }
 
-  /** Gives a preallocated file the next number, durably: then it is ready. */
+  /** Renames a segment to the next number, durably, and makes it available. */
   #publish(from: string, opened: Promise<FileHandle>): Promise<void> {
-    const published = this.#giveNumber(from, opened)
+    const published = this.#assignNumber(from, opened)
     this.#publishing = published.catch(() => undefined).finally(() => (this.#publishing = undefined))
     return published
   }
 
-  async #giveNumber(from: string, opened: Promise<FileHandle>): Promise<void> {
+  async #assignNumber(from: string, opened: Promise<FileHandle>): Promise<void> {
     const { dir, nextNumber, segmentBytes } = this.#options
     const number = nextNumber()
     const file = await opened
@@ -165,7 +165,7 @@ export class SpareSegment {
   }
 }
 
-/** Writes all of it: a full disk may take a part. */
+/** Writes all bytes: a single write may be partial, on a full disk for example. */
 export async function writeAt(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)

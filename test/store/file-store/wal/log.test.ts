@@ -61,8 +61,8 @@ t.test('a snapshot is of all that is in the older segments, and of nothing that 
   const appended = [append('1'), append('2')]
   const rotated = log.rotate(() => [...published])
   appended.push(append('3'))
-  const { before, taken } = await rotated
-  t.same(taken, ['1', '2'])
+  const { before, snapshot } = await rotated
+  t.same(snapshot, ['1', '2'])
   await Promise.all(appended)
   await log.dropBefore(before)
   t.same(await read(), ['3'])
@@ -72,7 +72,7 @@ t.test('a rotation of an empty segment begins no other', async (t) => {
   const { log, list } = open(t)
   await log.begin()
   await log.begin()
-  t.match(await log.rotate(() => 'x'), { before: 1, taken: 'x' })
+  t.match(await log.rotate(() => 'x'), { before: 1, snapshot: 'x' })
   t.same(await list(), ['0000000001.log'])
 })
 
