@@ -47,15 +47,12 @@ async function heardBy({ ask }: State, id?: string): Promise<Heard | undefined> 
 async function tellOf(username: string, state: State, { json }: StateFlags): Promise<void> {
   const { account } = await findUser(state, username)
   const heard = await heardBy(state, account.id)
-  const books = (await readRecords(state, account, tellDamagedRecord)).map((record) => {
-    return { record, readRows: () => state.store.listHistory(account, record.document) }
-  })
+  const records = await readRecords(state, account, tellDamagedRecord)
   const now = Date.now() / 1000
   const events = describeEvents(heard, username)
-  const findings = (await findTroubles(books, now)).map((finding) => {
-    return { kind: finding.kind, ...sayFinding(finding, username) }
-  })
-  const last = lastOf(books.map(({ record }) => record))
+  const troubles = await findTroubles(records, now, ({ document }) => state.store.listHistory(account, document))
+  const findings = troubles.map((finding) => ({ kind: finding.kind, ...sayFinding(finding, username) }))
+  const last = lastOf(records)
   const { device, document, timestamp } = last ?? {}
   const last_push = last ? { device, document, title: titleOf(last), timestamp } : null
   print(json, { username, ...serverOf(state, heard), last_push, events, findings }, () => {

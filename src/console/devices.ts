@@ -1,14 +1,19 @@
 import { Devices, deviceKey, type SeenDevice } from '../library/devices.ts'
+import { mostHistories, newestFirst, readHistories } from '../library/histories.ts'
 import { findMismatches, matchingMethod, type MatchingMethod } from '../library/mismatches.ts'
 import { isRestored } from '../library/restore.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { describeMismatch } from './join-books.ts'
+import { listRecords } from './list-records.ts'
 import { bookName, bookPath, readerName, shortName } from './names.ts'
 import { html, percentage, time, type Html } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 
 /** Books that are here twice and told of. */
 const mostMismatches = 20
+
+/** Readers whose oldest book is looked at, those seen last first. */
+const mostReaders = 10
 
 /** Which readers sync, since when, and what they read last. */
 export async function showDevices(visit: ReaderVisit): Promise<Page> {
@@ -32,30 +37,38 @@ interface Collected {
   records: Progress[]
 }
 
-async function collect({ options: { admin }, account }: ReaderVisit): Promise<Collected> {
+async function collect(visit: ReaderVisit): Promise<Collected> {
+  const { options, account } = visit
+  const records = await listRecords(visit)
+  const books = await readHistories(booksOf(records), ({ document }) => options.store.listHistory(account, document))
+  const histories = new Map(books.map(({ record, rows }) => [record, rows]))
   const devices = new Devices()
   const methods: Collected['methods'] = new Map()
-  const records: Progress[] = []
-  let cursor: string | undefined
-  do {
-    const page = await admin.exportAccount(account, cursor)
-    for (const { record, rows } of page.documents) {
-      const method = matchingMethod(record)
-      records.push(record)
-      // A push that only repeats the last position is no row, but the record has its time.
-      const pushes = rows.at(-1)?.timestamp === record.timestamp ? rows : [...rows, record]
-      for (const push of pushes.filter((each) => !isRestored(each))) {
-        devices.add(push)
-        if (method === undefined) continue
-        const key = deviceKey(push)
-        const known = methods.get(key)
-        if (known) known.add(method)
-        else methods.set(key, new Set([method]))
-      }
+  for (const record of records) {
+    const rows = histories.get(record) ?? []
+    // A push that only repeats the last position is no row, but the record has its time.
+    const pushes = rows.at(-1)?.timestamp === record.timestamp ? rows : [...rows, record]
+    const method = matchingMethod(record)
+    for (const push of pushes.filter((each) => !isRestored(each))) {
+      devices.add(push)
+      if (method === undefined) continue
+      const key = deviceKey(push)
+      const known = methods.get(key)
+      if (known) known.add(method)
+      else methods.set(key, new Set([method]))
     }
-    cursor = page.next
-  } while (cursor !== undefined)
+  }
   return { devices: devices.list(), methods, records }
+}
+
+/**
+ * The books whose changes the page reads: the newest, which tell of readers that another one has overtaken, and the one
+ * that each reader left first, which tells since when it syncs. The rest of a large library is in the records alone.
+ */
+function booksOf(records: Progress[]): Set<Progress> {
+  const sorted = newestFirst(records)
+  const oldest = new Map(sorted.map((record) => [deviceKey(record), record]))
+  return new Set([...sorted.slice(0, mostHistories), ...[...oldest.values()].slice(0, mostReaders)])
 }
 
 function deviceLine(

@@ -15,9 +15,8 @@ export async function showHelp(visit: ReaderVisit): Promise<Page> {
   const addresses = readerAddresses(visit)
   const records = await listRecords(visit)
   const now = options.now() / 1000
-  // The page of a book shows its steps back.
-  const books = records.map((record) => ({ record, readRows: () => [] }))
-  const findings = (await findTroubles(books, now)).map((finding) => {
+  const troubles = await findTroubles(records, now, ({ document }) => options.store.listHistory(account, document))
+  const findings = troubles.map((finding) => {
     return showSentence(sayFinding(finding, username), isOperator, linkTo(finding, base))
   })
   const last = lastOf(records)

@@ -1,6 +1,7 @@
 import type { Progress } from '../kosync/protocol.ts'
-import { isRestored } from '../library/restore.ts'
+import { mostHistories, newestFirst, readHistories } from '../library/histories.ts'
 import { findMismatches } from '../library/mismatches.ts'
+import { isRestored } from '../library/restore.ts'
 
 /** What the records of an account tell of its readers; sentences.ts says it in words. */
 export type Finding =
@@ -17,11 +18,8 @@ export type Finding =
   /** Nothing was ever pushed. */
   | { kind: 'never' }
 
-/** A record, and how to read the rows of its history, oldest first. */
-export interface Book {
-  record: Progress
-  readRows: () => Progress[] | Promise<Progress[]>
-}
+/** Reads the rows of the record's history, oldest first. */
+export type ReadHistory = (record: Progress) => Promise<Progress[]>
 
 /** Findings of a kind; the others are in `kss doc list`. */
 const most = 20
@@ -35,16 +33,12 @@ const tolerance = 300
 /** A fraction of a book that nobody pages back. */
 const leastStep = 0.05
 
-/** Books whose history is read: those that changed last. */
-const mostHistories = 100
-
 /** What is wrong with the books of an account, `now` being in seconds since 1970. */
-export async function findTroubles(books: Book[], now: number): Promise<Finding[]> {
-  const records = books.map(({ record }) => record)
+export async function findTroubles(records: Progress[], now: number, readHistory: ReadHistory): Promise<Finding[]> {
   const last = lastOf(records)
   if (!last) return [{ kind: 'never' }]
   const silent: Finding[] = now - last.timestamp > month ? [{ kind: 'silent', record: last }] : []
-  return [...silent, ...findInRecords(records, now), ...(await findBackwards(books, now))]
+  return [...silent, ...findInRecords(records, now), ...(await findBackwards(records, now, readHistory))]
 }
 
 /** What can be told without a history. */
@@ -79,16 +73,15 @@ function* findTwoFiles(records: Progress[]): Generator<Finding> {
   }
 }
 
-async function findBackwards(books: Book[], now: number): Promise<Finding[]> {
-  const found: Finding[] = []
-  const recent = books.filter(({ record }) => now - record.timestamp < month && !isRestored(record))
-  const newest = recent.toSorted((one, other) => other.record.timestamp - one.record.timestamp)
-  for (const { record, readRows } of newest.slice(0, mostHistories)) {
-    if (found.length === most) break
-    const before = (await readRows()).findLast((row) => !isSameReader(row, record))
-    if (before && before.percentage - record.percentage >= leastStep) found.push({ kind: 'backwards', record, before })
-  }
-  return found
+async function findBackwards(records: Progress[], now: number, readHistory: ReadHistory): Promise<Finding[]> {
+  const recent = records.filter((record) => now - record.timestamp < month && !isRestored(record))
+  const histories = await readHistories(newestFirst(recent).slice(0, mostHistories), readHistory)
+  const found = histories.flatMap(({ record, rows }) => {
+    const before = rows.findLast((row) => !isSameReader(row, record))
+    const isBack = before && before.percentage - record.percentage >= leastStep
+    return isBack ? [{ kind: 'backwards', record, before } as const] : []
+  })
+  return take(found)
 }
 
 function isSameReader(one: Progress, other: Progress): boolean {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { filenameMd5 } from '../../src/document-id.ts'
+import { position, Reader } from '../helper.ts'
 import { escaped, hostileTexts, push } from './library.ts'
 import { openConsole } from './visitor.ts'
 
@@ -81,18 +82,41 @@ t.test('of many books that are here twice, the first are told', async (t) => {
   t.equal((await ann.get('/devices')).body.match(/join the two/g)?.length, 20)
 })
 
-t.test('an account of many books is read to its end', async (t) => {
+t.test('of a large library the newest histories are read, and that of each oldest book', async (t) => {
   const { reader, store } = openConsole(t)
   const ann = await reader()
   const books = Array.from({ length: 1200 }, (_, at) => ({
     document: `b${at}`,
     device: `Kobo ${at % 2}`,
-    timestamp: at,
+    timestamp: now - 1200 + at,
   }))
-  await push(store, 'ann', ...books)
+  const first = { document: 'b0', percentage: 0.01, device: 'Kobo 0', timestamp: now - 9 * day }
+  await push(
+    store,
+    'ann',
+    first,
+    { document: 'b1199', percentage: 0.01, device: 'Phone', timestamp: now - day },
+    ...books,
+  )
+  const read: string[] = []
+  const listHistory = store.listHistory.bind(store)
+  store.listHistory = (account, document) => (read.push(document), listHistory(account, document))
   const { body } = await ann.get('/devices')
-  t.match(body, '/books/b1199"')
   t.match(body, '/books/b1198"')
+  t.match(body, /Kobo 0<[^]*since <time datetime="2029-12-23T00:00:00/, 'from the history of its oldest book')
+  t.match(body, /<bdi>Phone<\/bdi>[^]*\/books\/b1199"/, 'although another reader has overtaken it')
+  t.equal(read.length, 42)
+  t.ok(['b1199', 'b1160', 'b0', 'b1'].every((document) => read.includes(document)))
+})
+
+t.test('a push is on the page at once', async (t) => {
+  const { app, reader } = openConsole(t)
+  const ann = await reader()
+  for (const device of ['Kobo', 'Phone', 'Kobo 2']) {
+    await new Reader(app, 'ann').update({ ...position, device, device_id: device, percentage: device.length / 100 })
+    t.match((await ann.get('/devices')).body, `<bdi>${device}</bdi>`)
+  }
+  t.equal((await ann.get('/devices')).body.split('<th scope="row">').length - 1, 3)
 })
 
 t.test('what strangers named is shown as text', async (t) => {

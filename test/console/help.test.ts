@@ -127,3 +127,30 @@ t.test('what the records tell is said with a link to the book', async (t) => {
   t.match(textOf(page), 'Emma is there twice: Kobo and Phone have different files of it.')
   t.match(page, '<a href="/sync/books/Kobo">Open the book</a>')
 })
+
+t.test('a reader whose pushes go backwards is told, with a link to the book', async (t) => {
+  const { app, clock, reader } = openConsole(t)
+  const ann = await reader()
+  const pushes = new Reader(app, 'ann')
+  const metadata = { title: 'Emma' }
+  const phone = { ...position, device: 'Phone', device_id: 'P', percentage: 0.02, metadata }
+  await pushes.update({ ...position, device: 'Kobo', device_id: 'K', percentage: 0.62, metadata })
+  t.notMatch(textOf((await ann.get('/help')).body), 'What your books tell')
+  clock.now += 60_000
+  await pushes.update(phone)
+  const { body } = await ann.get('/help')
+  t.match(textOf(body), 'Phone took Emma back from 62 %, where Kobo had been, to 2 %. If that was a mistake, go back.')
+  t.match(body, '<a href="/books/abc">Open the book</a>')
+  t.notMatch(body, 'kss history restore')
+  await pushes.update({ ...phone, percentage: 0.7 })
+  t.notMatch(textOf((await ann.get('/help')).body), 'What your books tell')
+})
+
+t.test('a time of the future is told, which a clock that went back leaves behind', async (t) => {
+  const { app, clock, reader } = openConsole(t)
+  const ann = await reader()
+  clock.now += 2 * 86_400_000
+  await new Reader(app, 'ann').update(position)
+  clock.now -= 2 * 86_400_000
+  t.match(textOf((await ann.get('/help')).body), 'The time of abc is in the future: 2030-01-03.')
+})
