@@ -184,20 +184,17 @@ export class MemoryStore implements Store, Admin {
   async exportAccount(account: Account, cursor?: string): Promise<ExportPage> {
     const { history } = this.#find(account)
     const { documents, ...page } = await this.listDocuments(account, cursor)
-    const exported = documents.map((record) => {
-      const rows = history.filter(({ document }) => document === record.document)
-      return { record, rows: rows.length > 0 ? rows : [record] }
-    })
-    return { ...page, documents: exported }
+    const rowsOf = (record: Progress): Progress[] => history.filter(({ document }) => document === record.document)
+    return { ...page, documents: documents.map((record) => ({ record, rows: rowsOf(record) })) }
   }
 
   async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
     const kept = this.#kept(account)
     const merged = { documents: documents.length, latest: 0, rows: 0 }
     for (const { rows, title } of documents) {
-      const { document } = rows[0]!
+      const newest = rows.at(-1)!
+      const { document } = newest
       const before = kept.records.get(document)
-      const newest = rows.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
       const isLatest = !before || newest.timestamp > before.timestamp
       const record = isLatest ? { ...before, ...newest } : before
       kept.records.set(document, { ...(title !== undefined && { title }), ...record })

@@ -47,6 +47,8 @@ export function testStore(t: Test, open: (t: Test) => Promise<Store>): void {
     t.equal(await store.getUser('ann'), undefined)
     t.equal(await store.createUser({ username: 'ann', key: 'K' }), true)
     t.match(await store.getUser('ann'), { username: 'ann', key: 'K' })
+    t.equal(await store.createUser({ username: 'bob', key: 'L', disabled: true }), true)
+    t.match(await store.getUser('bob'), { username: 'bob', key: 'L', disabled: true })
   })
 
   t.test('a name is given once, also when many ask at once', async (t) => {
