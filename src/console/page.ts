@@ -37,13 +37,15 @@ export function name(text: string): Html {
   return html`<bdi>${text}</bdi>`
 }
 
-/** A moment in seconds since 1970, in UTC; the script turns it into the browser's zone. */
+/**
+ * A moment in seconds since 1970, as `Sun, 17 Mar 2030 17:46 UTC`; where scripts run, script.js makes it `Sunday 18:46`,
+ * or what else a person says, in the zone of the browser.
+ */
 export function time(seconds: number): Html {
   const date = new Date(seconds * 1000)
   // A hand edit can make any number of it.
   if (Number.isNaN(date.getTime())) return html`an unknown time`
-  const iso = date.toISOString()
-  return html`<time datetime="${iso}" data-time>${iso.slice(0, 16).replace('T', ' ')} UTC</time>`
+  return html`<time datetime="${date.toISOString()}" data-time>${date.toUTCString().slice(0, -':40 GMT'.length)} UTC</time>`
 }
 
 /** A fraction, as readers show it. */

@@ -48,7 +48,7 @@ t.test('an account without a push is told how to push, and that nothing went wro
   const { reader } = openConsole(t)
   const ann = await reader()
   const text = textOf((await ann.get('/help')).body)
-  t.match(text, 'Nothing went wrong. Since this kss started, 2030-01-01 00:00 UTC;')
+  t.match(text, 'Nothing went wrong. Since this kss started, Tue, 01 Jan 2030 00:00 UTC;')
   t.match(text, 'No reader has pushed anything yet.')
 })
 
@@ -66,7 +66,7 @@ t.test('what went wrong on a reader is on the page of that account alone, with i
   t.match(text, 'my kpw pushed abc 12 minutes ago.')
   t.match(
     text,
-    /A log-in had a wrong password\. On the reader, tap Logout.* 2030-01-01 00:12 UTC, 2 times, from 127\.0\.0\.1/,
+    /A log-in had a wrong password\. On the reader, tap Logout.* Tue, 01 Jan 2030 00:12 UTC, 2 times, from 127\.0\.0\.1/,
   )
   t.match(text, 'What a reader sent was refused: device is missing.')
   t.match(text, 'each knows its own part')

@@ -19,11 +19,13 @@ t.test('a name keeps its direction of writing to itself', async (t) => {
   t.equal(name('\u202e<x>').toString(), '<bdi>\u202e&lt;x&gt;</bdi>')
 })
 
-t.test('a time is in UTC until the script of the page knows better', async (t) => {
+t.test('a time is in UTC, and says so, until the script of the page knows better', async (t) => {
   t.equal(
     time(1_900_000_000).toString(),
-    '<time datetime="2030-03-17T17:46:40.000Z" data-time>2030-03-17 17:46 UTC</time>',
+    '<time datetime="2030-03-17T17:46:40.000Z" data-time>Sun, 17 Mar 2030 17:46 UTC</time>',
   )
+  t.match(time(-62_198_755_200).toString(), '>Fri, 01 Jan -0001 00:00 UTC<')
+  t.equal(time(8.7e12).toString(), 'an unknown time')
 })
 
 t.test('a fraction is a percentage, as on a reader', async (t) => {
