@@ -1,6 +1,8 @@
 import { accessSync, constants } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
+import type { FastifyInstance } from 'fastify'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 
@@ -20,6 +22,12 @@ function isExecutable(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Lets browsers ask the server; resolves to its address. */
+export async function listen(app: FastifyInstance): Promise<string> {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
 }
 
 /** Closed with the test. */
@@ -60,9 +68,19 @@ export async function openWindow(
   return { page, context, complaints }
 }
 
-/** What axe-core finds on the page, a line each. */
-export async function findBarriers(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
+/** Signs in on the first page; resolves when the page `next` is there. */
+export async function signIn(page: Page, username: string, password = 'secret', next = '/books'): Promise<void> {
+  await page.goto(`/?next=${next}`)
+  await page.getByLabel('Name').fill(username)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL(`**${next}`)
+}
+
+/** What axe-core finds on the page, a line each; of these rules alone, if any are given. */
+export async function findBarriers(page: Page, rules: string[] = []): Promise<string[]> {
+  const builder = new AxeBuilder({ page })
+  const { violations } = await (rules.length > 0 ? builder.withRules(rules) : builder).analyze()
   return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`))
 }
 

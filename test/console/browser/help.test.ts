@@ -1,15 +1,13 @@
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { position, Reader } from '../../helper.ts'
 import { openConsole } from '../visitor.ts'
-import { findBarriers, needsBrowser, openWindow, overhang, startBrowser } from './browser.ts'
+import { findBarriers, listen, needsBrowser, openWindow, overhang, signIn, startBrowser } from './browser.ts'
 
 const hostile = `<script>alert(1)</script>"'\u202e${'x'.repeat(1000)}`
 
 t.test('the help page can be read in every window, and keeps to itself', needsBrowser, async (t) => {
   const { app } = openConsole(t, { now: Date.now })
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  const origin = await listen(app)
   const ann = new Reader(app)
   await ann.register()
   await ann.update({ ...position, device: hostile, metadata: { title: hostile } })
@@ -27,10 +25,7 @@ t.test('the help page can be read in every window, and keeps to itself', needsBr
       viewport: { width, height },
       javaScriptEnabled,
     })
-    await page.goto('/?next=/help')
-    await page.getByLabel('Name').fill('ann')
-    await page.getByLabel('Password').fill('secret')
-    await page.getByRole('button', { name: 'Sign in' }).click()
+    await signIn(page, 'ann', 'secret', '/help')
     t.equal(await page.getByRole('heading', { level: 1 }).textContent(), 'Help')
     t.match(await page.content(), `<code>${origin}</code>`)
     t.equal(await page.getByText('A log-in had a wrong password.').count(), 1)

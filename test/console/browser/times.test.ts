@@ -1,8 +1,7 @@
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { push } from '../library.ts'
 import { openConsole } from '../visitor.ts'
-import { needsBrowser, openWindow, startBrowser } from './browser.ts'
+import { listen, needsBrowser, openWindow, signIn, startBrowser } from './browser.ts'
 
 /** A Thursday, an hour after Berlin set its clocks back the Sunday before. */
 const now = Date.UTC(2030, 9, 31, 12, 0)
@@ -26,17 +25,12 @@ t.test('times are told as a person says them, in the zone of the browser', needs
   for (const [at, [moment]] of moments.entries()) {
     await push(store, 'ann', { document: `b${at}`, timestamp: Date.parse(moment) / 1000 })
   }
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  const origin = await listen(app)
   const browser = await startBrowser(t)
   for (const javaScriptEnabled of [true, false]) {
     const { page } = await openWindow(browser, origin, { javaScriptEnabled, timezoneId: 'Europe/Berlin' })
     await page.clock.setFixedTime(now)
-    await page.goto('/?next=/books')
-    await page.fill('#username', 'ann')
-    await page.fill('#password', 'secret')
-    await page.click('main button')
-    await page.waitForURL('**/books')
+    await signIn(page, 'ann')
     for (const [at, [moment, said]] of moments.entries()) {
       const utc = new Date(moment).toUTCString().replace(':00 GMT', ' UTC')
       const shown = await page.locator(`tr:has(a[href="/books/b${at}"]) time`).textContent()
