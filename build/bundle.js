@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import * as esbuild from 'esbuild'
 
 /** Parts of Fastify that kss never loads: they make validators and serializers at run time, and requests for tests. */
-const neverLoaded = ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request']
+export const neverLoaded = ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request']
 
 /** Each is for one importer, and is installed when it is needed. */
 const optional = ['@msgpack/msgpack', '@redis/client', 'node-sqlite3-wasm']

@@ -92,8 +92,8 @@ program
   .action(() => void process.stdout.write(version))
 
 watchOutput()
-await defineOperatorCommands(program)
-await run()
+// Not awaited here: the bundle of one file is CommonJS, which has no await at the top.
+void defineOperatorCommands(program).then(run)
 
 /** Without this an error of standard output is a stack trace. */
 function watchOutput(): void {

@@ -19,6 +19,8 @@ export function commandLine(
 /** How kss was started, told from the path of its script: npm puts links to it into `.bin`, or into a folder of PATH. */
 function program(script: string): string {
   const name = basename(script)
+  // An executable of its own need not be in a folder of PATH.
+  if (script === process.execPath) return shellWord(script)
   if (basename(dirname(script)) === '.bin') return `npx ${name}`
   return name.endsWith('.cjs') ? `node ${shellWord(script)}` : name
 }

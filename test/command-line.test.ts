@@ -10,6 +10,7 @@ for (const [what, script, values, envFile, expected] of [
   ['npx runs', '/root/.npm/_npx/1f/node_modules/.bin/kss', {}, undefined, 'npx kss invite ann'],
   ['npx runs by its other name', '/x/node_modules/.bin/kss-server', {}, undefined, 'npx kss-server invite ann'],
   ['Node runs in a checkout', '/my src/bin/kss.cjs', {}, undefined, "node '/my src/bin/kss.cjs' invite ann"],
+  ['is an executable of its own', process.execPath, {}, undefined, `${process.execPath} invite ann`],
   ['has a folder', '/bin/kss', { KSS_DIR: '/srv/kss' }, undefined, 'kss invite ann --dir /srv/kss'],
   ['has a relative folder', '/bin/kss', { KSS_DIR: 'x' }, undefined, `kss invite ann --dir ${join(cwd, 'x')}`],
   [

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readAsset } from './read-asset.ts'
 
 /** What the pages ask for. Their names have a hash of the content: browsers keep them for good. */
 export interface Assets {
@@ -11,11 +10,11 @@ export interface Assets {
 
 const types = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8' }
 
-/** Reads the files beside this module: in src/console, or in dist. */
+/** The style and the script, by the names that the pages ask for. */
 export async function readAssets(): Promise<Assets> {
   const files: Assets['files'] = new Map()
   const read = async (name: string, extension: keyof typeof types): Promise<string> => {
-    const file = await readFile(join(import.meta.dirname, `${name}.${extension}`))
+    const file = await readAsset(`${name}.${extension}`)
     const hash = createHash('sha256').update(file).digest('hex').slice(0, 16)
     const hashed = `${name}-${hash}.${extension}`
     files.set(hashed, { file, type: types[extension] })

@@ -47,10 +47,10 @@ const examplesOf = (text: string): string[] =>
   [...(text.split('\nExamples:\n')[1] ?? '').matchAll(/^ {2}\$ (.+)$/gm)].map(([, line = '']) => line)
 
 /** What the lines name: books, a backup, and two folders. Resolves to the folder with all of it. */
-async function workFolder(t: Test, backup: string): Promise<string> {
+async function workFolder(t: Test, backup: string, command: string[]): Promise<string> {
   const work = await folder(t)
   for (const name of ['bin', 'nas', 'new']) await mkdir(join(work, name))
-  const words = bundled.map((word) => `"${word}"`)
+  const words = command.map((word) => `"${word}"`)
   await writeFile(join(work, 'bin', 'kss'), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`)
   await chmod(join(work, 'bin', 'kss'), 0o755)
   await writeFile(join(work, 'Dune.epub'), 'Arrakis')
@@ -86,8 +86,8 @@ async function runLine(line: string, work: string, dir: string, port?: number): 
   return { code, ...ended }
 }
 
-/** Runs every example of every command, each on a state directory of its own. */
-export async function testExamples(t: Test, beside: boolean): Promise<void> {
+/** Runs every example of every command, each on a state directory of its own; `command` are the words that start kss. */
+export async function testExamples(t: Test, beside: boolean, command = bundled): Promise<void> {
   const all = await allHelp(t)
   t.ok(all.length > 25)
   for (const { name, text } of all) t.not(examplesOf(text).length, 0, `kss ${name} has an example`)
@@ -103,7 +103,7 @@ export async function testExamples(t: Test, beside: boolean): Promise<void> {
   const limit = pLimit(2)
   const tryLine = async (line: string): Promise<[string, Ended]> => {
     const dir = await copyOf(t, makesAlice.test(line) ? withoutAlice : full)
-    const work = await workFolder(t, backup)
+    const work = await workFolder(t, backup, command)
     const server = beside ? await serveHere(t, dir) : undefined
     const ended = await runLine(line, work, dir, server?.port)
     await server?.close()
