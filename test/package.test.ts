@@ -80,7 +80,8 @@ t.test('the installed package', async (t) => {
     const locked = new Set(paths.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')} ${version}`))
     const licences = (await readFile(join(home, 'dist', 'LICENCES.txt'), 'utf8')).split(/\n-{80}\n\n/)
     const names = licences.map(
-      (text) => /^(\S+ \S+): (MIT|ISC|0BSD|BSD-3-Clause|Apache-2\.0|BlueOak-1\.0\.0)\n\n/.exec(text)?.[1] ?? text,
+      (text) =>
+        /^(\S+ \S+): (MIT|ISC|0BSD|BSD-2-Clause|BSD-3-Clause|Apache-2\.0|BlueOak-1\.0\.0)\n\n/.exec(text)?.[1] ?? text,
     )
     t.same(
       names.filter((name) => !locked.has(name)),

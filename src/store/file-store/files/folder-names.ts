@@ -10,6 +10,15 @@ export const journalFolder = '.journal'
 /** What the web console keeps, in the state directory. */
 export const consoleFolder = '.console'
 
+/** What the Audiobookshelf bridge keeps of all accounts, in the state directory. */
+export const bridgeFolder = '.audiobookshelf'
+
+/** What it keeps of an account, in the account's folder. */
+export const bridgeAccountFolder = 'audiobookshelf'
+
+/** In the bridge's folder: its settings, which are secret and in no backup, and folders of JSON files. */
+export const bridgeNames = { settings: 'settings.json', folders: ['outbox', 'books'] } as const
+
 /** In the folder of the console. */
 export const sessionsFolder = 'sessions'
 

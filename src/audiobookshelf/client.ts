@@ -1,0 +1,217 @@
+import { plain } from '../plain.ts'
+import { Failure, isFailure } from './failure.ts'
+import {
+  fieldsOf,
+  readFound,
+  readItem,
+  readItemPage,
+  readLibraries,
+  readRemote,
+  textOf,
+  type Ebook,
+  type Item,
+  type ItemPage,
+  type Library,
+  type Remote,
+} from './replies.ts'
+import { Requester, type Reply, type Request } from './request.ts'
+
+/** Whose requests they are. */
+export interface Key {
+  apiKey: string
+  /** For a proxy that wants it; Audiobookshelf ignores it. */
+  userToken?: string | undefined
+}
+
+export interface ClientOptions {
+  /** Perhaps with a path, without a slash at its end. */
+  baseUrl: string
+  /** Milliseconds for one request. */
+  timeoutMs: number
+  now?: () => number
+}
+
+/** Bytes of an answer. */
+const limits = { items: 8 * 2 ** 20, progress: 256 * 2 ** 10, part: 64 * 2 ** 10, ebook: 64 * 2 ** 20 }
+
+/** Items of a page of a listing. */
+export const pageSize = 100
+
+/** The items with an ebook; the value is "ebook" in base64. */
+const ebookFilter = 'ebooks.ZWJvb2s%3D'
+
+interface Ask {
+  key?: Key
+  body?: string
+  range?: string
+  limit?: number
+  timeoutMs?: number | undefined
+}
+
+/** The requests that the bridge makes of Audiobookshelf. Keys go to the base URL and nowhere else. */
+export class Client {
+  readonly #options: ClientOptions
+  readonly #requester = new Requester()
+  readonly #now: () => number
+  /** Milliseconds that its clock is ahead of this one, as its last answer says; exact to a second. */
+  clockDifference = 0
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+  }
+
+  get baseUrl(): string {
+    return this.#options.baseUrl
+  }
+
+  /** Ends idle connections. */
+  close(): void {
+    this.#requester.close()
+  }
+
+  /** The version of the server; needs no key. */
+  async getVersion(): Promise<string | Failure> {
+    const body = await this.#getJson('/status', {})
+    return isFailure(body) ? body : textOf(fieldsOf(body)['serverVersion'])
+  }
+
+  /** Whose key it is. */
+  async getUser(key: Key): Promise<{ id: string; username: string } | Failure> {
+    const body = await this.#getJson('/api/me', { key })
+    if (isFailure(body)) return body
+    const { id, username } = fieldsOf(body)
+    return { id: textOf(id), username: textOf(username) }
+  }
+
+  /** Undefined when there is none; also for an item that does not exist. */
+  async getProgress(key: Key, item: string, timeoutMs?: number): Promise<Remote | undefined | Failure> {
+    const body = await this.#getJson(progressPath(item), { key, limit: limits.progress, timeoutMs })
+    if (isFailure(body)) return body.kind === 'notFound' ? undefined : body
+    return readRemote(body) ?? new Failure('notJson', 'answered a progress without its fields')
+  }
+
+  /** Undefined when it was taken. */
+  async patchProgress(key: Key, item: string, body: object): Promise<Failure | undefined> {
+    const reply = await this.#ask('PATCH', progressPath(item), {
+      key,
+      body: JSON.stringify(body),
+      limit: limits.progress,
+    })
+    return isFailure(reply) ? reply : undefined
+  }
+
+  async getItem(key: Key, id: string, timeoutMs?: number): Promise<Item | Failure> {
+    const body = await this.#getJson(`/api/items/${encodeURIComponent(id)}?expanded=1`, { key, timeoutMs })
+    if (isFailure(body)) return body
+    return readItem(body) ?? new Failure('notJson', 'answered an item without its fields')
+  }
+
+  /** The book libraries that the user may see. */
+  async listLibraries(key: Key): Promise<Library[] | Failure> {
+    const body = await this.#getJson('/api/libraries', { key })
+    return isFailure(body) ? body : readLibraries(body)
+  }
+
+  /** The items of a library that have an ebook. */
+  async listEbookItems(key: Key, library: string, page: number): Promise<ItemPage | Failure> {
+    const query = `limit=${pageSize}&page=${page}&minified=1&filter=${ebookFilter}`
+    const body = await this.#getJson(`/api/libraries/${encodeURIComponent(library)}/items?${query}`, { key })
+    return isFailure(body) ? body : readItemPage(body)
+  }
+
+  /** Items of which the title or the author has the text. */
+  async search(key: Key, library: string, text: string): Promise<Item[] | Failure> {
+    const query = `q=${encodeURIComponent(text)}&limit=12`
+    const body = await this.#getJson(`/api/libraries/${encodeURIComponent(library)}/search?${query}`, { key })
+    return isFailure(body) ? body : readFound(body)
+  }
+
+  /** Bytes of the ebook from `from`, up to and without `end`, which must be inside. Undefined when it is not served. */
+  async getEbookPart(key: Key, item: string, from: number, end: number): Promise<Buffer | undefined | Failure> {
+    const range = `bytes=${from}-${end - 1}`
+    const reply = await this.#ask('GET', ebookPath(item), { key, range, limit: limits.part })
+    if (isFailure(reply)) return reply
+    return reply.status === 206 && reply.body.length === end - from ? reply.body : undefined
+  }
+
+  /** Undefined when it is not served, or not whole. */
+  async getEbook(key: Key, item: string, { size }: Ebook, timeoutMs: number): Promise<Buffer | undefined | Failure> {
+    if (size > limits.ebook) return new Failure('tooLarge', `has an ebook of more than ${limits.ebook} bytes`)
+    const reply = await this.#ask('GET', ebookPath(item), { key, limit: limits.ebook, timeoutMs })
+    if (isFailure(reply)) return reply
+    return reply.status === 200 && reply.body.length === size ? reply.body : undefined
+  }
+
+  async #getJson(path: string, ask: Ask): Promise<unknown> {
+    const reply = await this.#ask('GET', path, ask)
+    if (isFailure(reply)) return reply
+    try {
+      return JSON.parse(reply.body.toString()) as unknown
+    } catch {
+      return new Failure('notJson', `answered ${reply.status} without JSON`)
+    }
+  }
+
+  async #ask(method: Request['method'], path: string, ask: Ask): Promise<Reply | Failure> {
+    const { key, body, range, limit = limits.items, timeoutMs = this.#options.timeoutMs } = ask
+    const headers = {
+      ...(key && { authorization: `Bearer ${key.apiKey}` }),
+      ...(key?.userToken !== undefined && { 'x-abs-user-token': key.userToken }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(range !== undefined && { range }),
+    }
+    const began = this.#now()
+    const reply = await this.#requester.send({ method, url: this.baseUrl + path, headers, body, limit, timeoutMs })
+    if (isFailure(reply)) return reply
+    this.#readClock(reply.headers.date, began)
+    const failure = failureOf(reply)
+    return failure ?? reply
+  }
+
+  /** A Date header has whole seconds, cut off. */
+  #readClock(date: string | undefined, began: number): void {
+    const time = Date.parse(date ?? '')
+    if (!Number.isNaN(time)) this.clockDifference = Math.round(time + 500 - (began + this.#now()) / 2)
+  }
+}
+
+function progressPath(item: string): string {
+  return `/api/me/progress/${encodeURIComponent(item)}`
+}
+
+function ebookPath(item: string): string {
+  return `/api/items/${encodeURIComponent(item)}/ebook`
+}
+
+/** Seconds, when a 429 does not say how many. */
+const defaultRetryAfter = 60
+const longestRetryAfter = 3600
+
+function failureOf({ status, headers, body }: Reply): Failure | undefined {
+  if (status >= 200 && status < 300) return undefined
+  // An answer may quote what was sent, but nothing of that is a secret: keys are in headers.
+  const text = plain(body.subarray(0, 800).toString()).trim().slice(0, 200)
+  if (status >= 300 && status < 400) {
+    const target = originAndPath(headers.location)
+    return new Failure('redirect', `answered a redirect to ${target}: set AUDIOBOOKSHELF_BASE_URL to it`)
+  }
+  if (status === 401) return new Failure('refusedKey', 'refused the key')
+  if (status === 429) {
+    const seconds = Number(headers['retry-after'])
+    const retryAfter = seconds > 0 ? Math.min(seconds, longestRetryAfter) : defaultRetryAfter
+    return new Failure('tooManyRequests', `wants no request for ${retryAfter} s`, retryAfter)
+  }
+  // A page comes from a proxy, and says nothing of an item.
+  if (status >= 500 || text.startsWith('<')) return new Failure('serverError', `answered ${status}`)
+  if (status === 403) return new Failure('forbidden', 'does not let this user see the item')
+  if (status === 404) return new Failure('notFound', 'has no such item')
+  return new Failure('badRequest', `answered ${status}: ${text}`)
+}
+
+/** Without what else an address may carry. */
+function originAndPath(location = ''): string {
+  if (!URL.canParse(location)) return plain(location.replace(/[?#].*/s, '')).slice(0, 200)
+  const { origin, pathname } = new URL(location)
+  return plain(origin + pathname).slice(0, 200)
+}
