@@ -98,6 +98,8 @@ export interface Config
   extends Omit<Required<Settings>, keyof ListConfig | 'KSS_UPSTREAM_USERS'>, ListConfig, UpstreamConfig {
   /** No setting: RUNTIME_DIRECTORY or XDG_RUNTIME_DIR of the system. */
   runtimeDir: string | undefined
+  /** The variables of the Audiobookshelf bridge, not checked: it is loaded only when it is used. They hold secrets. */
+  audiobookshelf: Readonly<Record<string, string>>
 }
 
 /** Values as a flag or a variable gives them. */
@@ -122,7 +124,8 @@ export function loadConfig(
   env: Values = process.env,
   platform: string = process.platform,
 ): Loaded {
-  const file = envFile === undefined ? {} : pickKss(readEnvFile(envFile))
+  const fromFile = readEnv(envFile)
+  const file = pickKss(fromFile)
   const variables = { ...file, ...pickKss(env) }
   const warnings = takeUnknown(variables)
   const values = { KSS_DIR: defaultDir(env, platform), ...variables, ...pickKss(flags) }
@@ -137,6 +140,7 @@ export function loadConfig(
       ...readTls(checked, bad),
       ...readUpstream(checked, bad),
       runtimeDir: findRuntimeDir(env, platform),
+      audiobookshelf: { ...pickBridge(fromFile), ...pickBridge(env) },
     },
     warnings,
     sources: {
@@ -173,6 +177,12 @@ function pickKss(values: Values): Values {
   )
 }
 
+/** The same of the variables of the Audiobookshelf bridge. */
+function pickBridge(values: Values): Record<string, string> {
+  const found = Object.entries(values).filter(([name, value]) => name.startsWith('AUDIOBOOKSHELF_') && value !== '')
+  return Object.fromEntries(found.map(([name, value]) => [name, String(value)]))
+}
+
 /** Takes what is no setting out of the variables; resolves to a line for each that a person should know of. */
 function takeUnknown(variables: Values): string[] {
   const warnings: string[] = []
@@ -200,7 +210,8 @@ function asBoolean(name: string, value: string | boolean | undefined): string | 
   return ['false', '0', 'no'].includes(word) ? false : word
 }
 
-function readEnvFile(path: string): Values {
+function readEnv(path: string | undefined): Values {
+  if (path === undefined) return {}
   try {
     return parseEnv(readFileSync(path, 'utf8'))
   } catch (error) {

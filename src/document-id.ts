@@ -3,10 +3,11 @@ import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 
-const sampleBytes = 1024
+/** How long a sample is. */
+export const sampleBytes = 1024
 
 /** Where KOReader takes its samples of a book. @see PROTOCOL.md §5 */
-const offsets = [0, ...Array.from({ length: 11 }, (_, at) => 1024 * 4 ** at)]
+export const offsets = [0, ...Array.from({ length: 11 }, (_, at) => 1024 * 4 ** at)]
 
 /** KOReader's binary document id: the MD5 of up to twelve samples of the file, as 32 lower-case hex digits. */
 export async function partialMd5(path: string): Promise<string> {

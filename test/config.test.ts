@@ -42,6 +42,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_LOG_LEVEL: 'info',
     KSS_LOG_FORMAT: 'auto',
     runtimeDir: undefined,
+    audiobookshelf: {},
   })
   t.same(warnings, [])
 })
@@ -291,3 +292,19 @@ t.test('host names of the console are a list, in lower case', async (t) => {
   const { config } = load({ KSS_CONSOLE_HOSTS: 'Sync.Example.org, nas_1.lan' })
   t.same(config.KSS_CONSOLE_HOSTS, ['sync.example.org', 'nas_1.lan'])
 })
+
+t.test(
+  'the variables of the Audiobookshelf bridge are handed on, those of the environment before those of the file',
+  (t) => {
+    const file = join(t.testdir({ env: 'AUDIOBOOKSHELF_BASE_URL=http://a\nAUDIOBOOKSHELF_USER_ID=u\n' }), 'env')
+    const { config, sources } = loadConfig(
+      {},
+      file,
+      { AUDIOBOOKSHELF_BASE_URL: 'http://b', AUDIOBOOKSHELF_API_KEY: '' },
+      'linux',
+    )
+    t.same(config.audiobookshelf, { AUDIOBOOKSHELF_BASE_URL: 'http://b', AUDIOBOOKSHELF_USER_ID: 'u' })
+    t.notMatch(JSON.stringify(sources), 'AUDIOBOOKSHELF')
+    t.end()
+  },
+)

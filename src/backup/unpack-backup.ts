@@ -26,7 +26,8 @@ const blockSize = 4096
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>
 
 /** A file of a user, who may register, or the log, which an archive of tar has; nothing outside of the folder. */
-const wanted = /^([^/\\.][^/\\\0]*\/(history\/)?[^/\\.][^/\\\0]*|\.(wal|journal)\/\d+\.log|\.registration\.json)$/
+const wanted =
+  /^([^/\\.][^/\\\0]*\/((history|audiobookshelf)\/)?[^/\\.][^/\\\0]*|\.(wal|journal)\/\d+\.log|\.registration\.json)$/
 
 /**
  * Unpacks an archive of `kss backup create`, or of tar, into an empty folder: only plain files, within the limits. Rejects

@@ -1,7 +1,9 @@
 import type { Mendable } from '../store/finding.ts'
 import { checkAuth, checkName, type DiscardPushes } from './scan-auth.ts'
 import { checkDocuments, isRecordName } from './scan-documents.ts'
+import { checkJsonFolder } from './scan-bridge.ts'
 import { beginScan, checkAccess, checkStray, listEntries, lookAt, type ScanOptions } from './scan-entries.ts'
+import { bridgeAccountFolder } from '../store/file-store/files/folder-names.ts'
 import { authFile } from '../store/file-store/files/auth-file.ts'
 
 export interface FolderOptions extends ScanOptions {
@@ -34,7 +36,10 @@ export async function checkFolder(
     checkAccess(scan, entry)
     const username = await checkAuth(scan, folder, entries)
     await checkDocuments(scan, folder, entries)
-    for (const each of entries) if (!isKnown(each.name)) checkStray(scan, each)
+    for (const each of entries) {
+      if (each.name === bridgeAccountFolder) await checkJsonFolder(scan, each)
+      else if (!isKnown(each.name)) checkStray(scan, each)
+    }
     // The last of all: then it is another folder.
     if (username !== undefined) await checkName(scan, folder, username, discardPushes)
   } else if (await lookAt(scan, folder)) checkStray(scan, entry)

@@ -3,6 +3,7 @@ import { onWindows, replaceFile, setAside } from '../durable.ts'
 import { parseObject, type DamagedFile } from '../damaged-file.ts'
 import { hasCode, unlessAbsent } from '../error-code.ts'
 import {
+  bridgeFolder,
   consoleFolder,
   foreignFolders,
   mayBeUsers,
@@ -26,6 +27,7 @@ import {
   type Entry,
   type Scan,
 } from './scan-entries.ts'
+import { checkBridge } from './scan-bridge.ts'
 import { checkLogFiles, logFolders } from './scan-log.ts'
 
 /** A folder that may be a user's, whatever is in it. */
@@ -48,6 +50,7 @@ export async function checkTop(scan: Scan): Promise<Entry[]> {
     // In the order of their names, which is that of their age.
     if (logFolders.includes(name)) log.push(...(await checkLogFiles(scan, entry)))
     else if (name === '.backups') await checkBackups(scan, entry)
+    else if (name === bridgeFolder) await checkBridge(scan, entry)
     else if (name === consoleFolder) await checkConsole(scan, entry)
     else if (name === '.self-signed.pem') checkSelfSigned(scan, entry)
     else if (name === '.registration.json') await checkText(scan, entry, checkRegistration)

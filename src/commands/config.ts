@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
+import { readBridge } from './bridge.ts'
 import { examples, serveSettings } from './define.ts'
 import { formatSetting, listSettings } from './effective-settings.ts'
 import { readConfig, type Flags } from './read-config.ts'
@@ -15,9 +16,9 @@ export function defineConfig(program: Command): void {
     .action(config)
 }
 
-function config({ check, json, ...flags }: Flags): void {
+async function config({ check, json, ...flags }: Flags): Promise<void> {
   const loaded = readConfig(flags)
-  const { warnings } = loaded
+  const warnings = [...loaded.warnings, ...(await readBridge(loaded.config)).warnings]
   for (const warning of warnings) console.error(plain(warning))
   if (check) {
     if (warnings.length > 0) throw new CommandError('The settings are not valid.', exitCodes.usage)

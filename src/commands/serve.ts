@@ -13,6 +13,7 @@ import { removeTemps } from '../control/remove-temps.ts'
 import type { FolderLock } from '../store/file-store/folder-lock.ts'
 import { stoppable, type Call } from '../control/control-channel.ts'
 import { hasLog } from '../store/file-store/wal/recovery.ts'
+import { openBridge, readBridge, type OpenedBridge } from './bridge.ts'
 import { announce, mostCounted } from './announce.ts'
 import { openConsole } from './console-settings.ts'
 import { createDrain } from './drain.ts'
@@ -38,28 +39,31 @@ export interface RunningServer {
 export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningServer> {
   const { config, warnings } = loaded
   const { KSS_DIR: dir } = config
+  const bridge = await readBridge(config)
   await openStateFolder(dir)
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
   const log = await createLogger(config)
   const { logger } = log
-  for (const warning of [...warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
+  for (const warning of [...warnings, ...bridge.warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
   const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
   const tls = await openTls(config, lock, logger)
   const { opened, formatChange } = await openFolder(config, lock, logger, onDamage)
-  const { admin } = opened
-  const store = formatChange ? holdChanges(opened.store, formatChange.whole, onDamage) : opened.store
+  const whole = formatChange?.whole
+  const held = whole ? holdChanges(opened.store, whole, onDamage) : opened.store
+  const stores = { store: held, admin: opened.admin }
+  const { store, admin, operators, operate } = await openBridge(config, bridge.settings, stores, { logger, whole })
   const activity = new Activity()
-  const { call, stop: stopCalls } = stoppable(callStore(opened.store, admin))
+  const { call, stop: stopCalls } = stoppable(callStore(operators, admin))
   const events = new Events({ basePath: config.KSS_BASE_PATH })
-  answerCalls(lock, formatChange ? holdCalls(call, formatChange.whole) : call, events, (command) => {
+  answerCalls(lock, whole ? holdCalls(call, whole) : call, { events, operate }, (command) => {
     logger.info(`command: ${command}`)
     activity.addCommand(command)
   })
   const isOpen = await startRegistration(opened, config.KSS_DISABLE_REGISTRATION, onDamage)
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
-  const { findUnready, drain } = createDrain(config, opened.stats, formatChange?.whole, logger)
-  const console = openConsole({ ...loaded, admin, activity, logger, whole: formatChange?.whole })
+  const { findUnready, drain } = createDrain(config, opened.stats, whole, logger)
+  const console = openConsole({ ...loaded, admin, activity, logger, whole })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, opened, queue)
   const app = createApp({
@@ -163,9 +167,15 @@ function optionsOf(
 }
 
 /** Does what commands ask for; `logCommand` is told what the operator typed. */
-function answerCalls(lock: FolderLock, call: Call, events: Events, logCommand: (command: string) => void): void {
+function answerCalls(
+  lock: FolderLock,
+  call: Call,
+  { events, operate }: { events: Events; operate: OpenedBridge['operate'] },
+  logCommand: (command: string) => void,
+): void {
   lock.answer(async (method, args) => {
     if (method === 'listEvents') return events.list(...(args as [string?]))
+    if (method === 'audiobookshelf') return await operate(...(args as [string]))
     if (method === 'countEvents') return events.counts()
     if (method !== 'logCommand') return await call(method, args)
     logCommand(args.join(' '))

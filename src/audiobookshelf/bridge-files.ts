@@ -1,0 +1,98 @@
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { LRUCache } from 'lru-cache'
+import { makeFolder, replaceFile, setAside, syncFolder } from '../durable.ts'
+import { hasCode, unlessAbsent } from '../error-code.ts'
+import { bridgeAccountFolder } from '../store/file-store/files/folder-names.ts'
+import { toFileName } from '../store/file-store/files/file-name.ts'
+import type { Account } from '../store/store.ts'
+import { checkFolder, readTrusted } from '../trusted-file.ts'
+import { Lanes } from './lanes.ts'
+import { fieldsOf } from './replies.ts'
+
+/** Nothing that toFileName makes begins with it. */
+const own = '_'
+
+export const fileNames = {
+  overlay: (document: string): string => `${toFileName(document)}.json`,
+  item: (item: string): string => `${own}item-${toFileName(item)}.json`,
+  links: `${own}links.json`,
+  library: `${own}library.json`,
+}
+
+/** Files kept in memory: most pulls then need no disk. */
+const mostCached = 10_000
+
+/**
+ * Small JSON files in `<user>/audiobookshelf/`, each replaced durably. A file says whose account it is for: the next
+ * account of the name does not get what the last one left. Nothing else writes them while the server runs.
+ */
+export class BridgeFiles {
+  readonly #dir: string
+  readonly #onDamage: (error: unknown) => void
+  readonly #cache = new LRUCache<string, { value: object | undefined }>({ max: mostCached })
+  readonly #lanes = new Lanes()
+
+  constructor(dir: string, onDamage: (error: unknown) => void) {
+    this.#dir = dir
+    this.#onDamage = onDamage
+  }
+
+  /** Undefined when there is none; one that is damaged is set aside, and counts as none. */
+  async get<T extends object>(account: Account, name: string): Promise<T | undefined> {
+    const path = this.#pathOf(account, name)
+    const key = `${account.id} ${path}`
+    const cached = this.#cache.get(key)
+    if (cached) return cached.value as T | undefined
+    const read = await this.#lanes.take(path, () => this.#read(path, account))
+    // A change may have come first.
+    const { value } = this.#cache.get(key) ?? { value: read }
+    this.#cache.set(key, { value })
+    return value as T | undefined
+  }
+
+  /** Seen at once; the promise resolves when it is durable. Undefined removes the file. */
+  async put(account: Account, name: string, value: object | undefined): Promise<void> {
+    const path = this.#pathOf(account, name)
+    this.#cache.set(`${account.id} ${path}`, { value })
+    await this.#lanes.take(path, async () => {
+      if (value) await this.#write(path, { account: account.id, ...value })
+      else await remove(path)
+    })
+  }
+
+  #pathOf({ folder }: Account, name: string): string {
+    return join(this.#dir, folder, bridgeAccountFolder, name)
+  }
+
+  async #read(path: string, account: Account): Promise<object | undefined> {
+    try {
+      await checkFolder(dirname(dirname(path)))
+      const text = await unlessAbsent(readTrusted(path))
+      if (text === undefined) return undefined
+      const { account: id, ...value } = fieldsOf(JSON.parse(text))
+      return id === account.id ? value : undefined
+    } catch (error) {
+      this.#onDamage(error)
+      if (error instanceof SyntaxError) await unlessAbsent(setAside(path))
+      return undefined
+    }
+  }
+
+  async #write(path: string, value: object): Promise<void> {
+    const text = `${JSON.stringify(value)}\n`
+    try {
+      await replaceFile(path, text)
+    } catch (error) {
+      // Without the folder of the account there is nobody to keep it for.
+      if (!hasCode(error, 'ENOENT')) throw error
+      await makeFolder(dirname(path))
+      await replaceFile(path, text)
+    }
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { force: true })
+  await unlessAbsent(syncFolder(dirname(path)))
+}

@@ -1,0 +1,236 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Progress } from '../kosync/protocol.ts'
+import type { Account, Admin, Store } from '../store/store.ts'
+import { Access } from './access.ts'
+import { Books } from './books.ts'
+import { BridgeFiles } from './bridge-files.ts'
+import { Client } from './client.ts'
+import { EventLog } from './event-log.ts'
+import { Items } from './items.ts'
+import { Lanes } from './lanes.ts'
+import { Library } from './library.ts'
+import { Linker } from './linker.ts'
+import { Links } from './links.ts'
+import { Outage } from './outage.ts'
+import { Outbox } from './outbox.ts'
+import type { BridgeEvent, Parts } from './parts.ts'
+import { Pulls } from './pull.ts'
+import { Sender } from './sender.ts'
+import type { Settings } from './settings.ts'
+
+/*
+ * The Audiobookshelf bridge: a person listens there and reads in KOReader, and both stay at the same place.
+ *
+ * A push is stored as without the bridge, and answered; then it goes into the outbox, which is durable, and from there
+ * to Audiobookshelf, as soon as the guards let it. A pull asks Audiobookshelf beside the disk, and waits 700 ms at most.
+ * What a listener did is an overlay: it is told to readers, and is no record of theirs.
+ *
+ * Order of worth: never lose a reader's position; never move a listener by accident; never make a reader wait; accuracy.
+ */
+
+export interface BridgeOptions {
+  /** KSS_DIR. */
+  dir: string
+  settings: Settings
+  /** KSS_DISABLE_REGISTRATION. */
+  disableRegistration: boolean
+  logger: FastifyBaseLogger
+  /** Resolves when files may change. */
+  whole?: Promise<void> | undefined
+  now?: () => number
+  random?: () => number
+  /** Milliseconds between two requests that read the library. */
+  spacingMs?: number
+  /** Milliseconds that a pull may wait. */
+  budgetMs?: number
+}
+
+/** A store and what operators do with it. */
+export interface Stores {
+  store: Store
+  admin: Admin
+}
+
+/** Milliseconds that a stop waits for requests under way: what they were to send stays in the outbox. */
+const stopMs = 2000
+
+/** Milliseconds: the longest wait between two looks at the outbox. */
+const longestWait = 60_000
+
+export class Bridge {
+  readonly #parts: Parts
+  readonly #sender: Sender
+  readonly #pulls: Pulls
+  readonly #linker: Linker
+  readonly #options: BridgeOptions
+  readonly #background = new Set<Promise<void>>()
+  #client: Client
+  #settings: Settings
+  #timer: NodeJS.Timeout | undefined
+  #isReady = false
+  #isClosed = false
+
+  private constructor(options: BridgeOptions, { store, admin }: Stores, outbox: Outbox) {
+    this.#options = options
+    this.#settings = options.settings
+    const { dir, disableRegistration, now = Date.now, random = Math.random } = options
+    this.#client = clientOf(options.settings, now)
+    const client = (): Client => this.#client
+    const settings = (): Settings => this.#settings
+    const onFailure = (err: unknown): void => options.logger.error({ err }, 'the Audiobookshelf bridge failed')
+    const files = new BridgeFiles(dir, onFailure)
+    const log = new EventLog(dir, now, onFailure)
+    const { spacingMs } = options
+    const library = new Library({ files, client, now, ...(spacingMs !== undefined && { spacingMs }) })
+    this.#parts = {
+      store,
+      files,
+      access: new Access({ store, admin, settings, disableRegistration, now }),
+      links: new Links({ files, library, settings, now }),
+      library,
+      books: new Books(dir, client, () => this.#settings.timeoutMs, onFailure),
+      items: new Items(client, now),
+      outbox,
+      outage: new Outage(now, random),
+      lanes: new Lanes(),
+      client,
+      settings,
+      now,
+      send: (account, record) => this.#send(account, record),
+      tell: (account, event) => this.#tell(log, account, event),
+      onFailure,
+    }
+    this.#sender = new Sender(this.#parts, random, () => this.look())
+    this.#pulls = new Pulls(this.#parts, options.budgetMs)
+    this.#linker = new Linker(this.#parts, admin)
+  }
+
+  /** Reads the outbox; sends nothing until `whole` resolves. */
+  static async open(options: BridgeOptions, stores: Stores): Promise<Bridge> {
+    const { dir, settings, logger, whole = Promise.resolve() } = options
+    const onDamage = (err: unknown): void => logger.error({ err }, 'damaged entry of the outbox')
+    const bridge = new Bridge(options, stores, await Outbox.open(dir, onDamage))
+    for (const warning of settings.warnings) logger.warn(warning)
+    for (const username of settings.users.keys()) {
+      const user = await stores.store.getUser(username)
+      if (!user) logger.warn({ username }, 'AUDIOBOOKSHELF_USER_MAP has a user that kss does not know')
+    }
+    void whole.then(() => bridge.#begin())
+    return bridge
+  }
+
+  get parts(): Parts {
+    return this.#parts
+  }
+
+  get linker(): Linker {
+    return this.#linker
+  }
+
+  /** Other settings, from now on. */
+  configure(settings: Settings): void {
+    this.#client.close()
+    this.#settings = settings
+    this.#client = clientOf(settings, this.#parts.now)
+    this.#parts.items.forget()
+    this.#parts.access.forget()
+    this.look()
+  }
+
+  /** Everything that waits is tried at once. */
+  async retry(): Promise<void> {
+    await this.#sender.retry()
+    this.look()
+  }
+
+  /** A reader pushed; its answer does not wait for this. */
+  pushed(account: Account, record: Progress): void {
+    this.#inBackground(async () => {
+      await this.#pulls.end(account, record.document)
+      await this.#send(account, record)
+    })
+  }
+
+  /** The record that a reader gets. */
+  async getProgress(account: Account, document: string): Promise<Progress | undefined> {
+    const { store } = this.#parts
+    const linked = this.#isReady ? await this.#linkOf(account, document) : undefined
+    if (!linked) return await store.getProgress(account, document)
+    return await this.#pulls.getProgress(account, document, linked.item, linked.key)
+  }
+
+  /** The account is gone, or has another name; or there is one more. */
+  async accountChanged(account: Account | undefined, to?: string): Promise<void> {
+    const { access, outbox } = this.#parts
+    access.forget()
+    if (account) await (to === undefined ? outbox.deleteAccount(account.id) : outbox.rename(account.id, to))
+  }
+
+  /** Sends nothing any more; what is in the outbox stays there. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    const done = Promise.all([...this.#background, this.#sender.idle(), this.#pulls.idle(), this.#linker.idle()])
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, stopMs)))])
+    clearTimeout(timer)
+    this.#client.close()
+    await this.#parts.outbox.flush()
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background)
+    await Promise.all([this.#sender.idle(), this.#pulls.idle(), this.#linker.idle()])
+  }
+
+  async #linkOf(account: Account, document: string): ReturnType<Linker['linkOf']> {
+    try {
+      return await this.#linker.linkOf(account, document)
+    } catch (error) {
+      // The reader's own record is not the bridge's to withhold.
+      this.#parts.onFailure(error)
+      return undefined
+    }
+  }
+
+  async #send(account: Account, record: Progress): Promise<void> {
+    if (!(await this.#linkOf(account, record.document))) return
+    await this.#parts.outbox.put(account, record)
+    this.look()
+  }
+
+  #begin(): void {
+    this.#isReady = true
+    this.look()
+  }
+
+  /** Sends what is due now, and looks again when something else is. */
+  look(): void {
+    clearTimeout(this.#timer)
+    if (this.#isClosed || !this.#isReady) return
+    const next = this.#sender.run()
+    if (next === undefined) return
+    const wait = Math.min(Math.max(next - this.#parts.now(), 0), longestWait)
+    this.#timer = setTimeout(() => this.look(), wait)
+    this.#timer.unref()
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    const done = work()
+      .catch(this.#parts.onFailure)
+      .finally(() => this.#background.delete(done))
+    this.#background.add(done)
+  }
+
+  #tell(log: EventLog, account: Account, event: BridgeEvent): void {
+    const { logger } = this.#options
+    const isNews = event.what === 'obstacle' || event.what === 'dropped' || event.what === 'linked'
+    logger[isNews ? 'info' : 'debug']({ username: account.username, ...event }, 'Audiobookshelf')
+    log.add(account, event)
+  }
+}
+
+function clientOf({ baseUrl, timeoutMs }: Settings, now: () => number): Client {
+  return new Client({ baseUrl, timeoutMs, now })
+}

@@ -1,0 +1,196 @@
+import type { Account } from '../store/store.ts'
+import { fileNames } from './bridge-files.ts'
+import { isFailure, type Failure } from './failure.ts'
+import { guardPush, seenOf, type Agreed, type Halves, type PushDecision } from './guards.ts'
+import { Mapping } from './mapping.ts'
+import { listenerOf, placeOf } from './news.ts'
+import { delayOf, type Entry } from './outbox.ts'
+import { noteFailure, type ItemState, type Parts } from './parts.ts'
+import { bodyOf, describe, valuesOf, type Values } from './payload.ts'
+import type { Item, Remote } from './replies.ts'
+import type { UserKey } from './settings.ts'
+
+/** Milliseconds after which an entry is dropped. */
+const longestMs = 14 * 86_400_000
+
+/** An entry with all that its request needs. */
+interface Job {
+  entry: Entry
+  account: Account
+  key: UserKey
+  id: string
+}
+
+/** Brings an entry of the outbox to Audiobookshelf: reads its record first, asks the guards, then writes. */
+export class Delivery {
+  readonly #parts: Parts
+  readonly #random: () => number
+  readonly #onSend: (entry: Entry) => void
+
+  /** `onSend` is told of each entry that a guard lets go. */
+  constructor(parts: Parts, random: () => number, onSend: (entry: Entry) => void) {
+    this.#parts = parts
+    this.#random = random
+    this.#onSend = onSend
+  }
+
+  /** It leaves the outbox, or waits there for another try. */
+  async deliver(entry: Entry): Promise<void> {
+    const { store, outbox, access, links, lanes, now, tell } = this.#parts
+    const account = (await store.getUser(entry.username))?.account
+    if (account?.id !== entry.account) return await outbox.delete(entry)
+    if (now() - entry.timestamp * 1000 > longestMs)
+      return await this.#drop(account, entry, 'could not be sent for 14 days')
+    const key = await access.keyOf(account)
+    const link = key && (await links.find(account, entry.document))
+    if (!link || (await links.obstacleOf(account, link.item))) return await outbox.delete(entry)
+    const refused = access.refusedUntil(key)
+    if (now() < refused) {
+      tell(account, { what: 'waits', document: entry.document, why: 'the key was refused' })
+      return await outbox.delay(entry, refused)
+    }
+    const job = { entry, account, key, id: link.item }
+    const failure = await lanes.take(`${account.id} ${link.item}`, () => this.#exchange(job))
+    if (isFailure(failure)) await this.#failed(job, failure)
+    else if (failure !== 'noBook') {
+      this.#parts.outage.answered(false)
+      access.accept(key)
+      await links.clear(account, [link.item])
+    }
+  }
+
+  async #exchange(job: Job): Promise<Failure | 'noBook' | undefined> {
+    const { entry, account, key, id } = job
+    const { items, links, books, store, client, files } = this.#parts
+    const item = await items.get(account, key, id)
+    if (isFailure(item)) return item
+    if (!item.isBook || item.isMissing) {
+      await links.obstruct(account, id, item.isBook ? 'gone' : 'notABook')
+      await this.#drop(account, entry, item.isBook ? 'the item is missing' : 'the item is no book')
+      return 'noBook'
+    }
+    const book = await books.get(key, item)
+    if (isFailure(book)) return book
+    const history = await store.listHistory(account, entry.document)
+    const mapping = new Mapping({ duration: item.duration, chapters: item.chapters, book, history })
+    const remote = await client().getProgress(key, id)
+    if (isFailure(remote)) return remote
+    const state = (await files.get<ItemState>(account, fileNames.item(id))) ?? {}
+    const values = valuesOf(entry, item, mapping.toSeconds(entry))
+    const decision = this.#decide(job, { item, mapping, remote, state, values })
+    const seen = remote && seenOf(remote, state.seen)
+    return await this.#act(job, decision, { item, remote, state: { ...state, seen }, values })
+  }
+
+  #decide(
+    { entry }: Job,
+    about: { item: Item; mapping: Mapping; remote: Remote | undefined; state: ItemState; values: Values },
+  ): PushDecision {
+    const { item, mapping, remote, state, values } = about
+    const hasAudio = item.duration > 0
+    const facts = remote && { remote, item, seen: state.seen, mapping }
+    return guardPush({
+      now: this.#parts.now(),
+      push: {
+        time: entry.timestamp * 1000,
+        device: entry.device,
+        place: hasAudio ? (values.currentTime ?? item.duration) : entry.percentage,
+      },
+      values,
+      remote,
+      remotePlace: facts ? listenerOf(facts, placeOf(facts)) : 0,
+      agreed: state.agreed,
+      handedOut: state.handedOut,
+      held: state.held,
+      clockDifference: this.#parts.client().clockDifference,
+      hasAudio,
+    })
+  }
+
+  async #act(
+    job: Job,
+    decision: PushDecision,
+    about: { item: Item; remote: Remote | undefined; state: ItemState; values: Values },
+  ): Promise<Failure | undefined> {
+    const { entry, account, id } = job
+    const { outbox, files, tell } = this.#parts
+    const { remote, state } = about
+    const decided = Math.max(state.decided ?? 0, entry.timestamp * 1000)
+    const told = {
+      document: entry.document,
+      item: id,
+      reader: describe(about.values),
+      ...(remote && { listener: describe(remote) }),
+    }
+    if (decision.action === 'send') return await this.#patch(job, about)
+    if (decision.action === 'wait') {
+      tell(account, { what: 'waits', why: 'active player', ...told })
+      await outbox.delay(entry, decision.until)
+    } else if (decision.action === 'hold') {
+      await files.put(account, fileNames.item(id), { ...state, held: decision.held, decided })
+      tell(account, { what: 'held', why: 'stale reader', ...told })
+      await outbox.delete(entry)
+    } else {
+      // Both are at the same place, whoever was there first.
+      const isThere = decision.guard === 'small change' && remote
+      const agreed = isThere ? agreedOf(remote, entry) : state.agreed
+      await files.put(account, fileNames.item(id), { ...state, agreed, decided })
+      tell(account, { what: 'dropped', why: decision.guard, ...told })
+      await outbox.delete(entry)
+    }
+    return undefined
+  }
+
+  async #patch(
+    { entry, account, key, id }: Job,
+    { item, remote, values }: { item: Item; remote: Remote | undefined; values: Values },
+  ): Promise<Failure | undefined> {
+    const { client, files, outbox, tell } = this.#parts
+    this.#onSend(entry)
+    const body = bodyOf(entry, item, values, remote !== undefined)
+    const failure = await client().patchProgress(key, id, body)
+    if (failure) return failure
+    const left = { currentTime: 0, ebookProgress: 0, ebookLocation: undefined, ...remote, ...body }
+    const { currentTime, ebookProgress, ebookLocation } = left
+    const state: ItemState = {
+      agreed: agreedOf(left, entry),
+      seen: { currentTime, ebookProgress, ebookLocation, half: 'audio' },
+      decided: entry.timestamp * 1000,
+    }
+    await files.put(account, fileNames.item(id), state)
+    if (!remote) {
+      // A create ignores the time: the same once more is an update. Then it is read, to see that there is one record.
+      const again = await client().patchProgress(key, id, bodyOf(entry, item, values, true))
+      const read = again ?? (await client().getProgress(key, id))
+      if (isFailure(read)) return read
+    }
+    tell(account, { what: 'pushed', document: entry.document, item: id, reader: describe(values) })
+    await outbox.delete(entry)
+    return undefined
+  }
+
+  async #failed({ entry, account, key, id }: Job, failure: Failure): Promise<void> {
+    const { outbox, links, access, now, tell } = this.#parts
+    tell(account, { what: 'failed', document: entry.document, item: id, why: failure.text })
+    const concernsAll = noteFailure(this.#parts, account.username, failure)
+    if (failure.kind === 'refusedKey') await outbox.delay(entry, access.refusedUntil(key))
+    else if (failure.kind === 'notFound' || failure.kind === 'forbidden') {
+      await links.obstruct(account, id, failure.kind === 'notFound' ? 'gone' : 'notAllowed')
+      await this.#drop(account, entry, failure.text)
+    } else if (failure.kind === 'badRequest') await this.#drop(account, entry, failure.text)
+    else if (!concernsAll) {
+      const tries = entry.tries + 1
+      await outbox.delay(entry, now() + delayOf(tries, this.#random()), tries)
+    }
+  }
+
+  async #drop(account: Account, entry: Entry, why: string): Promise<void> {
+    this.#parts.tell(account, { what: 'dropped', document: entry.document, why })
+    await this.#parts.outbox.delete(entry)
+  }
+}
+
+/** What Audiobookshelf has, and the entry that agrees with it. */
+function agreedOf({ currentTime, ebookProgress }: Halves, { timestamp }: Entry): Agreed {
+  return { currentTime, ebookProgress, time: timestamp * 1000 }
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pLimit from 'p-limit'
+import { filenameMd5, offsets, sampleBytes } from '../document-id.ts'
+import type { Account } from '../store/store.ts'
+import { fileNames, type BridgeFiles } from './bridge-files.ts'
+import { pageSize, type Client, type Key } from './client.ts'
+import { isFailure, type Failure } from './failure.ts'
+import type { Ebook, Item } from './replies.ts'
+import { isItemId } from './settings.ts'
+
+/** An item with an ebook that a user may see. */
+export interface LibraryItem {
+  id: string
+  title: string
+  author: string
+  hasAudio: boolean
+  /** Which file it was. */
+  of: string
+  /** KOReader's id of the file; empty when it cannot be read. */
+  digest: string
+  /** KOReader's id of the file's name. */
+  fileMd5: string
+}
+
+interface Kept {
+  /** Milliseconds since 1970. */
+  refreshed: number
+  items: LibraryItem[]
+}
+
+export interface LibraryOptions {
+  files: BridgeFiles
+  client: () => Client
+  now: () => number
+  /** Milliseconds between the starts of two requests. */
+  spacingMs?: number
+}
+
+const dayMs = 86_400_000
+
+/** More are not asked for. */
+const mostPages = 1000
+
+/** The ebooks of Audiobookshelf by the ids that KOReader gives them. Each file is read once. */
+export class Library {
+  readonly #options: LibraryOptions
+  /** Two requests at a time. */
+  readonly #limit = pLimit(2)
+  #next = 0
+
+  constructor(options: LibraryOptions) {
+    this.#options = options
+  }
+
+  /** Of several with one digest the one with audio; undefined also when nobody can tell which. */
+  async findByDigest(account: Account, digest: string): Promise<LibraryItem | undefined> {
+    const same = (await this.list(account)).filter((item) => item.digest === digest && digest !== '')
+    const [only, ...others] = same.length > 1 ? same.filter(({ hasAudio }) => hasAudio) : same
+    return others.length > 0 ? undefined : only
+  }
+
+  /** What was read last. */
+  async list(account: Account): Promise<LibraryItem[]> {
+    return (await this.#read(account))?.items ?? []
+  }
+
+  /** Whether it is a day since it was read. */
+  async isOld(account: Account): Promise<boolean> {
+    const kept = await this.#read(account)
+    return !kept || this.#options.now() >= kept.refreshed + dayMs
+  }
+
+  /** Reads what the user may see, at most 20 requests a second. Resolves to the items, or to why it cannot. */
+  async refresh(account: Account, key: Key): Promise<LibraryItem[] | Failure> {
+    const { client, files, now } = this.#options
+    const before = new Map((await this.list(account)).map((item) => [item.id, item]))
+    const libraries = await this.#ask(() => client().listLibraries(key))
+    if (isFailure(libraries)) return libraries
+    const items: LibraryItem[] = []
+    for (const { id } of libraries) {
+      const ids = await this.#listIds(key, id)
+      if (isFailure(ids)) return ids
+      const found = await Promise.all(ids.map((each) => this.#look(key, each, before.get(each))))
+      const failure = found.find((each) => isFailure(each))
+      if (failure) return failure
+      items.push(...found.flatMap((each) => (each === undefined || isFailure(each) ? [] : [each])))
+    }
+    await files.put(account, fileNames.library, { refreshed: now(), items } satisfies Kept)
+    return items
+  }
+
+  async #listIds(key: Key, library: string): Promise<string[] | Failure> {
+    const ids: string[] = []
+    for (let page = 0; page < mostPages; page += 1) {
+      const listed = await this.#ask(() => this.#options.client().listEbookItems(key, library, page))
+      if (isFailure(listed)) return listed
+      ids.push(...listed.ids.filter(isItemId))
+      if (listed.ids.length === 0 || (page + 1) * pageSize >= listed.total) break
+    }
+    return ids
+  }
+
+  async #look(key: Key, id: string, before: LibraryItem | undefined): Promise<LibraryItem | undefined | Failure> {
+    const item = await this.#ask(() => this.#options.client().getItem(key, id))
+    // One that went meanwhile is no reason to give all of them up.
+    if (isFailure(item)) return item.isOutage || item.kind === 'refusedKey' ? item : undefined
+    if (!item.isBook || !item.ebook || item.isMissing) return undefined
+    const { ebook, title, author } = item
+    const of = `${ebook.ino} ${ebook.size} ${ebook.mtimeMs}`
+    const digest = before?.of === of ? before.digest : await this.#digest(key, item, ebook)
+    if (isFailure(digest)) return digest
+    return { id, title, author, hasAudio: item.duration > 0, of, digest, fileMd5: filenameMd5(ebook.fileName) }
+  }
+
+  /** Empty when the file is not served. */
+  async #digest(key: Key, { id }: Item, { size }: Ebook): Promise<string | Failure> {
+    const hash = createHash('md5')
+    for (const from of offsets) {
+      // A range past the end is an error.
+      if (from >= size) break
+      const part = await this.#ask(() =>
+        this.#options.client().getEbookPart(key, id, from, Math.min(from + sampleBytes, size)),
+      )
+      if (isFailure(part) && (part.isOutage || part.kind === 'refusedKey')) return part
+      if (isFailure(part) || !part) return ''
+      hash.update(part)
+    }
+    return hash.digest('hex')
+  }
+
+  async #ask<T>(request: () => Promise<T>): Promise<T> {
+    const { spacingMs = 50 } = this.#options
+    return await this.#limit(async () => {
+      const wait = this.#next - performance.now()
+      this.#next = Math.max(this.#next, performance.now()) + spacingMs
+      if (wait > 0) await sleep(wait)
+      return await request()
+    })
+  }
+
+  async #read(account: Account): Promise<Kept | undefined> {
+    return await this.#options.files.get<Kept>(account, fileNames.library)
+  }
+}

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeFolder, replaceFile, setAside, syncFolder } from '../durable.ts'
+import { unlessAbsent } from '../error-code.ts'
+import type { Progress } from '../kosync/protocol.ts'
+import type { Account } from '../store/store.ts'
+import { bridgeFolder } from '../store/file-store/files/folder-names.ts'
+import { readTrusted } from '../trusted-file.ts'
+import type { Pushed } from './payload.ts'
+import { fieldsOf, numberOf, textOf } from './replies.ts'
+
+/** In the folder of the bridge. */
+export const outboxFolder = 'outbox'
+
+/** The newest position of a user and a document that Audiobookshelf does not have. It holds no secret. */
+export interface Entry extends Pushed {
+  username: string
+  /** The id of the account. */
+  account: string
+  tries: number
+  /** Milliseconds since 1970, before which it is not sent. */
+  due: number
+}
+
+const backoff = { first: 2000, most: 60_000, jitter: 0.2 }
+
+/** Milliseconds until the next try: 2, 4, 8 … 60 s, a fifth more or less. `random` is from 0 to 1. */
+export function delayOf(tries: number, random: number): number {
+  const delay = Math.min(backoff.first * 2 ** Math.min(tries - 1, 10), backoff.most)
+  return Math.round(delay * (1 + backoff.jitter * (2 * random - 1)))
+}
+
+/**
+ * A small durable queue: `<KSS_DIR>/.audiobookshelf/outbox/`, one file for each user and document. A newer position
+ * takes the place of a waiting one. Survives restarts and crashes; the file of an entry goes when it is done.
+ */
+export class Outbox {
+  readonly #folder: string
+  readonly #entries = new Map<string, Entry>()
+  /** Writes under way, by key: each writes what is newest when it begins. */
+  readonly #writes = new Map<string, { isStale: boolean; done: Promise<void> }>()
+
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Reads what an earlier process left; what cannot be read is set aside and told. */
+  static async open(dir: string, onDamage: (error: unknown) => void): Promise<Outbox> {
+    await makeFolder(join(dir, bridgeFolder))
+    const folder = join(dir, bridgeFolder, outboxFolder)
+    await makeFolder(folder)
+    const outbox = new Outbox(folder)
+    for (const name of await readdir(folder)) {
+      if (!/^[\da-f]{32}\.json$/.test(name)) continue
+      const path = join(folder, name)
+      try {
+        outbox.#entries.set(name, readEntry(await readTrusted(path)))
+      } catch (error) {
+        onDamage(error)
+        await setAside(path).catch(onDamage)
+      }
+    }
+    return outbox
+  }
+
+  get entries(): Entry[] {
+    return [...this.#entries.values()]
+  }
+
+  /** Resolves when it is durable; an older one of the same user and document goes. */
+  async put({ username, id }: Account, record: Progress): Promise<void> {
+    const { document, progress, percentage, device, timestamp } = record
+    const entry = { username, account: id, document, progress, percentage, device, timestamp, tries: 0, due: 0 }
+    await this.#set(keyOf(entry), entry)
+  }
+
+  /** Whether it is still the newest of its user and document. */
+  has(entry: Entry): boolean {
+    return this.#entries.get(keyOf(entry)) === entry
+  }
+
+  /** Lets it wait until then. Nothing when a newer one has taken its place. */
+  async delay(entry: Entry, due: number, tries = entry.tries): Promise<void> {
+    if (this.has(entry)) await this.#set(keyOf(entry), Object.assign(entry, { due, tries }))
+  }
+
+  /** It is done. A newer one of the same user and document stays. */
+  async delete(entry: Entry): Promise<void> {
+    if (this.has(entry)) await this.#set(keyOf(entry), undefined)
+  }
+
+  /** The account is gone. */
+  async deleteAccount(account: string): Promise<void> {
+    const gone = this.entries.filter((entry) => entry.account === account)
+    await Promise.all(gone.map((entry) => this.delete(entry)))
+  }
+
+  /** The account has another name. */
+  async rename(account: string, username: string): Promise<void> {
+    const own = this.entries.filter((entry) => entry.account === account)
+    await Promise.all(own.map((entry) => this.#set(keyOf(entry), Object.assign(entry, { username }))))
+  }
+
+  /** Everything is on the disk. Rejects when something could not be written. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#writes.values()].map(({ done }) => done))
+  }
+
+  async #set(key: string, entry: Entry | undefined): Promise<void> {
+    if (entry) this.#entries.set(key, entry)
+    else this.#entries.delete(key)
+    const running = this.#writes.get(key)
+    if (running) running.isStale = true
+    else {
+      const write = { isStale: false, done: Promise.resolve() }
+      this.#writes.set(key, write)
+      write.done = this.#write(key, write).finally(() => this.#writes.delete(key))
+    }
+    await this.#writes.get(key)!.done
+  }
+
+  async #write(key: string, write: { isStale: boolean }): Promise<void> {
+    const path = join(this.#folder, key)
+    do {
+      write.isStale = false
+      const entry = this.#entries.get(key)
+      if (entry) await replaceFile(path, `${JSON.stringify(entry)}\n`)
+      else {
+        await rm(path, { force: true })
+        await unlessAbsent(syncFolder(this.#folder))
+      }
+    } while (write.isStale)
+  }
+}
+
+/** Never derived from a name alone: it is the name of a file. */
+function keyOf({ account, document }: Entry): string {
+  return `${createHash('sha256').update(`${account}\0${document}`).digest('hex').slice(0, 32)}.json`
+}
+
+function readEntry(text: string): Entry {
+  const fields = fieldsOf(JSON.parse(text))
+  const [percentage, timestamp] = [numberOf(fields['percentage']), numberOf(fields['timestamp'])]
+  const document = textOf(fields['document'])
+  if (percentage === undefined || timestamp === undefined || document === '')
+    throw new Error('is no entry of the outbox')
+  return {
+    username: textOf(fields['username']),
+    account: textOf(fields['account']),
+    document,
+    progress: textOf(fields['progress']),
+    percentage,
+    device: textOf(fields['device']),
+    timestamp,
+    tries: numberOf(fields['tries']) ?? 0,
+    due: numberOf(fields['due']) ?? 0,
+  }
+}

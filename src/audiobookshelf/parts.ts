@@ -1,0 +1,67 @@
+import type { Progress } from '../kosync/protocol.ts'
+import type { Account, Store } from '../store/store.ts'
+import type { Access } from './access.ts'
+import type { Books } from './books.ts'
+import type { BridgeFiles } from './bridge-files.ts'
+import type { Client } from './client.ts'
+import type { Failure } from './failure.ts'
+import type { Agreed, HandedOut, Held, SeenRecord } from './guards.ts'
+import type { Items } from './items.ts'
+import type { Lanes } from './lanes.ts'
+import type { Library } from './library.ts'
+import type { Links } from './links.ts'
+import type { Outage } from './outage.ts'
+import type { Outbox } from './outbox.ts'
+import type { Settings } from './settings.ts'
+
+/** What is kept of a user's item. */
+export interface ItemState {
+  agreed?: Agreed | undefined
+  seen?: SeenRecord | undefined
+  handedOut?: HandedOut | undefined
+  held?: Held | undefined
+  /** The time of the newest push that was sent, or stopped by a guard: in milliseconds since 1970. */
+  decided?: number | undefined
+}
+
+/** Something that a person may want to know of. */
+export interface BridgeEvent {
+  what: 'pushed' | 'received' | 'held' | 'waits' | 'dropped' | 'failed' | 'linked' | 'obstacle'
+  document?: string
+  item?: string
+  /** The guard that decided, or why a request gave nothing. */
+  why?: string
+  /** Positions as text: the reader's, and Audiobookshelf's. */
+  reader?: string
+  listener?: string
+}
+
+/** What the sender and the pulls work with. */
+export interface Parts {
+  store: Store
+  files: BridgeFiles
+  access: Access
+  links: Links
+  library: Library
+  books: Books
+  items: Items
+  outbox: Outbox
+  outage: Outage
+  lanes: Lanes
+  client: () => Client
+  settings: () => Settings
+  now: () => number
+  /** Sends what a reader left: it is newer than what Audiobookshelf has. */
+  send: (account: Account, record: Progress) => Promise<void>
+  tell: (account: Account, event: BridgeEvent) => void
+  onFailure: (error: unknown) => void
+}
+
+/** What a failure says of the server or the key. Whether it says so. */
+export function noteFailure({ outage, access, settings }: Parts, username: string, failure: Failure): boolean {
+  if (failure.isOutage) outage.failed(failure)
+  const { users, defaultKey } = settings()
+  const key = users.get(username) ?? defaultKey
+  if (failure.kind === 'refusedKey' && key) access.refuse(key)
+  return failure.isOutage || failure.kind === 'refusedKey'
+}

@@ -1,0 +1,185 @@
+import type { Progress } from '../kosync/protocol.ts'
+import type { Account } from '../store/store.ts'
+import { fileNames } from './bridge-files.ts'
+import { isFailure, type Failure } from './failure.ts'
+import { guardPull, seenOf } from './guards.ts'
+import { Mapping } from './mapping.ts'
+import { newsOf, type News } from './news.ts'
+import { noteFailure, type ItemState, type Parts } from './parts.ts'
+import type { Remote } from './replies.ts'
+import type { UserKey } from './settings.ts'
+
+/** Milliseconds that a reader waits for Audiobookshelf. */
+const budgetMs = 700
+
+/** A listener's place, told to readers until one of them pushes. It is nobody's record. */
+interface Overlay {
+  record: Progress
+  /** The stored record that it was told against. */
+  against: string
+}
+
+/** Asks Audiobookshelf when a reader pulls. */
+export class Pulls {
+  readonly #parts: Parts
+  readonly #budgetMs: number
+  /** Questions under way, by user and document. */
+  readonly #asked = new Map<string, Promise<void>>()
+
+  constructor(parts: Parts, budget = budgetMs) {
+    this.#parts = parts
+    this.#budgetMs = budget
+  }
+
+  /** The record that the reader gets. */
+  async getProgress(account: Account, document: string, item: string, key: UserKey): Promise<Progress | undefined> {
+    const { store, files } = this.#parts
+    const [stored] = await Promise.all([
+      store.getProgress(account, document),
+      this.#askInTime(account, document, item, key),
+    ])
+    const overlay = await files.get<Overlay>(account, fileNames.overlay(document))
+    // A push since then ends it.
+    const isCurrent = overlay?.record.document === document && overlay.against === nameOf(stored)
+    return isCurrent ? overlay.record : stored
+  }
+
+  /** A reader pushed: what a listener did before that is told no more. */
+  async end(account: Account, document: string): Promise<void> {
+    const { files } = this.#parts
+    const name = fileNames.overlay(document)
+    if (await files.get(account, name)) await files.put(account, name, undefined)
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#asked.size > 0) await Promise.all(this.#asked.values())
+  }
+
+  /** Resolves when there is an answer, or the reader has waited for as long as it can. */
+  async #askInTime(account: Account, document: string, item: string, key: UserKey): Promise<void> {
+    const { outage, access, now } = this.#parts
+    // Also when it is asked already: one reader has waited for that.
+    if (!outage.mayPull() || now() < access.refusedUntil(key)) return
+    const name = `${account.id} ${document}`
+    const asked = this.#asked.get(name) ?? this.#begin(name, () => this.#ask(account, document, item, key))
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<true>((resolve) => (timer = setTimeout(resolve, this.#budgetMs, true)))
+    const ranOut = await Promise.race([timeout, asked])
+    clearTimeout(timer)
+    if (ranOut) outage.ranOut()
+  }
+
+  #begin(name: string, ask: () => Promise<void>): Promise<void> {
+    const asked = ask()
+      .catch(this.#parts.onFailure)
+      .finally(() => this.#asked.delete(name))
+    this.#asked.set(name, asked)
+    return asked
+  }
+
+  async #ask(account: Account, document: string, item: string, key: UserKey): Promise<void> {
+    const { outage, lanes } = this.#parts
+    await outage.probe(async () => {
+      await lanes.take(`${account.id} ${item}`, async () => {
+        const began = performance.now()
+        const failure = await this.#look(account, document, item, key)
+        if (!failure) outage.answered(performance.now() - began < this.#budgetMs)
+        else await this.#failed(account, item, failure)
+      })
+    })
+  }
+
+  async #failed(account: Account, item: string, failure: Failure): Promise<void> {
+    const { links } = this.#parts
+    noteFailure(this.#parts, account.username, failure)
+    if (failure.kind === 'notFound') await links.obstruct(account, item, 'gone')
+    if (failure.kind === 'forbidden') await links.obstruct(account, item, 'notAllowed')
+  }
+
+  /** Reads the record of Audiobookshelf, and keeps what the reader is to be told. */
+  async #look(account: Account, document: string, item: string, key: UserKey): Promise<Failure | undefined> {
+    const { store, files, client } = this.#parts
+    const remote = await client().getProgress(key, item)
+    if (isFailure(remote)) return remote
+    const stored = await store.getProgress(account, document)
+    const state = (await files.get<ItemState>(account, fileNames.item(item))) ?? {}
+    const { clockDifference } = client()
+    const storedTime = stored && stored.timestamp * 1000
+    const guard = guardPull(remote, { agreed: state.agreed, storedTime, clockDifference })
+    const news = guard
+      ? undefined
+      : await this.#newsOf(account, key, item, { document, stored, state, remote: remote! })
+    if (isFailure(news)) return news
+    await this.#keep(account, item, { document, stored, state, remote, news })
+    // A crash, or a link that is new: the reader's own position never came to be sent.
+    if (stored && !news && storedTime! > (state.decided ?? 0) && guard !== 'echo')
+      await this.#parts.send(account, stored)
+    return undefined
+  }
+
+  async #newsOf(
+    account: Account,
+    key: UserKey,
+    id: string,
+    {
+      document,
+      stored,
+      state,
+      remote,
+    }: { document: string; stored: Progress | undefined; state: ItemState; remote: Remote },
+  ): Promise<News | undefined | Failure> {
+    const { items, books, store, settings, client } = this.#parts
+    const item = await items.get(account, key, id)
+    if (isFailure(item)) return item
+    if (!item.isBook || item.isMissing) return undefined
+    const book = await books.get(key, item)
+    if (isFailure(book)) return book
+    const history = await store.listHistory(account, document)
+    const mapping = new Mapping({ duration: item.duration, chapters: item.chapters, book, history })
+    const device = key.device ?? settings().deviceName
+    const { clockDifference } = client()
+    return newsOf({ remote, item, seen: state.seen, document, stored, history, mapping, device, clockDifference })
+  }
+
+  async #keep(
+    account: Account,
+    item: string,
+    about: {
+      document: string
+      stored: Progress | undefined
+      state: ItemState
+      remote: Remote | undefined
+      news: News | undefined
+    },
+  ): Promise<void> {
+    const { files, tell } = this.#parts
+    const { document, stored, state, remote, news } = about
+    const seen = remote && seenOf(remote, state.seen)
+    const next = { ...state, ...(seen && { seen }), ...(news && { handedOut: news.handedOut }) }
+    await this.#putChanged(account, fileNames.item(item), state, next)
+    const name = fileNames.overlay(document)
+    const overlay = await files.get<Overlay>(account, name)
+    const told: Overlay | undefined = news && { record: news.record, against: nameOf(stored) }
+    if (await this.#putChanged(account, name, overlay, told)) {
+      if (news)
+        tell(account, { what: 'received', document, item, listener: `${(news.record.percentage * 100).toFixed(2)} %` })
+    }
+  }
+
+  /** Whether it was another one. */
+  async #putChanged(
+    account: Account,
+    name: string,
+    before: object | undefined,
+    value: object | undefined,
+  ): Promise<boolean> {
+    if (JSON.stringify(before) === JSON.stringify(value)) return false
+    await this.#parts.files.put(account, name, value)
+    return true
+  }
+}
+
+function nameOf(stored: Progress | undefined): string {
+  return stored ? [stored.timestamp, stored.percentage, stored.device, stored.progress].join(' ') : ''
+}

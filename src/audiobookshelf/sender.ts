@@ -1,0 +1,88 @@
+import { Delivery } from './delivery.ts'
+import { delayOf, type Entry } from './outbox.ts'
+import type { Parts } from './parts.ts'
+
+/** Requests of all users at once. */
+const atOnce = 4
+
+/** Milliseconds between two sends of one user and document. */
+const restMs = 3000
+
+/** Milliseconds until it is looked again whether one may go that is due. */
+const blockedMs = 1000
+
+/** Decides when which entry of the outbox goes to Audiobookshelf. */
+export class Sender {
+  readonly #parts: Parts
+  readonly #random: () => number
+  readonly #onIdle: () => void
+  readonly #delivery: Delivery
+  readonly #inFlight = new Map<string, Promise<void>>()
+  /** When something of the user and document was sent last. */
+  readonly #sent = new Map<string, number>()
+
+  /** `onIdle` is told when one has ended: others may be due then. */
+  constructor(parts: Parts, random: () => number, onIdle: () => void) {
+    this.#parts = parts
+    this.#random = random
+    this.#onIdle = onIdle
+    this.#delivery = new Delivery(parts, random, (entry) => this.#sent.set(laneOf(entry), parts.now()))
+  }
+
+  /** Starts what is due, and resolves to when something is due next; undefined for nothing. Nothing is awaited. */
+  run(): number | undefined {
+    const { outbox, outage, now } = this.#parts
+    const waiting = outbox.entries.filter((entry) => !this.#inFlight.has(laneOf(entry)))
+    for (const [lane, at] of this.#sent) if (at + restMs <= now()) this.#sent.delete(lane)
+    const byTime = waiting
+      .map((entry) => ({ entry, due: this.#dueOf(entry) }))
+      .toSorted((one, other) => one.due - other.due)
+    for (const { entry, due } of byTime) {
+      if (due > now() || this.#inFlight.size >= atOnce || !outage.maySend()) break
+      this.#start(entry)
+    }
+    const next = byTime.find(({ entry }) => !this.#inFlight.has(laneOf(entry)))
+    if (!next) return undefined
+    const due = Math.max(next.due, outage.nextSend)
+    // Something else is in its way, which ends soon.
+    return due > now() ? due : now() + blockedMs
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values())
+  }
+
+  /** Refused keys, held entries and such are tried at once. */
+  async retry(): Promise<void> {
+    const { outbox, access, now } = this.#parts
+    access.retry()
+    await Promise.all(outbox.entries.map((entry) => outbox.delay(entry, now())))
+  }
+
+  #dueOf(entry: Entry): number {
+    const sent = this.#sent.get(laneOf(entry))
+    return Math.max(entry.due, sent === undefined ? 0 : sent + restMs)
+  }
+
+  #start(entry: Entry): void {
+    const { outage, outbox, now, onFailure } = this.#parts
+    const lane = laneOf(entry)
+    const work = outage
+      .probe(() => this.#delivery.deliver(entry))
+      // A disk that fails must not end the process, nor make it spin.
+      .catch(async (error: unknown) => {
+        onFailure(error)
+        await outbox.delay(entry, now() + delayOf(entry.tries + 1, this.#random()), entry.tries + 1).catch(onFailure)
+      })
+      .finally(() => {
+        this.#inFlight.delete(lane)
+        this.#onIdle()
+      })
+    this.#inFlight.set(lane, work)
+  }
+}
+
+function laneOf({ account, document }: Entry): string {
+  return `${account} ${document}`
+}

@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { closest } from 'fastest-levenshtein'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Settings, Values } from '../audiobookshelf/settings.ts'
+import type { Bridged } from '../audiobookshelf/with-audiobookshelf.ts'
+import { ConfigError, type Config } from '../config.ts'
+import type { Stores } from '../audiobookshelf/bridge.ts'
+
+/** The settings of the Audiobookshelf bridge, and what a person should know of them. */
+export interface BridgeSettings {
+  /** Undefined when the bridge is off. */
+  settings: Settings | undefined
+  warnings: string[]
+}
+
+/** Checks them; nothing of the bridge is loaded when there are none. Throws ConfigError. */
+export async function readBridge(config: Config): Promise<BridgeSettings> {
+  const hasNone = Object.keys(config.audiobookshelf).length === 0
+  if (hasNone && !existsSync(join(config.KSS_DIR, '.audiobookshelf'))) return { settings: undefined, warnings: [] }
+  const { readSettings, variables } = await import('../audiobookshelf/settings.ts')
+  const { SettingsFile } = await import('../audiobookshelf/settings-file.ts')
+  const warnings: string[] = []
+  for (const name of Object.keys(config.audiobookshelf)) {
+    if (Object.hasOwn(variables, name)) continue
+    warnings.push(`${name} is not a setting of kss: ignored. Did you mean ${closest(name, Object.keys(variables))}?`)
+  }
+  const read = (values: Values): Settings | undefined => readSettings(values, (path) => readFileSync(path, 'utf8'))
+  try {
+    const own = read(config.audiobookshelf)
+    try {
+      return { settings: read({ ...config.audiobookshelf, ...new SettingsFile(config.KSS_DIR).get() }), warnings }
+    } catch (error) {
+      // The server must start, so that they can be set right.
+      warnings.push(`The settings of the console are not used: ${(error as Error).message}`)
+      return { settings: own, warnings }
+    }
+  } catch (error) {
+    throw new ConfigError((error as Error).message)
+  }
+}
+
+export interface OpenedBridge extends Omit<Bridged, 'bridge'> {
+  /** What `kss audiobookshelf` asks for; undefined where the bridge is off. */
+  operate: (verb: string, ...args: string[]) => Promise<unknown>
+}
+
+/** The stores with the bridge; as they are where it is off. */
+export async function openBridge(
+  config: Config,
+  settings: Settings | undefined,
+  stores: Stores,
+  { logger, whole }: { logger: FastifyBaseLogger; whole: Promise<void> | undefined },
+): Promise<OpenedBridge> {
+  const without = { ...stores, operators: stores.store, operate: () => Promise.resolve(undefined) }
+  if (!settings) return without
+  const { operate, Operator } = await import('../audiobookshelf/operate.ts')
+  const { withAudiobookshelf } = await import('../audiobookshelf/with-audiobookshelf.ts')
+  const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: disableRegistration } = config
+  try {
+    const options = { dir, settings, disableRegistration, logger, whole }
+    const { bridge, ...bridged } = await withAudiobookshelf(options, stores)
+    const operator = new Operator(bridge, stores.admin)
+    return { ...bridged, operate: (verb, ...args) => operate(operator, verb, args) }
+  } catch (err) {
+    // Readers go on without it.
+    logger.error({ err }, 'the Audiobookshelf bridge is off: it cannot read its outbox')
+    return without
+  }
+}
