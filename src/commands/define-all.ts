@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { defineAudiobookshelf } from './audiobookshelf.ts'
 import { defineBackup } from './backup.ts'
 import { defineCheck } from './check.ts'
 import { defineConfig } from './config.ts'
@@ -26,6 +27,7 @@ export function defineAll(kss: Command): void {
     defineImport,
     defineExport,
     defineConfig,
+    defineAudiobookshelf,
   ]) {
     define(kss)
   }

@@ -16,6 +16,13 @@ const excluded: Record<string, string> = {
   'kss serve --port 8080': 'it runs until it is stopped: serve.test.ts',
   'KSS_DISABLE_REGISTRATION=true kss serve --dir /srv/kss': 'it runs until it is stopped: serve.test.ts',
   'kss healthcheck https://sync.example/kosync': 'there is no such server: healthcheck.test.ts',
+  'kss audiobookshelf status': 'it needs an Audiobookshelf: audiobookshelf.test.ts',
+  'kss audiobookshelf retry': 'it needs an Audiobookshelf: audiobookshelf.test.ts',
+  'kss audiobookshelf test alice': 'it needs an Audiobookshelf: audiobookshelf.test.ts',
+  'kss audiobookshelf links alice': 'it needs an Audiobookshelf: audiobookshelf.test.ts',
+  'kss audiobookshelf link alice 0123abc 55e1dc96-7b69-4533-9cb6-b4d23132ad96':
+    'it needs an Audiobookshelf: audiobookshelf.test.ts',
+  'kss audiobookshelf unlink alice 0123abc': 'it needs an Audiobookshelf: audiobookshelf.test.ts',
 }
 
 /** Lines that mean a running server. */
