@@ -28,7 +28,10 @@ const heldFor = 30
 export async function createFrame(options: ConsoleOptions, routes: Route[]): Promise<FastifyInstance> {
   const { logger, logRequest, basePath, hosts, trustedProxies, isReady = () => true } = options
   const assets = await readAssets()
+  let requests = 0
   const frame: FastifyInstance = fastify({
+    // Not as those of the wire, which are in the same log.
+    genReqId: () => `page-${(requests += 1).toString(36)}`,
     childLoggerFactory: () => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,

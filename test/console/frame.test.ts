@@ -123,7 +123,7 @@ t.test('requests are in the log, with who asked, and without a query, a cookie o
   await other.signIn('ann', 'wrong-password')
   await other.get('/nope')
   t.match(lines, [
-    { method: 'GET', path: '/books', status: 200, user: 'ann', ip: '127.0.0.1' },
+    { id: /^page-/, method: 'GET', path: '/books', status: 200, user: 'ann', ip: '127.0.0.1' },
     { method: 'GET', path: '/', status: 200, user: '' },
     { method: 'POST', path: '/sign-in', status: 401, user: 'ann', reason: 'wrong password' },
     { path: '/books', status: 303 },
