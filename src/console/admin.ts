@@ -1,7 +1,7 @@
 import type { MinuteCount } from '../activity/request-counts.ts'
 import { adminPage } from './admin-page.ts'
 import { bars } from './bars.ts'
-import { html, time, type Html, type Part } from './page.ts'
+import { html, notice, time, type Html, type Part } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 import { count, formatBytes, formatDuration } from './units.ts'
 
@@ -28,11 +28,18 @@ export async function showAdmin(visit: ReaderVisit): Promise<Page> {
       html`<a href="${base}/admin/backups">${newest ? html`${time(newest.created)}` : 'there is none yet'}</a>`,
     ],
   ]
-  const body = html`<dl>
+  const body = html`${visit.query.get('done') === 'setup' && nextSteps(base)}
+    <dl>
       ${facts.map(([term, value]) => html`<dt>${term}</dt><dd>${value}</dd>`)}
     </dl>
     ${lastHour(minutes)}`
   return adminPage(visit, 'Operator', body)
+}
+
+/** For who has just made the first operator. */
+function nextSteps(base: string): Html {
+  return notice(html`You are the operator. Next: <a href="${base}/help">connect your reader</a>, and
+    <a href="${base}/admin/registration">say who else may read here</a>.`)
 }
 
 export const registrationWords = {

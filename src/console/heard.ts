@@ -29,7 +29,7 @@ export function showSentence({ text, cure, command }: Sentence, withCommand: boo
   return html`<li>
     <p>
       <strong>${name(text)}</strong> ${name(cure)}
-      ${withCommand && command !== undefined && html`<br /><code>${command}</code>`} ${more && html`<br />${more}`}
+      ${withCommand && command !== undefined && html`<br />In a terminal: <code>${command}</code>`} ${more && html`<br />${more}`}
     </p>
   </li>`
 }

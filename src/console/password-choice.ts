@@ -9,7 +9,7 @@ export function passwordChoice(): Html {
   return html`<p>
     <label for="password">Password</label>
     <input id="password" name="password" type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="${maxLength}" aria-describedby="password-hint" />
-    <small id="password-hint">Leave it empty, and kss makes one up and shows it once.</small>
+    <br /><small id="password-hint">Leave it empty, and kss makes one up and shows it once.</small>
   </p>`
 }
 

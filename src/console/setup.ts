@@ -11,7 +11,7 @@ import { verifyPassword } from './verify-password.ts'
 /** The page that makes the first operator, for who has read the code where the server runs. */
 export async function showSetup(visit: Visit): Promise<Page> {
   await findCode(visit)
-  return setupPage(visit)
+  return await setupPage(visit)
 }
 
 export async function setUp(visit: Visit): Promise<Answer> {
@@ -20,16 +20,16 @@ export async function setUp(visit: Visit): Promise<Answer> {
   const isRight = await options.accounts.checkSecret('setup', visit, () => setupCode.matches(typed.get('code') ?? ''))
   if (!isRight) {
     request.note = { reason: 'wrong setup code' }
-    return setupPage(
+    return await setupPage(
       visit,
       'That is not the code of this start, or its half hour is over. Start kss again for another one.',
     )
   }
   const found = await (typed.get('account') === 'new' ? create(visit) : findExisting(visit))
-  if (typeof found === 'string') return setupPage(visit, found)
+  if (typeof found === 'string') return await setupPage(visit, found)
   if (!(await setupCode.use(() => options.admin.setAdmin(found, true)))) throw noCode()
   await visit.signIn(found)
-  return { redirect: '/admin' }
+  return { redirect: '/admin?done=setup' }
 }
 
 /** The code while there is no operator. */
@@ -64,15 +64,16 @@ async function create(visit: Visit): Promise<Account | string> {
   return (await verifyPassword(visit, username, typed.get('new-password')!))!
 }
 
-function setupPage(visit: Visit, error?: string): Page {
+async function setupPage(visit: Visit, error?: string): Promise<Page> {
+  const { total } = await visit.options.admin.listUsers(undefined, 1)
   const username = visit.form.get('username') ?? ''
   const own = html`${field({ label: 'Password', name: 'password', type: 'password', autocomplete: 'current-password', maxlength: 1024 })}`
   const body = html`${error !== undefined && notice(error, 'alert')}
 <p>The operator adds and removes accounts, makes backups and sees how the server is. The code is where kss was started: in
 its terminal, or in <code>docker logs</code> or <code>journalctl</code>.</p>
-<h2>With an account that reads here already</h2>
-${setupForm(visit, 'existing', username, own)}
+${total > 0 && html`<h2>With an account that reads here already</h2>${setupForm(visit, 'existing', username, own)}`}
 <h2>With a new account</h2>
+<p>It is for reading too: the same name and password go into your reader.</p>
 ${setupForm(visit, 'new', username, newPasswordFields('Password'))}`
   return { title: 'Set up kss', body, ...(error !== undefined && { status: 401 }) }
 }

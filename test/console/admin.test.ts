@@ -38,6 +38,8 @@ t.test('the overview says how the server is', async (t) => {
     t.match(body, text)
   }
   t.match(body, '<a href="/admin" aria-current="page">Overview</a>')
+  t.notMatch(body, 'You are the operator.')
+  t.match((await root.get('/admin?done=setup')).body, /You are the operator\. Next: <a href="\/help">connect/)
   t.match(body, /<a href="\/admin" +aria-current="page">Operator<\/a>/)
   t.notMatch(body, '<details>', 'no table of nothing')
   for (let at = 0; at < 3; at += 1) {

@@ -24,10 +24,24 @@ t.test('who has the code makes the own account that of the operator, and is sign
   const before = await store.getUser('ann')
   const visitor = visit()
   t.match(await visitor.get('/setup'), { statusCode: 200, body: /docker logs/ })
-  t.match(await visitor.post('/setup', { ...ann, code }), { statusCode: 303, headers: { location: '/admin' } })
+  t.match(await visitor.post('/setup', { ...ann, code }), {
+    statusCode: 303,
+    headers: { location: '/admin?done=setup' },
+  })
   t.match(await store.getUser('ann'), { admin: true, account: before?.account })
   t.match((await visitor.get('/books')).body, 'href="/admin"')
   t.equal((await new Reader(app).authorize()).statusCode, 200, 'readers stay logged in')
+})
+
+t.test('a server without accounts asks for a new one alone, and tells what comes next', async (t) => {
+  const { store, visit, code } = start(t)
+  const visitor = visit()
+  const { body } = await visitor.get('/setup')
+  t.notMatch(body, 'reads here already')
+  t.match(body, 'the same name and password go into your reader')
+  await store.createUser({ username: 'eve', key: 'x' })
+  t.match((await visitor.get('/setup')).body, 'reads here already')
+  t.equal((await visitor.post('/setup', { ...bob, code })).statusCode, 303)
 })
 
 t.test('who has the code may make a new account, also while registration is closed', async (t) => {

@@ -59,7 +59,8 @@ for (const javaScriptEnabled of [true, false]) {
     await page.fill('[name=new-password]', 'a long secret')
     await page.fill('[name=new-password-again]', 'a long secret')
     await page.click('form:has(#new-code) button')
-    await page.waitForURL('**/admin')
+    await page.waitForURL('**/admin?*')
+    t.equal(await page.getByRole('link', { name: 'connect your reader' }).count(), 1)
     t.match(await page.textContent('nav'), 'Operator')
 
     for (const [device, percentage] of [
