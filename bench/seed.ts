@@ -13,8 +13,12 @@ export function makeReaders(users: number, documents: number): Reader[] {
   return Array.from({ length: users }, (_user, at) => {
     const username = `reader-${at}`
     const share = Array.from({ length: documents / users }, (_document, book) => md5(`${username} book ${book}`))
-    return { username, key: md5(`password of ${username}`), documents: share }
+    return { username, key: md5(passwordOf(username)), documents: share }
   })
+}
+
+export function passwordOf(username: string): string {
+  return `password of ${username}`
 }
 
 /** Registers the readers with a server, and pushes every document once. */
