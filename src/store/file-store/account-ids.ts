@@ -24,15 +24,18 @@ export class AccountIds {
 
   /** The user as read from auth.json, with the account that it is; `stats` are those of the file. */
   identify(user: StoredUser, stats: Stats): StoredUser {
-    const { folder, id } = user.account
+    const identified = this.look(user, stats)
+    const { account, unsaved } = identified
+    if (unsaved) this.#unsaved.set(account.folder, { account, sum: sumOf(user.key) })
+    else this.#unsaved.delete(account.folder)
+    return identified
+  }
+
+  /** The same for lists: keeps nothing, so that memory does not grow with the number of accounts. */
+  look(user: StoredUser, stats: Stats): StoredUser {
     const sum = sumOf(user.key)
-    if (id !== '' && user.fields['key_sha256'] === sum) {
-      this.#unsaved.delete(folder)
-      return user
-    }
-    const account = this.#unsavedAccount(user, sum, stats)
-    this.#unsaved.set(folder, { account, sum })
-    return { ...user, account, unsaved: true }
+    if (user.account.id !== '' && user.fields['key_sha256'] === sum) return user
+    return { ...user, account: this.#unsavedAccount(user, sum, stats), unsaved: true }
   }
 
   #unsavedAccount({ account, fields }: StoredUser, sum: string, stats: Stats): Account {

@@ -39,9 +39,9 @@ export class UserFiles {
     throw new FolderReplaced(this.#dir)
   }
 
-  /** The user as read from auth.json, with the account that it is. */
+  /** The user as read from auth.json for a list, with the account that it is. */
   identify(user: StoredUser, stats: Stats): StoredUser {
-    return this.#ids.identify(user, stats)
+    return this.#ids.look(user, stats)
   }
 
   /**

@@ -28,7 +28,7 @@ export const threadReads: FileReads = {
 
 /** For commands: nobody else waits in their process, and through the thread pool it takes several times as long. */
 export const blockingReads: FileReads = {
-  text: (path) => ifPresent(() => readTrustedSync(path).toString()),
+  text: (path) => ifPresent(() => readTrustedSync(path, 'utf8')),
   stat: (path) => ifPresent(() => statSync(path)),
   names: (folder) => ifPresent(() => readdirSync(folder)) ?? [],
   entries: (folder) => ifPresent(() => readdirSync(folder, { withFileTypes: true, recursive: true })) ?? [],
