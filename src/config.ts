@@ -9,6 +9,7 @@ import { defaultLogN, maxLogN } from './accounts/key-hash.ts'
 import { listSettings, readLists, type ListConfig } from './list-settings.ts'
 import { findRuntimeDir } from './runtime-dir.ts'
 import { metricsSettings } from './metrics-settings.ts'
+import { checkStore, storeSettings, withoutPassword } from './store-settings.ts'
 import { readTls, tlsSettings } from './tls-settings.ts'
 import { readUpstream, upstreamSettings, type UpstreamConfig } from './upstream-settings.ts'
 
@@ -32,6 +33,7 @@ export const settings = {
       description: 'a whole number from 0 to 65535',
     },
     KSS_DIR: { type: 'string', description: 'a folder' },
+    ...storeSettings,
     KSS_BASE_PATH: {
       type: 'string',
       pattern: '^(/?[\\w~-][\\w.~-]*(/[\\w~-][\\w.~-]*)*)?/?$',
@@ -131,6 +133,7 @@ export function loadConfig(
   const values = { KSS_DIR: defaultDir(env, platform), ...variables, ...pickKss(flags) }
   const checked = check(values)
   const bad = (name: Name): ConfigError => badValue(name, { [name]: String(checked[name]) })
+  checkStore(checked, bad)
   return {
     config: {
       ...checked,
@@ -167,7 +170,8 @@ function check(values: Values): Required<Settings> {
 }
 
 function badValue(name: Name, values: Values): ConfigError {
-  return new ConfigError(`${name} is "${values[name]}": expected ${settings.properties[name].description}.`)
+  const value = name === 'KSS_STORE' ? withoutPassword(String(values[name])) : values[name]
+  return new ConfigError(`${name} is "${value}": expected ${settings.properties[name].description}.`)
 }
 
 /** An empty variable counts as unset. */

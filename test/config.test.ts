@@ -13,6 +13,8 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_HOST: '0.0.0.0',
     KSS_PORT: 8080,
     KSS_DIR: config.KSS_DIR,
+    KSS_STORE: '',
+    KSS_REDIS_PASSWORD_FILE: '',
     KSS_BASE_PATH: '',
     KSS_DISABLE_REGISTRATION: false,
     KSS_CONSOLE: true,

@@ -12,6 +12,8 @@ export const mostCounted = 10_000
 
 /** What a start found. */
 export interface Announced {
+  /** Where the accounts are: `dir` or `store`. */
+  place: Record<string, string>
   /** Over `mostCounted`: there are more than that. */
   users: number
   /** Whether anybody can sign up. */
@@ -20,14 +22,13 @@ export interface Announced {
 }
 
 /** Tells a person at a terminal what to type on the reader; elsewhere the same facts are one log line. */
-export function announce(config: Config, { users, isOpen, kss }: Announced, logger: FastifyBaseLogger): void {
-  const { KSS_DIR: dir } = config
+export function announce(config: Config, { place, users, isOpen, kss }: Announced, logger: FastifyBaseLogger): void {
   const addresses = serverAddresses(config)
   const version = readVersion()
   if (!stdout.isTTY) {
     const registration = isOpen ? 'open' : 'closed'
     const counted = users > mostCounted ? `more than ${mostCounted}` : users
-    logger.info({ version, pid: process.pid, addresses, dir, users: counted, registration }, 'listening')
+    logger.info({ version, pid: process.pid, addresses, ...place, users: counted, registration }, 'listening')
     return
   }
   const registration = isOpen
@@ -36,7 +37,7 @@ export function announce(config: Config, { users, isOpen, kss }: Announced, logg
   stdout.write(`kss ${version} is running. Stop it with Ctrl+C.
 
 ${isThisMachine(config.KSS_HOST) ? unreachable(config) : whatToType(addresses)}
-Data folder:   ${dir} (${countOf(users)})
+${'dir' in place ? 'Data folder:   ' : 'Data store:    '}${Object.values(place).join('')} (${countOf(users)})
 Registration:  ${registration}
 
 `)

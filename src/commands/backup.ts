@@ -6,6 +6,7 @@ import { createBackup } from './backup-create.ts'
 import { restoreBackup } from './backup-restore.ts'
 import { examples, jsonCommand } from './define.ts'
 import { loadSettings, type StateFlags } from '../control/state.ts'
+import { stateFolderOf } from '../control/state-folder.ts'
 import { formatBytes, formatTime, print, table } from './terminal.ts'
 
 /** `kss backup create|restore|list`. */
@@ -45,7 +46,7 @@ export function defineBackup(program: Command): void {
 }
 
 async function list(folder: string | undefined, flags: StateFlags): Promise<void> {
-  const from = folder === undefined ? backupFolder(loadSettings(flags).KSS_DIR) : resolve(folder)
+  const from = folder === undefined ? backupFolder(stateFolderOf(loadSettings(flags))) : resolve(folder)
   const backups = await listBackups(from).catch((error: unknown) => {
     throw new CommandError(`Cannot read the folder ${from}: ${(error as Error).message}`)
   })

@@ -17,6 +17,10 @@ export interface BridgeSettings {
 /** Checks them; nothing of the bridge is loaded when there are none. Throws ConfigError. */
 export async function readBridge(config: Config): Promise<BridgeSettings> {
   const hasNone = Object.keys(config.audiobookshelf).length === 0
+  if (config.KSS_STORE !== '') {
+    const line = 'The Audiobookshelf bridge is off: it works on files, and KSS_STORE is set. See docs/redis.md.'
+    return { settings: undefined, warnings: hasNone ? [] : [line] }
+  }
   if (hasNone && !existsSync(join(config.KSS_DIR, '.audiobookshelf'))) return { settings: undefined, warnings: [] }
   const { readSettings, variables } = await import('../audiobookshelf/settings.ts')
   const { SettingsFile } = await import('../audiobookshelf/settings-file.ts')

@@ -6,6 +6,7 @@ import { repairLog } from '../check/repair.ts'
 import { scanSettled } from '../check/scan-settled.ts'
 import { examples, jsonCommand } from './define.ts'
 import { changeState, checkFolder, loadSettings, lock, type StateFlags } from '../control/state.ts'
+import { stateFolderOf } from '../control/state-folder.ts'
 import { plain } from '../plain.ts'
 import { count, printPages, progressBar } from './terminal.ts'
 
@@ -41,7 +42,7 @@ function isMended({ repair, advice }: Finding): boolean {
 
 /** Opens nothing: a start would bring the log into the files. */
 async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
-  const { KSS_DIR: dir } = loadSettings(flags)
+  const dir = stateFolderOf(loadSettings(flags))
   await checkFolder(dir)
   const held = await lock(dir, flags.command).catch((error: unknown) => {
     if (error instanceof FolderInUse) return undefined

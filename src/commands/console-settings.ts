@@ -3,8 +3,7 @@ import type { SetupCode } from '../accounts/setup-code.ts'
 import type { Activity } from '../activity/activity.ts'
 import type { Loaded } from '../config.ts'
 import type { ConsoleSettings } from '../console/options.ts'
-import { SessionFiles } from '../store/file-store/session-files.ts'
-import type { Admin } from '../store/store.ts'
+import type { Admin, SessionStore } from '../store/store.ts'
 import { serverAddresses } from './announce.ts'
 import { lazyOperatorTasks } from './lazy-operator-tasks.ts'
 import { offerSetup } from './setup.ts'
@@ -22,6 +21,7 @@ export interface OpenedConsole {
 
 export interface OpenConsoleOptions extends Pick<Loaded, 'config' | 'sources'> {
   admin: Admin
+  sessions: SessionStore
   activity: Activity
   logger: FastifyBaseLogger
   /** Resolves when files may change. */
@@ -30,7 +30,7 @@ export interface OpenConsoleOptions extends Pick<Loaded, 'config' | 'sources'> {
 
 /** Undefined where there is no console. */
 export function openConsole({ whole, ...options }: OpenConsoleOptions): OpenedConsole | undefined {
-  const { config, admin, logger } = options
+  const { config, admin, sessions, logger } = options
   if (!config.KSS_CONSOLE) return undefined
   let isReady = whole === undefined
   void whole?.then(() => (isReady = true))
@@ -40,7 +40,7 @@ export function openConsole({ whole, ...options }: OpenConsoleOptions): OpenedCo
   const settings = {
     admin,
     tasks: tasks.open,
-    sessions: new SessionFiles({ dir: config.KSS_DIR }),
+    sessions,
     hosts: config.KSS_CONSOLE_HOSTS,
     setupCode: () => setupCode,
     addresses: () => addresses,

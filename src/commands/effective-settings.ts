@@ -1,4 +1,5 @@
 import { settings, type Config, type Loaded } from '../config.ts'
+import { withoutPassword } from '../store-settings.ts'
 
 /** A setting as it is in force. */
 export interface EffectiveSetting {
@@ -12,7 +13,7 @@ export interface EffectiveSetting {
 export function listSettings({ config, sources }: Pick<Loaded, 'config' | 'sources'>): EffectiveSetting[] {
   return Object.keys(settings.properties).map((name) => ({
     name,
-    value: config[name as keyof Config] as unknown,
+    value: name === 'KSS_STORE' ? withoutPassword(config.KSS_STORE) : (config[name as keyof Config] as unknown),
     source: sources[name] ?? 'default',
   }))
 }

@@ -11,6 +11,7 @@ import { shellWord } from '../command-line.ts'
 import type { Loaded } from '../config.ts'
 import type { Backup, BackupMade, CheckResult, OpenedBackup, OperatorTasks, Stats } from '../console/operator-tasks.ts'
 import { makeBackupFolder } from '../control/state-format.ts'
+import { stateFolderOf } from '../control/state-folder.ts'
 import { hasCode } from '../error-code.ts'
 import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
 import { eachPage } from '../store/pages.ts'
@@ -33,21 +34,25 @@ const mostFindings = 1000
 /** What the console may ask of this server. `stop` cuts off what is under way, and resolves when nothing works any more. */
 export function createOperatorTasks(options: OperatorTasksOptions): OperatorTasks & { stop: () => Promise<void> } {
   const { config, activity, logger } = options
-  const { KSS_DIR: dir } = config
+  const isFolder = config.KSS_STORE === ''
   const failed = (what: string) => (error: unknown) => {
     logger.error({ err: error }, `${what} failed`)
     return reasonOf(error)
   }
-  const check = new OneAtATime<CheckResult>((show, signal) => runCheck(dir, show, signal), failed('check'))
-  const backup = new OneAtATime<BackupMade>((show, signal) => makeBackup(options, show, signal), failed('backup'))
+  const check = new OneAtATime<CheckResult>(
+    async (show, signal) => runCheck(stateFolderOf(config), show, signal),
+    failed('check'),
+  )
+  const backup = new OneAtATime<BackupMade>(async (show, signal) => makeBackup(options, show, signal), failed('backup'))
   return {
     check,
     backup,
-    listBackups: async () => (await listBackups(backupFolder(dir))).map(toBackup).toReversed(),
-    openBackup: (name) => openBackup(dir, name),
+    listBackups: async () =>
+      isFolder ? (await listBackups(backupFolder(config.KSS_DIR))).map(toBackup).toReversed() : [],
+    openBackup: async (name) => (isFolder ? await openBackup(config.KSS_DIR, name) : undefined),
     export: (account, format) => exportAccount(options, account, format),
     settings: () => listSettings(options).map((each) => ({ ...each, value: formatSetting(each.value) })),
-    stats: () => readStats(dir, activity),
+    stats: () => readStats(isFolder ? config.KSS_DIR : '/', activity),
     record: (operator, words) => {
       const command = words.map(shellWord).join(' ')
       logger.info(`console: ${shellWord(operator)}: ${command}`)
@@ -70,10 +75,11 @@ async function runCheck(dir: string, show: Show, signal: AbortSignal): Promise<C
 }
 
 async function makeBackup(
-  { config: { KSS_DIR: dir }, admin }: OperatorTasksOptions,
+  { config, admin }: OperatorTasksOptions,
   show: Show,
   signal: AbortSignal,
 ): Promise<BackupMade> {
+  const dir = stateFolderOf(config)
   await flushAll(admin)
   const name = backupName()
   const contents: Contents = { users: 0, documents: 0, bytes: 0 }
@@ -108,7 +114,7 @@ async function openBackup(dir: string, name: string): Promise<OpenedBackup | und
 }
 
 async function exportAccount(
-  { config: { KSS_DIR: dir }, admin, logger }: OperatorTasksOptions,
+  { config, admin, logger }: OperatorTasksOptions,
   account: Account,
   format: 'kss' | 'csv',
 ): Promise<Readable> {
@@ -119,7 +125,7 @@ async function exportAccount(
   }
   const out = new PassThrough()
   // A failure destroys the stream, so that the download is cut off and not taken for whole.
-  streamArchive(paced(backupFiles(dir, undefined, [account.folder])), out).catch((err: unknown) => {
+  streamArchive(paced(backupFiles(stateFolderOf(config), undefined, [account.folder])), out).catch((err: unknown) => {
     logger.warn({ err }, 'export cut off')
   })
   return out

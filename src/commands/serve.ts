@@ -1,29 +1,23 @@
 import { Activity } from '../activity/activity.ts'
 import { createApp, type AppOptions } from '../app.ts'
-import { CommandError } from '../command-error.ts'
 import type { Config, Loaded } from '../config.ts'
 import { createLogger, type Log } from '../log.ts'
 import { Events } from '../doctor/events.ts'
 import { HashQueue } from '../accounts/hash-queue.ts'
 import { isRegistrationOpen } from '../accounts/registration.ts'
-import { openStore, type OpenedStore } from '../control/open-store.ts'
-import { countUserFolders } from '../store/file-store/files/folder-names.ts'
-import { RegistrationFile } from '../store/file-store/files/registration-file.ts'
-import { removeTemps } from '../control/remove-temps.ts'
-import type { FolderLock } from '../store/file-store/folder-lock.ts'
+import type { OpenedStore } from '../control/open-store.ts'
 import { stoppable, type Call } from '../control/control-channel.ts'
-import { hasLog } from '../store/file-store/wal/recovery.ts'
+import { announce } from './announce.ts'
 import { openBridge, readBridge, type OpenedBridge } from './bridge.ts'
-import { announce, mostCounted } from './announce.ts'
 import { openConsole } from './console-settings.ts'
 import { createDrain } from './drain.ts'
-import { beginFormatChange, holdCalls, holdChanges, type FormatChange } from './held-changes.ts'
+import { holdCalls, holdChanges } from './held-changes.ts'
+import type { Home, OpenedHome } from './home.ts'
+import { openFolder } from './home-folder.ts'
 import { takeKeptKeys } from './kept-keys.ts'
 import { listen } from './listen.ts'
-import { lockStateFolder, openStateFolder, warnOfWriters } from '../control/state-folder.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { CommandLine } from '../command-line.ts'
-import { planFormat } from '../control/state-format.ts'
 import { callStore } from '../control/state-store.ts'
 import { hasTls } from '../tls-settings.ts'
 import type { OpenMetrics } from './metrics.ts'
@@ -38,16 +32,15 @@ export interface RunningServer {
 /** The composition root: config → log → store → app → listen. `kss` makes what it advises. Throws CommandError. */
 export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningServer> {
   const { config, warnings } = loaded
-  const { KSS_DIR: dir } = config
   const bridge = await readBridge(config)
-  await openStateFolder(dir)
-  const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
+  const home = await openHome(loaded)
   const log = await createLogger(config)
   const { logger } = log
-  for (const warning of [...warnings, ...bridge.warnings, ...(await warnOfWriters(dir))]) logger.warn(warning)
-  const onDamage = (err: unknown): void => logger.error({ err }, 'damaged file')
-  const tls = await openTls(config, lock, logger)
-  const { opened, formatChange } = await openFolder(config, lock, logger, onDamage)
+  for (const warning of [...warnings, ...bridge.warnings, ...(await home.warnings())]) logger.warn(warning)
+  const onDamage = (err: unknown): void =>
+    logger.error({ err }, config.KSS_STORE === '' ? 'damaged file' : 'the store cannot be used')
+  const tls = await openTls(config, home, logger)
+  const { opened, formatChange, hashesKeys } = await openStore(home, logger, onDamage)
   const whole = formatChange?.whole
   const held = whole ? holdChanges(opened.store, whole, onDamage) : opened.store
   const stores = { store: held, admin: opened.admin }
@@ -55,7 +48,7 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   const activity = new Activity()
   const { call, stop: stopCalls } = stoppable(callStore(operators, admin))
   const events = new Events({ basePath: config.KSS_BASE_PATH })
-  answerCalls(lock, whole ? holdCalls(call, whole) : call, { events, operate }, (command) => {
+  answerCalls(home, whole ? holdCalls(call, whole) : call, { events, operate }, (command) => {
     logger.info(`command: ${command}`)
     activity.addCommand(command)
   })
@@ -63,11 +56,11 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, opened.stats, whole, logger)
-  const console = openConsole({ ...loaded, admin, activity, logger, whole })
+  const console = openConsole({ ...loaded, admin, sessions: opened.sessions, activity, logger, whole })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, opened, queue)
   const app = createApp({
-    ...optionsOf(config, log, activity, queue, metrics),
+    ...optionsOf(config, hashesKeys, log, activity, queue, metrics),
     store,
     verified,
     upstream,
@@ -88,7 +81,7 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
       await store.close()
       await save()
     } finally {
-      await lock.release()
+      await home.release()
       await log.flush()
     }
   }
@@ -103,8 +96,8 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   }
   // Warnings come before what it says on a terminal.
   await log.flush()
-  announce({ ...config, KSS_PORT: port }, { users: await countUserFolders(dir, mostCounted), isOpen, kss }, logger)
-  removeTemps(dir, performance.timeOrigin).catch(onDamage)
+  announce({ ...config, KSS_PORT: port }, { place: home.place, users: await home.countUsers(), isOpen, kss }, logger)
+  home.tidy(onDamage)
   void console?.begin(port)
   const stop = async (signal?: string): Promise<void> => {
     await drain(signal)
@@ -114,14 +107,34 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   return { close: stop }
 }
 
+/** Of the engine nothing is loaded where the settings do not ask for it. */
+async function openHome(loaded: Loaded): Promise<Home> {
+  if (loaded.config.KSS_STORE === '') return await openFolder(loaded.config)
+  const engine = await import('./home-engine.ts')
+  return await engine.openEngineHome(loaded)
+}
+
+async function openStore(
+  home: Home,
+  logger: FastifyBaseLogger,
+  onDamage: (error: unknown) => void,
+): Promise<OpenedHome> {
+  try {
+    return await home.open(logger, onDamage)
+  } catch (error) {
+    await home.release()
+    throw error
+  }
+}
+
 /** Undefined where the settings do not ask for https: then nothing of it is loaded. */
-async function openTls(config: Config, lock: FolderLock, logger: FastifyBaseLogger): Promise<OpenTls | undefined> {
+async function openTls(config: Config, home: Home, logger: FastifyBaseLogger): Promise<OpenTls | undefined> {
   if (!hasTls(config)) return undefined
   const tls = await import('./tls.ts')
   try {
     return await tls.openTls(config, logger)
   } catch (error) {
-    await lock.release()
+    await home.release()
     throw error
   }
 }
@@ -139,6 +152,7 @@ async function openMetrics(config: Config, { stats }: OpenedStore, queue: HashQu
 
 function optionsOf(
   config: Config,
+  hashesKeys: () => boolean,
   { logger, logRequest }: Log,
   activity: Activity,
   queue: HashQueue,
@@ -154,7 +168,10 @@ function optionsOf(
     basePath: config.KSS_BASE_PATH,
     disableRegistration: config.KSS_DISABLE_REGISTRATION,
     auth: {
-      hashKeys: config.KSS_HASH_KEYS,
+      // It may not be known before the engine is there.
+      get hashKeys() {
+        return hashesKeys()
+      },
       scryptCost: config.KSS_SCRYPT_COST,
       loginFailuresPerMinute: config.KSS_LOGIN_FAILURES_PER_MINUTE,
       registrationsPerHour: config.KSS_REGISTRATIONS_PER_HOUR,
@@ -168,12 +185,12 @@ function optionsOf(
 
 /** Does what commands ask for; `logCommand` is told what the operator typed. */
 function answerCalls(
-  lock: FolderLock,
+  home: Home,
   call: Call,
   { events, operate }: { events: Events; operate: OpenedBridge['operate'] },
   logCommand: (command: string) => void,
 ): void {
-  lock.answer(async (method, args) => {
+  home.answer(async (method, args) => {
     if (method === 'listEvents') return events.list(...(args as [string?]))
     if (method === 'audiobookshelf') return await operate(...(args as [string]))
     if (method === 'countEvents') return events.counts()
@@ -195,56 +212,5 @@ async function startRegistration(
   } catch (error) {
     onDamage(error)
     return false
-  }
-}
-
-interface OpenedFolder {
-  opened: OpenedStore
-  /** There while the backup before a change of format is made. */
-  formatChange: FormatChange | undefined
-}
-
-/** Without the log nobody knows what was acknowledged: then there is no start. */
-async function openFolder(
-  config: Config,
-  lock: FolderLock,
-  logger: FastifyBaseLogger,
-  onDamage: (error: unknown) => void,
-): Promise<OpenedFolder> {
-  const { KSS_DIR: dir } = config
-  try {
-    const changeFormat = await planFormat(dir, onDamage)
-    const isAwaited = changeFormat !== undefined && (await startChangesFiles(config))
-    if (isAwaited) await changeFormat()
-    const onSlowFlush = (path: string, ms: number): void =>
-      logger.warn(`The disk of ${path} took ${(ms / 1000).toFixed(1)} seconds for a flush: every push waits for it`)
-    const opened = await openStore({
-      dir,
-      history: config.KSS_HISTORY,
-      historyLimit: config.KSS_HISTORY_LIMIT,
-      quota: { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES },
-      logMaxBytes: config.KSS_WAL_MAX,
-      preallocate: true,
-      onDamage,
-      onSlowFlush,
-    })
-    return { opened, formatChange: changeFormat && !isAwaited ? beginFormatChange(changeFormat) : undefined }
-  } catch (error) {
-    await lock.release()
-    if (error instanceof CommandError) throw error
-    const { message } = error as Error
-    throw new CommandError(`Cannot read the log in ${dir}: ${message}. Mend that, then start kss again.`)
-  }
-}
-
-/** What a crash left in a log changes files as soon as the store is open; then registration is closed, if it is not. */
-async function startChangesFiles(config: Config): Promise<boolean> {
-  const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: disabled } = config
-  if (await hasLog(dir)) return true
-  if (!disabled) return false
-  try {
-    return (await new RegistrationFile(dir).get()).open === true
-  } catch {
-    return true // startRegistration tells of it
   }
 }

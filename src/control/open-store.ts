@@ -1,5 +1,11 @@
+import { readFile } from 'node:fs/promises'
+import { CommandError } from '../command-error.ts'
+import type { Loaded } from '../config.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store/file-store.ts'
-import type { Admin, Stats, Store } from '../store/store.ts'
+import { SessionFiles } from '../store/file-store/session-files.ts'
+import type { RedisStoreOptions } from '../store/redis-store/redis-store.ts'
+import type { Survey } from '../store/redis-store/survey.ts'
+import type { Admin, SessionStore, Stats, Store } from '../store/store.ts'
 
 export type StoreOptions = FileStoreOptions
 
@@ -8,12 +14,58 @@ export interface OpenedStore {
   store: Store
   admin: Admin
   stats: Stats
+  sessions: SessionStore
   /** Finishes what is under way. */
   close: () => Promise<void>
 }
 
-/** The one place that knows which store there is. */
+/** One on an engine. */
+export interface OpenedEngine extends OpenedStore {
+  /** Tells now, and when the engine goes away or comes back, why it cannot be asked; undefined when it can. */
+  watch: (tell: (failure: Error | undefined) => void) => void
+  survey: Survey
+  /** Whether keys are stored as hashes: not where another server may have to read them, unless the setting is given. */
+  hashesKeys: () => boolean
+  /** Where it is, for a person. */
+  place: string
+}
+
+/** The store in a folder. Here alone it is known which stores there are. */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const store = await FileStore.open(options)
-  return { store, admin: store.admin, stats: store.stats, close: () => store.close() }
+  const sessions = new SessionFiles({ dir: options.dir })
+  return { store, admin: store.admin, stats: store.stats, sessions, close: () => store.close() }
+}
+
+/** The store of KSS_STORE, of which nothing is loaded before. Throws CommandError; not when the engine is away. */
+export async function openEngine(
+  { config, sources }: Pick<Loaded, 'config' | 'sources'>,
+  options: Pick<RedisStoreOptions, 'reconnects'> = {},
+): Promise<OpenedEngine> {
+  const { RedisStore, hostOf } = await import('../store/redis-store/redis-store.ts')
+  const url = new URL(config.KSS_STORE)
+  // The official server's.
+  if (url.pathname.length < 2) url.pathname = '/1'
+  if (config.KSS_REDIS_PASSWORD_FILE !== '') url.password = await readPassword(config.KSS_REDIS_PASSWORD_FILE)
+  const store = await RedisStore.open({
+    url,
+    history: config.KSS_HISTORY,
+    historyLimit: config.KSS_HISTORY_LIMIT,
+    quota: { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES },
+    ...options,
+  })
+  const { admin, stats, sessions, survey } = store
+  const isExplicit = sources['KSS_HASH_KEYS'] !== undefined
+  const hashesKeys = (): boolean => config.KSS_HASH_KEYS && (isExplicit || survey.isOwn)
+  const watch: OpenedEngine['watch'] = (tell) => store.watch(tell)
+  const place = hostOf(url)
+  return { store, admin, stats, sessions, survey, hashesKeys, place, watch, close: () => store.close() }
+}
+
+async function readPassword(path: string): Promise<string> {
+  try {
+    return encodeURIComponent((await readFile(path, 'utf8')).replace(/\r?\n.*/s, ''))
+  } catch (error) {
+    throw new CommandError(`KSS_REDIS_PASSWORD_FILE is "${path}": it cannot be read (${(error as Error).message}).`)
+  }
 }

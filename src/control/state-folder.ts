@@ -3,11 +3,18 @@ import { access, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, exitCodes } from '../command-error.ts'
+import type { Config } from '../config.ts'
 import { onWindows, syncFolder } from '../durable.ts'
 import { hasCode, unlessAbsent } from '../error-code.ts'
 import { FolderInUse, type Holder } from '../store/file-store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/file-store/folder-lock.ts'
 import { readVersion } from '../version.ts'
+
+/** The state directory, for a command that works on files only. Throws CommandError where there is none. */
+export function stateFolderOf({ KSS_STORE: store, KSS_DIR: dir }: Config): string {
+  if (store === '') return dir
+  throw new CommandError('This works on files, and KSS_STORE is set. See docs/redis.md.', exitCodes.usage)
+}
 
 /** Makes the state directory, 0700, if it is not there; throws CommandError when this user can't work in it. */
 export async function openStateFolder(dir: string): Promise<void> {

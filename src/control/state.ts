@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, exitCodes } from '../command-error.ts'
-import { loadConfig, type Config, type Values } from '../config.ts'
+import { loadConfig, type Config, type Loaded, type Values } from '../config.ts'
 import { plain } from '../plain.ts'
 import { ControlChannel, RemoteError } from './control-channel.ts'
 import { unlessAbsent } from '../error-code.ts'
-import { openStore } from './open-store.ts'
+import { openEngine, openStore } from './open-store.ts'
 import { FolderInUse, type Holder } from '../store/file-store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/file-store/folder-lock.ts'
 import { shellWord } from '../command-line.ts'
-import { commandRuns, endAtOnce, lockError, openStateFolder, whoAmI } from './state-folder.ts'
+import { commandRuns, endAtOnce, lockError, openStateFolder, stateFolderOf, whoAmI } from './state-folder.ts'
 import { prepareFormat } from './state-format.ts'
 import { localStore, remoteStore, type StateStore } from './state-store.ts'
 
@@ -22,9 +22,12 @@ export interface StateFlags {
   command?: string
 }
 
-/** A state directory that a command works on. */
+/** A state directory, or an engine, that a command works on. */
 export interface State {
+  /** Throws CommandError where there is no folder. */
   dir: string
+  /** Where it is, as a line for a person. */
+  place: string
   config: Config
   store: StateStore
   /** The server that has the directory, and does what the command asks for; undefined when there is none. */
@@ -48,11 +51,15 @@ export interface StateOptions {
 const patience = 10_000
 
 /** The settings as `kss serve` with the same flags and variables would have them; tells of what is wrong with them. */
-export function loadSettings({ dir, envFile }: StateFlags): Config {
+export function loadSettings(flags: StateFlags): Config {
+  return load(flags).config
+}
+
+function load({ dir, envFile }: StateFlags): Loaded {
   const values: Values = dir === undefined ? {} : { KSS_DIR: dir }
-  const { config, warnings } = loadConfig(values, envFile)
-  for (const warning of warnings) console.error(plain(warning))
-  return config
+  const loaded = loadConfig(values, envFile)
+  for (const warning of loaded.warnings) console.error(plain(warning))
+  return loaded
 }
 
 /** Does the work on the state directory, beside a running server or without one. Throws CommandError. */
@@ -61,18 +68,45 @@ export async function withState<T>(
   work: (state: State) => Promise<T>,
   { create = false, check = checkFolder, beforeOpen = async () => undefined }: StateOptions = {},
 ): Promise<T> {
-  const config = loadSettings(flags)
+  const loaded = load(flags)
+  const { config } = loaded
   const { KSS_DIR: dir } = config
+  if (config.KSS_STORE !== '') return await withEngine(loaded, work)
   if (!create) {
     await check(dir).catch((error: unknown) => {
       throw asCommandError(error)
     })
   }
   const { close, ...opened } = await openState(config, flags.command, beforeOpen)
+  const place = `Data folder: ${plain(dir)}${opened.server ? '' : ' (no kss server is running on it)'}`
   try {
-    return await work({ dir, config, ...opened }).catch((error: unknown) => {
+    return await work({ dir, place, config, ...opened }).catch((error: unknown) => {
       throw asCommandError(error)
     })
+  } finally {
+    await close()
+  }
+}
+
+/** Does the work on the engine of KSS_STORE, beside the servers that use it. Throws CommandError. */
+async function withEngine<T>(loaded: Loaded, work: (state: State) => Promise<T>): Promise<T> {
+  const { store, admin, survey, hashesKeys, place, close } = await openEngine(loaded, { reconnects: false })
+  try {
+    await survey.look()
+    const config = { ...loaded.config, KSS_HASH_KEYS: hashesKeys() }
+    return await work({
+      get dir() {
+        return stateFolderOf(config)
+      },
+      place: `Data store: ${plain(place.replace(/,$/, ''))}`,
+      config,
+      store: localStore(store, admin),
+      server: undefined,
+      log: noAnswer,
+      ask: noAnswer,
+    })
+  } catch (error) {
+    throw asCommandError(error)
   } finally {
     await close()
   }
@@ -89,11 +123,10 @@ export async function changeState<T>(
   options: StateOptions = {},
 ): Promise<T> {
   const workAndTell = async (state: State): Promise<T> => {
-    const { dir, server, log } = state
+    const { place, log } = state
     await log(`kss ${words.map(shellWord).join(' ')}`)
     const result = await work(state)
-    const line = `Data folder: ${plain(dir)}${server ? '' : ' (no kss server is running on it)'}\n`
-    if (!flags.json) process.stdout.write(line)
+    if (!flags.json) process.stdout.write(`${place}\n`)
     return result
   }
   return await withState(flags, workAndTell, options)

@@ -14,6 +14,12 @@ const quotaErrno = -constants.errno.EDQUOT
 /** The store says it itself, once a minute: it is no news of each request. */
 const folderReplaced = 'FOLDER_REPLACED'
 
+/** The same of an engine. */
+const engineAway = 'STORE_UNAVAILABLE'
+
+/** Seconds after which a request may come back; not all of them at once. */
+const mostSeconds = 5
+
 /** The row of the error table for anything thrown: by us, by Fastify, by the file system. */
 export function errorName(error: unknown): ErrorName {
   if (error instanceof ProtocolError) return error.error
@@ -26,7 +32,8 @@ export function errorName(error: unknown): ErrorName {
   if (noRoom.has(code) || errno === quotaErrno) return 'storageFull'
   if (code === 'STALE_ACCOUNT') return 'unauthorized'
   if (code === 'QUOTA_REACHED') return 'quotaReached'
-  return errno === undefined && code !== 'DAMAGED_FILE' && code !== folderReplaced ? 'unknown' : 'unavailable'
+  const isKnown = ['DAMAGED_FILE', folderReplaced, engineAway].includes(code)
+  return errno === undefined && !isKnown ? 'unknown' : 'unavailable'
 }
 
 function validationErrorName(validation: NonNullable<FastifyError['validation']>): ErrorName {
@@ -66,10 +73,11 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
   const name = errorName(error)
   const { code, status, message: standard } = errorTable[name]
   const message = error instanceof ProtocolError ? error.message : standard
+  const { code: cause } = error as NodeJS.ErrnoException
   if (error instanceof ProtocolError) {
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
-  } else if (status >= 500 && (error as NodeJS.ErrnoException).code !== folderReplaced)
-    request.log.error({ err: error }, message)
+  } else if (cause === engineAway) reply.header('retry-after', String(1 + Math.floor(Math.random() * mostSeconds)))
+  else if (status >= 500 && cause !== folderReplaced) request.log.error({ err: error }, message)
   const reason = reasonOf(error)
   request.note = { ...request.note, reason }
   request.failure = { name, error, reason }

@@ -33,6 +33,8 @@ t.test('a machine without a network is at 127.0.0.1', async (t) => {
   t.same(offline(config({})), ['http://127.0.0.1:8080'])
 })
 
+const place = { dir: '/srv/kss' }
+
 for (const [host, expected] of [
   ['10.0.0.7', 'http://10.0.0.7:8080'],
   ['fd00::7', 'http://[fd00::7]:8080'],
@@ -49,7 +51,7 @@ for (const [users, isOpen, expected] of [
   [2, false, /\(2 users\)\nRegistration: +closed; to let somebody in: npx kss invite NAME\n/],
 ] as const) {
   t.test(`a terminal shows what to type, the folder, ${users} and whether registration is open`, async (t) => {
-    const text = bannerOf(t, '10.0.0.7', { users, isOpen })
+    const text = bannerOf(t, '10.0.0.7', { place, users, isOpen })
     t.match(text, /^kss \d+\.\d+\.\d+ is running\. [^]*\n {2}http:\/\/10\.0\.0\.7:8080\n/)
     t.match(text, expected)
   })
@@ -64,7 +66,11 @@ for (const [users, expected] of [
     const logger = pino({}, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) })
     const wasTerminal = stdout.isTTY
     stdout.isTTY = false
-    announce(config({ KSS_DIR: '/srv/kss' }), { users, isOpen: false, kss: (command) => command }, logger)
+    announce(
+      config({ KSS_DIR: '/srv/kss' }),
+      { place: { dir: '/srv/kss' }, users, isOpen: false, kss: (command) => command },
+      logger,
+    )
     stdout.isTTY = wasTerminal
     t.match(lines, [{ msg: 'listening', dir: '/srv/kss', users: expected, registration: 'closed' }])
   })
@@ -72,7 +78,7 @@ for (const [users, expected] of [
 
 for (const host of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', 'localhost']) {
   t.test(`a terminal shows that no reader can reach ${host}, and what to do`, async (t) => {
-    const text = bannerOf(t, host, { users: 0, isOpen: true })
+    const text = bannerOf(t, host, { place, users: 0, isOpen: true })
     t.match(
       text,
       `No reader can reach it: ${host} is for programs on this machine only. Start it with --host 0.0.0.0,\n`,
@@ -91,3 +97,9 @@ function bannerOf(t: Test, host: string, found: Omit<Announced, 'kss'>): string 
   stdout.isTTY = wasTerminal
   return String(written()[0]?.args[0])
 }
+
+t.test('a terminal shows where the data is that is in no folder', async (t) => {
+  const store = 'Redis at localhost:6379, database 1'
+  const text = bannerOf(t, '10.0.0.7', { place: { store }, users: 1, isOpen: true })
+  t.match(text, `Data store:    ${store} (1 user)\n`)
+})

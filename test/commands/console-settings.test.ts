@@ -3,12 +3,14 @@ import t from 'tap'
 import { Activity } from '../../src/activity/activity.ts'
 import { openConsole } from '../../src/commands/console-settings.ts'
 import { loadConfig } from '../../src/config.ts'
+import { MemorySessions } from '../../src/store/memory-sessions.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 
 const open = (admin: MemoryStore, whole?: Promise<void>, write: (line: string) => void = () => undefined) =>
   openConsole({
     ...loadConfig({}, undefined, { KSS_DIR: '/none', KSS_HOST: '127.0.0.1', KSS_PORT: '0' }),
     admin,
+    sessions: new MemorySessions(),
     activity: new Activity(),
     logger: pino({ base: null }, { write }),
     whole,

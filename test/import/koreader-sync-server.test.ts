@@ -1,62 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createServer as createHttpServer } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@redis/client'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { readKoreaderSyncServer } from '../../src/import/koreader-sync-server.ts'
 import type { Source } from '../../src/import/source.ts'
 import { collect, failure } from './collect.ts'
 import { startFakeRedis } from './fake-redis.ts'
-
-const noRedis = spawnSync('redis-server', ['--version']).status !== 0 && 'redis-server is not on this machine'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-interface Redis {
-  host: string
-  command: (database: number, ...words: (string | Buffer)[]) => Promise<void>
-  stop: () => Promise<void>
-}
-
-/** A Redis of its own that keeps nothing. */
-async function startRedis(t: Test, ...settings: string[]): Promise<Redis> {
-  const port = await freePort()
-  const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', t.testdir({})]
-  const child = spawn('redis-server', [...where, '--save', '', '--appendonly', 'no', ...settings], { stdio: 'ignore' })
-  const closed = once(child, 'close')
-  const stop = async () => {
-    child.kill('SIGKILL')
-    await closed
-  }
-  t.teardown(stop)
-  const host = `127.0.0.1:${port}`
-  const isUp = async () => {
-    const probe = createClient({ url: `redis://${host}`, socket: { reconnectStrategy: false } })
-    probe.on('error', () => {})
-    return await probe.connect().then(
-      () => true,
-      ({ message }: Error) => message.startsWith('NOAUTH'),
-    )
-  }
-  while (!(await isUp())) await sleep(20)
-  return { host, command: (database, ...words) => run(`redis://${host}/${database}`, words), stop }
-}
-
-async function run(url: string, words: (string | Buffer)[]): Promise<void> {
-  const client = createClient({ url })
-  await client.connect()
-  await client.sendCommand(words)
-  client.destroy()
-}
+import { freePort, noRedis, startRedis } from '../redis.ts'
 
 const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
 const written = [

@@ -17,6 +17,7 @@ for (const [what, error, expected] of [
   ['missing rights', systemError('EACCES'), 'unavailable'],
   ['too many open files', systemError('EMFILE'), 'unavailable'],
   ['a damaged file', Object.assign(new Error('x'), { code: 'DAMAGED_FILE' }), 'unavailable'],
+  ['an engine that is away', Object.assign(new Error('x'), { code: 'STORE_UNAVAILABLE' }), 'unavailable'],
   ['another folder', Object.assign(new Error('x'), { code: 'FOLDER_REPLACED' }), 'unavailable'],
   ['an account that changed', Object.assign(new Error('x'), { code: 'STALE_ACCOUNT' }), 'unauthorized'],
   ['an account that is full', Object.assign(new Error('x'), { code: 'QUOTA_REACHED' }), 'quotaReached'],

@@ -1,0 +1,48 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Loaded } from '../config.ts'
+import { openEngine, type OpenedEngine } from '../control/open-store.ts'
+import { openStateFolder } from '../control/state-folder.ts'
+import type { Home } from './home.ts'
+
+/**
+ * The engine of KSS_STORE, which any number of servers use. A start does not wait for it: until it is there, requests get
+ * 503. Only a certificate of kss's own is in the folder. Throws CommandError.
+ */
+export async function openEngineHome(loaded: Pick<Loaded, 'config' | 'sources'>): Promise<Home> {
+  const { config } = loaded
+  if (config.KSS_TLS === 'self-signed') await openStateFolder(config.KSS_DIR)
+  const opened = await openEngine(loaded)
+  return {
+    warnings: async () => [],
+    open: async (logger) => {
+      opened.watch((failure) => void report(opened, logger, failure))
+      return { opened, hashesKeys: opened.hashesKeys, formatChange: undefined }
+    },
+    // Commands ask the engine themselves.
+    answer: () => undefined,
+    countUsers: async () => (await opened.admin.listUsers(undefined, 1).catch(() => ({ total: 0 }))).total,
+    place: { store: opened.place.replace(/,$/, '') },
+    tidy: () => undefined,
+    release: () => opened.close(),
+  }
+}
+
+/** Never rejects. What a power cut would cost may have changed while the engine was away. */
+async function report(
+  { survey, place }: OpenedEngine,
+  logger: FastifyBaseLogger,
+  failure: Error | undefined,
+): Promise<void> {
+  if (failure) {
+    logger.error(`${failure.message}: requests get 503 until it is back`)
+    return
+  }
+  try {
+    const { isOwn, warnings } = await survey.look()
+    logger.info(`${place} answers`)
+    if (!isOwn) logger.info('The database is one of another server: keys stay as they are, unless KSS_HASH_KEYS is set')
+    for (const warning of warnings) logger.warn(warning)
+  } catch (error) {
+    logger.error((error as Error).message)
+  }
+}

@@ -1,0 +1,32 @@
+/** Where accounts and positions are kept other than in a folder: off by default. */
+export const storeSettings = {
+  KSS_STORE: {
+    type: 'string',
+    default: '',
+    description: 'the address of a Redis like redis://localhost:6379/1, or nothing for files',
+  },
+  KSS_REDIS_PASSWORD_FILE: {
+    type: 'string',
+    default: '',
+    description: 'a file whose first line is the password of the Redis of KSS_STORE',
+  },
+} as const
+
+/** Throws what `bad` makes of the name of a setting that can't be. */
+export function checkStore(
+  { KSS_STORE: address, KSS_REDIS_PASSWORD_FILE: file }: Record<keyof typeof storeSettings, string>,
+  bad: (name: keyof typeof storeSettings) => Error,
+): void {
+  if (address === '') {
+    if (file !== '') throw bad('KSS_REDIS_PASSWORD_FILE')
+    return
+  }
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  const isEngine = url?.hostname && ['redis:', 'rediss:'].includes(url.protocol) && /^(\/\d*)?$/.test(url.pathname)
+  if (!isEngine) throw bad('KSS_STORE')
+}
+
+/** The address as it may be shown. */
+export function withoutPassword(address: string): string {
+  return address.replace(/^(\w+:\/*)?.*@/s, '$1***@')
+}

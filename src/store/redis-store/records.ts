@@ -1,0 +1,67 @@
+import type { Metadata, Progress } from '../../kosync/protocol.ts'
+import { DamagedFile } from '../../damaged-file.ts'
+
+/** The text that Lua makes of a JSON null: the official server stores it as the value. */
+const nullOfLua = 'userdata: NULL'
+
+/** A reply of HGETALL: fields and values by turns. */
+export type Fields = string[]
+
+/** The record, with the fields that kss does not know as they are. Throws DamagedFile. */
+export function toProgress(document: string, fields: Fields): Progress {
+  const { percentage, timestamp, device_id, metadata, ...rest } = toObject(fields)
+  const where = `document ${JSON.stringify(document)}`
+  const known = metadata === undefined ? undefined : toMetadata(metadata)
+  const { progress, device = '' } = rest
+  if (progress === undefined) throw new DamagedFile(where, 'has no progress')
+  return {
+    ...rest,
+    document,
+    percentage: toNumber(percentage, where, 'percentage'),
+    progress,
+    device,
+    ...(device_id !== undefined && device_id !== nullOfLua && { device_id }),
+    timestamp: Math.floor(toNumber(timestamp, where, 'timestamp')),
+    ...(known && { metadata: known }),
+  }
+}
+
+export function toObject(fields: Fields): Record<string, string> {
+  return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]!]] : [])))
+}
+
+/** What HSET takes of a record. */
+export function toFields({ document: _ofTheKey, ...fields }: Progress): Fields {
+  return Object.entries(fields).flatMap(([name, value]) => [
+    name,
+    typeof value === 'object' ? JSON.stringify(value) : String(value),
+  ])
+}
+
+function toNumber(text: string | undefined, where: string, name: string): number {
+  const number = text === undefined || text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isFinite(number)) throw new DamagedFile(where, `has no ${name}`)
+  return number
+}
+
+function toMetadata(text: string): Metadata | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A row of a history behind its time, which the engine gives: JSON without the opening brace. */
+export function rowWithoutTime({ percentage, progress, device, device_id, metadata }: Progress): string {
+  return JSON.stringify({ percentage, progress, device, device_id, metadata }).slice(1)
+}
+
+export function toRow(row: Progress): string {
+  return `{"timestamp":${row.timestamp},${rowWithoutTime(row)}`
+}
+
+export function fromRow(document: string, row: string): Progress {
+  return { document, ...(JSON.parse(row) as Omit<Progress, 'document'>) }
+}

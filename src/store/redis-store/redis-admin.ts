@@ -1,0 +1,321 @@
+import { nextProgress, type Progress } from '../../kosync/protocol.ts'
+import { StaleAccount } from '../account.ts'
+import { keptRows, mergeRows, rowOf } from '../file-store/files/rows.ts'
+import type { Finding } from '../finding.ts'
+import { eachPage } from '../pages.ts'
+import type {
+  Account,
+  AccountPage,
+  AccountSummary,
+  Admin,
+  DocumentPage,
+  ExportPage,
+  Merged,
+  MergedDocument,
+  Quota,
+  Registration,
+  Store,
+  User,
+  UserPage,
+} from '../store.ts'
+import type { Engine } from './engine.ts'
+import { globalKeys, keysOf } from './keys.ts'
+import { fromRow, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
+import * as scripts from './scripts.ts'
+import type { RedisStore } from './redis-store.ts'
+import type { Survey } from './survey.ts'
+
+export interface RedisAdminOptions {
+  engine: Engine
+  store: Pick<Store, 'getUser'> & Pick<RedisStore, 'change' | 'runFor'>
+  survey: Survey
+  /** The user is not at hand any more. */
+  forget: (username: string) => unknown
+  /** Rows of a history at most, 0 for any number, -1 for none. */
+  rows: number
+}
+
+/** A document as it is read and replaced. */
+interface Edited {
+  document: string
+  record: Progress | undefined
+  rows: Progress[]
+}
+
+/** Milliseconds that the index of another server's documents may be old when they are listed. */
+const indexMs = 60_000
+
+/** Documents of a page with their histories. */
+const exported = 20
+
+const { users, operators, invited, removed, registration } = globalKeys
+
+/** What only operators do. Changes of documents are read, made here, and stored if nothing else changed them meanwhile. */
+export class RedisAdmin implements Admin {
+  readonly #options: RedisAdminOptions
+
+  constructor(options: RedisAdminOptions) {
+    this.#options = options
+  }
+
+  async listUsers(cursor?: string, limit = 200): Promise<UserPage> {
+    const { engine, store, survey } = this.#options
+    await survey.findDocuments(indexMs)
+    const from = cursor === undefined ? '-' : `(${cursor}`
+    const words = ['ZRANGEBYLEX', users, from, '+', 'LIMIT', '0', String(Number.isFinite(limit) ? limit + 1 : -1)]
+    const [total, names] = (await Promise.all([engine.ask(['ZCARD', users]), engine.ask(words)])) as [number, string[]]
+    const shown = names.slice(0, limit)
+    const damaged: string[] = []
+    const found = await Promise.all(
+      shown.map(async (name) => {
+        try {
+          return await store.getUser(name)
+        } catch (error) {
+          damaged.push(`user ${JSON.stringify(name)}: ${(error as Error).message}`)
+          return undefined
+        }
+      }),
+    )
+    const next = names.length > limit ? { next: shown.at(-1)! } : {}
+    return { users: found.filter((user): user is User => user !== undefined), damaged, total, ...next }
+  }
+
+  async listAccounts(cursor?: string, limit?: number): Promise<AccountPage> {
+    const { users: listed, ...page } = await this.listUsers(cursor, limit)
+    const accounts: AccountSummary[] = []
+    for (const { account } of listed) accounts.push(await this.getSummary(account))
+    return { ...page, accounts }
+  }
+
+  async getSummary(account: Account): Promise<AccountSummary> {
+    const { engine, store } = this.#options
+    const problems: string[] = []
+    const devices = new Set<string>()
+    let [documents, lastSync] = [0, -Infinity]
+    for await (const page of eachPage((cursor) => this.listDocuments(account, cursor))) {
+      problems.push(...page.problems)
+      documents += page.documents.length
+      for (const { device, device_id, timestamp } of page.documents) {
+        devices.add(device_id ?? device)
+        lastSync = Math.max(lastSync, timestamp)
+      }
+    }
+    const user = await store.getUser(account.username)
+    if (user?.account.id !== account.id) throw new StaleAccount(account, true)
+    const { bytes = '0', changed } = toObject(
+      (await engine.ask(['HGETALL', keysOf(account.username).account])) as Fields,
+    )
+    return {
+      account: user.account,
+      disabled: user.disabled ?? false,
+      admin: user.admin ?? false,
+      ...(user.quota && { quota: user.quota }),
+      documents,
+      devices: devices.size,
+      bytes: Number(bytes),
+      ...(documents > 0 && { lastSync }),
+      lastActive: documents > 0 ? lastSync : Number(changed),
+      problems,
+    }
+  }
+
+  async listDocuments(account: Account, cursor?: string, limit = 500): Promise<DocumentPage> {
+    const { store, survey } = this.#options
+    await survey.findDocuments(indexMs)
+    const { documents: index, records } = keysOf(account.username)
+    const args = [cursor === undefined ? '-' : `(${cursor}`, limit + 1, records]
+    const [, reply] = await store.runFor(account, scripts.listRecords, [index], args, '')
+    const found = reply as (string | Fields)[]
+    const [documents, problems]: [Progress[], string[]] = [[], []]
+    for (let at = 0; at < Math.min(found.length, 2 * limit); at += 2) {
+      const [document, fields] = [found[at] as string, found[at + 1]!]
+      // The other server removed it.
+      if (Array.isArray(fields) && fields.length === 0) continue
+      try {
+        documents.push(toProgress(document, Array.isArray(fields) ? fields : []))
+      } catch (error) {
+        problems.push((error as Error).message)
+      }
+    }
+    return { documents, problems, ...(found.length > 2 * limit && { next: found[2 * limit - 2] as string }) }
+  }
+
+  async exportAccount(account: Account, cursor?: string): Promise<ExportPage> {
+    const { engine } = this.#options
+    const { histories } = keysOf(account.username)
+    const { documents, ...page } = await this.listDocuments(account, cursor, exported)
+    const withRows = documents.map(async (record) => {
+      const rows = (await engine.ask(['LRANGE', histories + record.document, '0', '-1'])) as string[]
+      return { record, rows: rows.length > 0 ? rows.map((row) => fromRow(record.document, row)) : [record] }
+    })
+    return { ...page, documents: await Promise.all(withRows) }
+  }
+
+  async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
+    const merged = { documents: documents.length, latest: 0, rows: 0 }
+    for (const { rows: added, title } of documents) {
+      const newest = added.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
+      let latest = false
+      let count = 0
+      await this.#edit(account, [newest.document], ([before]) => {
+        const { record, rows, document } = before!
+        const known = mergeRows(rows, record && rows.length === 0 ? [rowOf(record)] : [])
+        const all = mergeRows(known, added.map(rowOf))
+        latest = !record || newest.timestamp > record.timestamp
+        count = Math.max(all.length - known.length, 0)
+        const { device_id: _ofItsPush, ...kept } = record ?? {}
+        const next = latest ? { ...kept, ...newest } : record!
+        const named = title !== undefined && next.title === undefined ? { ...next, title } : next
+        return [{ document, record: named, rows: all }]
+      })
+      merged.latest += Number(latest)
+      merged.rows += count
+    }
+    return merged
+  }
+
+  async renameUser(account: Account, to: string): Promise<boolean> {
+    const { store, survey, forget } = this.#options
+    const [from, other] = [keysOf(account.username), keysOf(to)]
+    await survey.findDocuments(0)
+    const [done] = await store.runFor(
+      account,
+      scripts.renameUser,
+      [from.documents, other.key, other.account, other.documents, users, removed],
+      [account.username, to, from.records, from.histories, other.records, other.histories],
+    )
+    forget(account.username)
+    forget(to)
+    return done === 'OK'
+  }
+
+  async setDisabled(account: Account, disabled: boolean): Promise<void> {
+    const args = disabled ? ['1', 'disabled', '1'] : ['0', 'disabled', '']
+    await this.#options.store.change(account, ['', '', ...args])
+  }
+
+  async setQuota(account: Account, { documents, bytes }: Partial<Quota>): Promise<void> {
+    const args = ['quotaDocuments', String(documents ?? ''), 'quotaBytes', String(bytes ?? '')]
+    await this.#options.store.change(account, ['', '', '0', ...args])
+  }
+
+  async setAdmin(account: Account, isAdmin: boolean): Promise<void> {
+    await this.#options.store.change(account, ['', '', '0', 'admin', isAdmin ? '1' : ''])
+  }
+
+  async hasOperator(): Promise<boolean> {
+    return (await this.#options.engine.ask(['EXISTS', operators])) === 1
+  }
+
+  async setRegistration({ open, until }: Pick<Registration, 'open' | 'until'>): Promise<void> {
+    const { engine } = this.#options
+    const said = [
+      ...(open === undefined ? [] : ['open', `${open}`]),
+      ...(until === undefined ? [] : ['until', `${until}`]),
+    ]
+    await engine.run(scripts.replaceHash, [registration], said)
+  }
+
+  async setInvited(username: string, isInvited: boolean): Promise<void> {
+    await this.#options.engine.run(scripts.setListed, [invited], [username, isInvited ? '1' : '0'])
+  }
+
+  async allowReturn(username: string): Promise<void> {
+    await this.#options.engine.run(scripts.setListed, [removed], [username, '0'])
+  }
+
+  async deleteProgress(account: Account, document: string): Promise<boolean> {
+    return await this.#edit(account, [document], ([before]) =>
+      before!.record ? [{ document, record: undefined, rows: [] }] : undefined,
+    )
+  }
+
+  async putTitle(account: Account, document: string, title: string): Promise<boolean> {
+    return await this.#edit(account, [document], ([before]) => {
+      if (!before!.record) return undefined
+      const { title: _before, ...record } = before!.record
+      return [{ ...before!, record: title === '' ? record : { ...record, title } }]
+    })
+  }
+
+  async mergeDocuments(account: Account, from: string, into: string): Promise<boolean> {
+    return await this.#edit(account, [from, into], ([moved, target]) => {
+      if (!moved!.record || !target!.record || from === into) return undefined
+      const renamed = { ...moved!.record, document: into }
+      const isNewer = renamed.timestamp > target!.record.timestamp
+      const record = isNewer ? nextProgress(target!.record, renamed) : nextProgress(renamed, target!.record)
+      const rows = mergeRows(
+        target!.rows,
+        moved!.rows.map((row) => ({ ...row, document: into })),
+      )
+      return [
+        { document: from, record: undefined, rows: [] },
+        { document: into, record, rows },
+      ]
+    })
+  }
+
+  async pruneHistory(account: Account, keep: number, since: number, document?: string): Promise<number> {
+    if (document === undefined) return await this.#pruneAll(account, keep, since)
+    let gone = 0
+    await this.#edit(account, [document], ([before]) => {
+      const rows = keptRows(before!.rows, keep, since)
+      gone = before!.rows.length - rows.length
+      return gone > 0 ? [{ ...before!, rows }] : undefined
+    })
+    return gone
+  }
+
+  async #pruneAll(account: Account, keep: number, since: number): Promise<number> {
+    let gone = 0
+    // An earlier generation may change nothing, not even where there is nothing to change.
+    await this.#edit(account, [], () => undefined)
+    for await (const { documents } of eachPage((cursor) => this.listDocuments(account, cursor))) {
+      for (const { document } of documents) gone += await this.pruneHistory(account, keep, since, document)
+    }
+    return gone
+  }
+
+  /** All that was acknowledged is where it belongs. */
+  async flush(): Promise<boolean> {
+    return true
+  }
+
+  /** Brings the index of documents up to what there is; nothing else can be mended. */
+  async repair(): Promise<Finding[]> {
+    const added = await this.#options.survey.findAll()
+    if (added === 0) return []
+    const [path, problem] = ['kss:users', `users or documents that are not in the index: ${added}`]
+    return [{ path, problem, repair: 'adds them', damage: false }]
+  }
+
+  /** Whether the work had something to change. It is done again when another process was faster. */
+  async #edit(
+    account: Account,
+    documents: string[],
+    work: (documents: Edited[]) => Edited[] | undefined,
+  ): Promise<boolean> {
+    const { store, rows: most } = this.#options
+    const { records, histories, documents: index } = keysOf(account.username)
+    const keys = documents.flatMap((document) => [records + document, histories + document])
+    for (;;) {
+      const [, sum, values] = await store.runFor(account, scripts.readDocuments, keys, [])
+      const found = values as [Fields, ...string[][]]
+      const edited = work(
+        documents.map((document, at) => ({
+          document,
+          record: found[2 * at]!.length === 0 ? undefined : toProgress(document, found[2 * at]!),
+          rows: found[2 * at + 1]!.map((row) => fromRow(document, row)),
+        })),
+      )
+      if (!edited) return false
+      const args = edited.flatMap(({ document, record, rows }) => {
+        const fields = record ? toFields(record) : []
+        const kept = most > 0 ? rows.slice(-most) : rows
+        return [document, fields.length, ...fields, kept.length, ...kept.map(toRow)]
+      })
+      const [done] = await store.runFor(account, scripts.replaceDocuments, [index, ...keys], [sum as string, ...args])
+      if (done === 'OK') return true
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Progress } from '../../kosync/protocol.ts'
+import { StaleAccount } from '../account.ts'
+import type { Account, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
+import { Engine, type EngineOptions, type Reply } from './engine.ts'
+import { globalKeys, keysOf } from './keys.ts'
+import { fromRow, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
+import { RedisAdmin } from './redis-admin.ts'
+import { RedisSessions } from './redis-sessions.ts'
+import * as scripts from './scripts.ts'
+import { Survey } from './survey.ts'
+
+export { hostOf } from './engine.ts'
+
+/** A new document would be more than its account may keep. `code` is `QUOTA_REACHED`. */
+class QuotaReached extends Error {
+  readonly code = 'QUOTA_REACHED'
+}
+
+export interface RedisStoreOptions extends EngineOptions {
+  /** Whether a history is kept. */
+  history?: boolean
+  /** Rows of a history at most; 0 for any number. */
+  historyLimit?: number
+  /** What an account may keep that has no limits of its own. */
+  quota?: Quota
+}
+
+const defaults = { history: true, historyLimit: 1000, quota: { documents: 0, bytes: 0 } }
+
+/** Milliseconds for which an account is taken from memory: a change of another process is seen within a second. */
+const cachedMs = 900
+
+const { users, operators, invited, removed, registration } = globalKeys
+
+/**
+ * Accounts and positions on an engine that speaks the Redis protocol, in the layout of the official server. Nothing is kept
+ * in this process but accounts for less than a second: any number of processes serve the same accounts. A promise resolves
+ * when the engine has answered; what that means after a power cut is the engine's to say. @see docs/redis.md
+ */
+export class RedisStore implements Store {
+  readonly #options: Required<Omit<RedisStoreOptions, keyof EngineOptions>>
+  readonly #engine: Engine
+  readonly #users = new LRUCache<string, User>({ max: 10_000, ttl: cachedMs })
+  readonly admin: RedisAdmin
+  readonly sessions: RedisSessions
+  readonly survey: Survey
+  readonly stats: Stats
+
+  private constructor(engine: Engine, { history, historyLimit, quota }: RedisStoreOptions) {
+    this.#options = {
+      history: history ?? defaults.history,
+      historyLimit: historyLimit ?? defaults.historyLimit,
+      quota: quota ?? defaults.quota,
+    }
+    this.#engine = engine
+    this.survey = new Survey(engine)
+    const forget = (username: string): unknown => this.#users.delete(username)
+    const rows = this.#options.history ? this.#options.historyLimit : -1
+    this.admin = new RedisAdmin({ engine, store: this, survey: this.survey, forget, rows })
+    this.sessions = new RedisSessions(engine)
+    const none = { flushes: 0, flushSeconds: 0, logBytes: 0, lagSeconds: 0, cacheHits: 0, cacheMisses: 0 }
+    this.stats = { failure: () => engine.failure, figures: () => none }
+  }
+
+  /** Resolves also when the engine is away: `stats` tells. Throws MissingPackage. */
+  static async open(options: RedisStoreOptions): Promise<RedisStore> {
+    return new RedisStore(await Engine.open(options), options)
+  }
+
+  /** As Engine.watch. */
+  watch(tell: (failure: Error | undefined) => void): void {
+    this.#engine.watch(tell)
+  }
+
+  getUser(username: string): Now<User | undefined> {
+    return this.#users.get(username) ?? this.#findUser(username)
+  }
+
+  async #findUser(username: string): Promise<User | undefined> {
+    const { key, account } = keysOf(username)
+    const args = [randomBytes(16).toString('hex'), username]
+    const [found, stored, fields] = await this.#engine.run(scripts.findUser, [key, account, users], args)
+    if (found === 'NONE') return undefined
+    const user = toUser(username, stored as string, fields as Fields)
+    this.#users.set(username, user)
+    return user
+  }
+
+  async createUser({ username, key, disabled, adopted }: NewUser): Promise<boolean> {
+    const keys = keysOf(username)
+    const flags = [...(disabled ? ['disabled', '1'] : []), ...(adopted ? ['adopted', '1'] : [])]
+    const args = [randomBytes(16).toString('hex'), username, key, ...flags]
+    const [done] = await this.#engine.run(scripts.createUser, [keys.key, keys.account, users, invited, removed], args)
+    this.#users.delete(username)
+    return done === 'OK'
+  }
+
+  async setKey(account: Account, key: string): Promise<void> {
+    await this.change(account, ['', key, '1', 'adopted', ''])
+  }
+
+  async upgradeKey(account: Account, current: string, key: string): Promise<void> {
+    await this.change(account, [current, key, '0'])
+  }
+
+  /** What the script `changeUser` takes beside the account. */
+  async change(account: Account, args: string[]): Promise<void> {
+    await this.runFor(account, scripts.changeUser, [operators], args)
+    this.#users.delete(account.username)
+  }
+
+  async deleteUser(account: Account): Promise<void> {
+    const { username } = account
+    const { documents, records, histories } = keysOf(username)
+    await this.survey.findDocuments(0)
+    await this.runFor(
+      account,
+      scripts.deleteUser,
+      [documents, users, operators, removed],
+      [username, records, histories],
+    )
+    this.#users.delete(username)
+  }
+
+  async getRegistration(): Promise<Registration> {
+    const [said, names, gone] = (await Promise.all([
+      this.#engine.ask(['HGETALL', registration]),
+      this.#engine.ask(['LRANGE', invited, '0', '-1']),
+      this.#engine.ask(['LRANGE', removed, '0', '-1']),
+    ])) as [Fields, string[], string[]]
+    const { open, until } = toObject(said)
+    return {
+      ...(open !== undefined && { open: open === 'true' }),
+      ...(until !== undefined && { until: Number(until) }),
+      invited: names,
+      ...(gone.length > 0 && { removed: gone }),
+    }
+  }
+
+  async getProgress(account: Account, document: string): Promise<Progress | undefined> {
+    const { records } = keysOf(account.username)
+    const [, fields] = await this.runFor(account, scripts.getRecord, [records + document], [])
+    return (fields as Fields).length === 0 ? undefined : toProgress(document, fields as Fields)
+  }
+
+  putProgress(account: Account, pushed: Progress): Promise<Progress> {
+    return this.#put(account, pushed, '0')
+  }
+
+  addProgress(account: Account, record: Progress): Promise<Progress> {
+    return this.#put(account, record, '1')
+  }
+
+  async #put(account: Account, pushed: Progress, adds: '0' | '1'): Promise<Progress> {
+    const { document, timestamp, ...fields } = pushed
+    const { documents, records, histories } = keysOf(account.username)
+    const { quota, history, historyLimit } = this.#options
+    const limits = [history ? historyLimit : -1, quota.documents, quota.bytes]
+    const args = [document, timestamp, rowWithoutTime(pushed), ...limits, adds]
+    const keys = [documents, records + document, histories + document]
+    const record = toFields({ document, ...fields } as Progress)
+    const [done, stored] = await this.runFor(account, scripts.putRecord, keys, [...args, ...record])
+    if (done === 'QUOTA') throw new QuotaReached(`The account ${account.username} keeps as much as it may.`)
+    return toProgress(document, stored as Fields)
+  }
+
+  async listHistory(account: Account, document: string): Promise<Progress[]> {
+    const { records, histories } = keysOf(account.username)
+    const keys = [records + document, histories + document]
+    const [, , [, rows]] = (await this.runFor(account, scripts.readDocuments, keys, [])) as [0, 0, string[][]]
+    return rows!.map((row) => fromRow(document, row))
+  }
+
+  async close(): Promise<void> {
+    this.#engine.close()
+  }
+
+  /** Runs a script that begins with what `stale` wants. Rejects with StaleAccount. */
+  async runFor(
+    account: Account,
+    script: scripts.Script,
+    keys: string[],
+    args: (string | number)[],
+    generation: string = String(account.generation),
+  ): Promise<Reply[]> {
+    const own = keysOf(account.username)
+    const reply = await this.#engine.run(script, [own.key, own.account, ...keys], [account.id, generation, ...args])
+    const [done] = reply
+    if (done === 'GONE' || done === 'CHANGED') {
+      this.#users.delete(account.username)
+      throw new StaleAccount(account, done === 'GONE')
+    }
+    return reply
+  }
+}
+
+function toUser(username: string, key: string, fields: Fields): User {
+  const { id = '', generation, disabled, adopted, admin, quotaDocuments, quotaBytes } = toObject(fields)
+  const quota = {
+    ...(quotaDocuments !== undefined && { documents: Number(quotaDocuments) }),
+    ...(quotaBytes !== undefined && { bytes: Number(quotaBytes) }),
+  }
+  return {
+    username,
+    key,
+    account: Object.freeze({ username, folder: username, id, generation: Number(generation) }),
+    ...(disabled !== undefined && { disabled: true }),
+    ...(adopted !== undefined && { adopted: true }),
+    ...(admin !== undefined && { admin: true }),
+    ...(Object.keys(quota).length > 0 && { quota }),
+  }
+}

@@ -1,0 +1,284 @@
+import { hash } from 'node:crypto'
+
+/**
+ * Each change is one script, so one atomic step: it compares the account's id and generation, then reads and writes keys of
+ * that account. A script replies with a list: first `OK`, or why nothing was done.
+ */
+export interface Script {
+  text: string
+  sha: string
+}
+
+function script(text: string): Script {
+  const whole = prelude + text
+  return { text: whole, sha: hash('sha1', whole) }
+}
+
+/**
+ * KEYS[1] is the stored key, KEYS[2] the account; ARGV[1] the id, ARGV[2] the generation, '' for any. A key that another
+ * server stored since does not match its sum.
+ */
+const prelude = `
+local function stale()
+  local key = redis.call('GET', KEYS[1])
+  local account = redis.call('HMGET', KEYS[2], 'id', 'generation', 'sum')
+  if not key or account[1] ~= ARGV[1] then return {'GONE'} end
+  if ARGV[2] ~= '' and (account[2] ~= ARGV[2] or account[3] ~= redis.sha1hex(key)) then return {'CHANGED'} end
+end
+local function size(values)
+  local sum = 0
+  for _, value in ipairs(values) do sum = sum + #value end
+  return sum
+end
+local function now() return redis.call('TIME')[1] end
+`
+
+/** The next `stale()` ends the script. */
+const unlessStale = `
+local refused = stale()
+if refused then return refused end
+`
+
+/** The account, with an id and a generation from its first look-up on. ARGV: new id, name. KEYS[3]: users. */
+export const findUser = script(`
+local key = redis.call('GET', KEYS[1])
+if not key then return {'NONE'} end
+local account = redis.call('HMGET', KEYS[2], 'id', 'sum')
+local sum = redis.sha1hex(key)
+if not account[1] then
+  redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', sum, 'changed', now())
+  redis.call('ZADD', KEYS[3], 0, ARGV[2])
+elseif account[2] ~= sum then
+  redis.call('HSET', KEYS[2], 'sum', sum, 'changed', now())
+  redis.call('HINCRBY', KEYS[2], 'generation', 1)
+  redis.call('HDEL', KEYS[2], 'adopted')
+end
+return {'OK', key, redis.call('HGETALL', KEYS[2])}
+`)
+
+/** ARGV: id, name, key, then fields and values. KEYS[3]: users, invited, removed. */
+export const createUser = script(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'TAKEN'} end
+redis.call('SET', KEYS[1], ARGV[3])
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', redis.sha1hex(ARGV[3]), 'changed', now())
+for at = 4, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+redis.call('ZADD', KEYS[3], 0, ARGV[2])
+redis.call('LREM', KEYS[4], 0, ARGV[2])
+redis.call('LREM', KEYS[5], 0, ARGV[2])
+return {'OK'}
+`)
+
+/**
+ * ARGV[3]: only if this is the stored key; [4]: the new key; [5]: '1' raises the generation; then fields and values, '' to
+ * remove one. KEYS[3]: operators.
+ */
+export const changeUser = script(`${unlessStale}
+if ARGV[3] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[3] then return {'OK'} end
+if ARGV[4] ~= '' then
+  redis.call('SET', KEYS[1], ARGV[4])
+  redis.call('HSET', KEYS[2], 'sum', redis.sha1hex(ARGV[4]))
+end
+if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[2], 'generation', 1) end
+for at = 6, #ARGV, 2 do
+  local field, value = ARGV[at], ARGV[at + 1]
+  if value == '' then redis.call('HDEL', KEYS[2], field) else redis.call('HSET', KEYS[2], field, value) end
+  if field == 'admin' then redis.call(value == '' and 'SREM' or 'SADD', KEYS[3], ARGV[1]) end
+end
+redis.call('HSET', KEYS[2], 'changed', now())
+return {'OK'}
+`)
+
+/** Names that an upstream does not bring back: the newest ones. */
+const mostRemoved = 10_000
+
+/** ARGV[3]: name; [4], [5]: what is before the ids of records and histories. KEYS[3]: documents, users, operators, removed. */
+export const deleteUser = script(`${unlessStale}
+for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  redis.call('UNLINK', ARGV[4] .. document, ARGV[5] .. document)
+end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('ZREM', KEYS[4], ARGV[3])
+redis.call('SREM', KEYS[5], ARGV[1])
+redis.call('LREM', KEYS[6], 0, ARGV[3])
+redis.call('RPUSH', KEYS[6], ARGV[3])
+redis.call('LTRIM', KEYS[6], -${mostRemoved}, -1)
+return {'OK'}
+`)
+
+/**
+ * ARGV[3], [4]: the old name and the new one; [5] to [8]: what is before the ids of records and histories, old and new.
+ * KEYS[3]: documents; then key, account and documents of the new name, users, removed.
+ */
+export const renameUser = script(`${unlessStale}
+if redis.call('EXISTS', KEYS[4]) == 1 then return {'TAKEN'} end
+for _, document in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
+  redis.call('UNLINK', ARGV[7] .. document, ARGV[8] .. document)
+end
+redis.call('DEL', KEYS[6])
+redis.call('RENAME', KEYS[1], KEYS[4])
+redis.call('RENAME', KEYS[2], KEYS[5])
+redis.call('HINCRBY', KEYS[5], 'generation', 1)
+redis.call('HSET', KEYS[5], 'changed', now())
+for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  for at = 5, 6 do
+    if redis.call('EXISTS', ARGV[at] .. document) == 1 then
+      redis.call('RENAME', ARGV[at] .. document, ARGV[at + 2] .. document)
+    end
+  end
+end
+if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[6]) end
+redis.call('ZREM', KEYS[7], ARGV[3])
+redis.call('ZADD', KEYS[7], 0, ARGV[4])
+redis.call('LREM', KEYS[8], 0, ARGV[3])
+redis.call('RPUSH', KEYS[8], ARGV[3])
+redis.call('LTRIM', KEYS[8], -${mostRemoved}, -1)
+return {'OK'}
+`)
+
+/** KEYS[3]: the record. */
+export const getRecord = script(`${unlessStale}
+return {'OK', redis.call('HGETALL', KEYS[3])}
+`)
+
+/**
+ * Stores a record by the rules of nextProgress, and a row unless it is a repeat or the account is full. ARGV[3]: document; [4]: time; [5]: the row
+ * behind its time; [6]: rows of a history at most, 0 for any number, -1 for no history; [7], [8]: documents and bytes at
+ * most, 0 for any number; [9]: '1' leaves a record alone that is there; then fields and values of the record without the
+ * time. KEYS[3]: documents, record, history.
+ */
+export const putRecord = script(`${unlessStale}
+local before = redis.call('HGETALL', KEYS[4])
+local own = redis.call('HMGET', KEYS[2], 'quotaDocuments', 'quotaBytes', 'bytes')
+local documents, bytes = tonumber(own[1] or ARGV[7]), tonumber(own[2] or ARGV[8])
+local full = bytes > 0 and tonumber(own[3] or 0) >= bytes
+if #before == 0 then
+  if full or (documents > 0 and redis.call('ZCARD', KEYS[3]) >= documents) then return {'QUOTA'} end
+  redis.call('ZADD', KEYS[3], 0, ARGV[3])
+elseif ARGV[9] == '1' then
+  return {'OK', before}
+end
+local old, new = {}, {}
+for at = 1, #before, 2 do old[before[at]] = before[at + 1] end
+for at = 10, #ARGV, 2 do new[ARGV[at]] = ARGV[at + 1] end
+local time, last = ARGV[4], tonumber(old.timestamp or '')
+if last and last > tonumber(time) and last <= tonumber(time) + 86400 then time = string.format('%.0f', last) end
+redis.call('HSET', KEYS[4], 'timestamp', time, unpack(ARGV, 10))
+if not new.device_id then redis.call('HDEL', KEYS[4], 'device_id') end
+local after = redis.call('HGETALL', KEYS[4])
+local grown = size(after) - size(before)
+local repeats = old.progress == new.progress and old.device == new.device and old.device_id == new.device_id
+  and tonumber(old.percentage or '') == tonumber(new.percentage)
+if not repeats and not full and ARGV[6] ~= '-1' then
+  local row = '{"timestamp":' .. time .. ',' .. ARGV[5]
+  local rows = redis.call('RPUSH', KEYS[5], row)
+  grown = grown + #row
+  while ARGV[6] ~= '0' and rows > tonumber(ARGV[6]) do
+    grown = grown - #redis.call('LPOP', KEYS[5])
+    rows = rows - 1
+  end
+end
+if grown ~= 0 then redis.call('HINCRBY', KEYS[2], 'bytes', grown) end
+return {'OK', after}
+`)
+
+/** A digest of documents as they are: their records and histories are KEYS[at], KEYS[at + 1] and so on. */
+const digest = `
+local function digest(from, sizes)
+  local parts, documents = {}, {}
+  for at = from, #KEYS, 2 do
+    local fields, rows = redis.call('HGETALL', KEYS[at]), redis.call('LRANGE', KEYS[at + 1], 0, -1)
+    for _, values in ipairs({fields, rows}) do
+      for _, value in ipairs(values) do parts[#parts + 1] = #value .. ':' .. value end
+      parts[#parts + 1] = ';'
+      documents[#documents + 1] = values
+    end
+  end
+  return redis.sha1hex(table.concat(parts)), documents
+end
+`
+
+/** KEYS[3]: records and histories by turns. */
+export const readDocuments = script(`${digest}${unlessStale}
+local sum, documents = digest(3)
+return {'OK', sum, documents}
+`)
+
+/**
+ * Replaces documents, if they are as they were read. ARGV[3]: their digest; then for each its id, how many fields and values
+ * its record has, 0 to delete it, those, how many rows there are, and those. KEYS[3]: documents; then records and histories.
+ */
+export const replaceDocuments = script(`${digest}${unlessStale}
+local sum, before = digest(4)
+if sum ~= ARGV[3] then return {'RETRY'} end
+local grown, at = 0, 4
+for _, values in ipairs(before) do grown = grown - size(values) end
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+for key = 4, #KEYS, 2 do
+  redis.call('DEL', KEYS[key], KEYS[key + 1])
+  local document, values = take(), tonumber(take())
+  redis.call(values == 0 and 'ZREM' or 'ZADD', KEYS[3], unpack(values == 0 and {document} or {0, document}))
+  for _ = 1, values, 2 do
+    local field, value = take(), take()
+    redis.call('HSET', KEYS[key], field, value)
+    grown = grown + #field + #value
+  end
+  for _ = 1, tonumber(take()) do
+    local row = take()
+    redis.call('RPUSH', KEYS[key + 1], row)
+    grown = grown + #row
+  end
+end
+if grown ~= 0 then redis.call('HINCRBY', KEYS[2], 'bytes', grown) end
+return {'OK'}
+`)
+
+/**
+ * ARGV[3]: the least id in the order of bytes, as ZRANGEBYLEX takes it; [4]: how many; [5]: what is before the ids of
+ * records. KEYS[3]: documents. Replies with ids and records by turns; '' is none that can be read.
+ */
+export const listRecords = script(`${unlessStale}
+local found = {}
+for _, document in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], ARGV[3], '+', 'LIMIT', 0, ARGV[4])) do
+  local record = redis.pcall('HGETALL', ARGV[5] .. document)
+  found[#found + 1] = document
+  found[#found + 1] = record.err and '' or record
+end
+return {'OK', found}
+`)
+
+/** ARGV: hash, JSON, seconds until it ends, account, when it began, what is before the hashes of sessions, how many there may be. KEYS: session, sessions of the account. */
+export const putSession: Script = script(`
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
+for _, hash in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1 - tonumber(ARGV[7]))) do
+  redis.call('DEL', ARGV[6] .. hash)
+  redis.call('ZREM', KEYS[2], hash)
+end
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+return {'OK'}
+`)
+
+/** ARGV: what is before the hashes of sessions. KEYS: sessions of the account. */
+export const deleteSessions: Script = script(`
+for _, hash in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', ARGV[1] .. hash) end
+redis.call('DEL', KEYS[1])
+return {'OK'}
+`)
+
+/** ARGV: fields and values. KEYS: a hash, which has no others afterwards. */
+export const replaceHash = script(`
+redis.call('DEL', KEYS[1])
+for at = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
+return {'OK'}
+`)
+
+/** ARGV: a name, and '1' to put it at the end of the list, or '0' to take it out. */
+export const setListed = script(`
+redis.call('LREM', KEYS[1], 0, ARGV[1])
+if ARGV[2] == '1' then redis.call('RPUSH', KEYS[1], ARGV[1]) end
+return {'OK'}
+`)

@@ -1,0 +1,114 @@
+import type { Engine } from './engine.ts'
+import { globalKeys, keysOf, parseKey } from './keys.ts'
+
+/** The layout that this kss writes. */
+const format = 1
+
+/** Keys that one SCAN looks at. */
+const page = '1000'
+
+/** What an operator is told of an engine. */
+export interface Findings {
+  /** Whether kss began the database: else another server may use it too, and keys stay as they are. */
+  isOwn: boolean
+  /** Lines for a person. */
+  warnings: string[]
+}
+
+/** Looks at an engine and its database. */
+export class Survey {
+  readonly #engine: Engine
+  #isOwn: boolean | undefined
+  /** performance.now() when all documents were looked for. */
+  #found = -Infinity
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /** Whether kss began the database; false while that is not known. */
+  get isOwn(): boolean {
+    return this.#isOwn ?? false
+  }
+
+  /** Marks an empty database as kss's own. Rejects with StoreUnavailable, or for a database of a newer kss. */
+  async look(): Promise<Findings> {
+    if ((await this.#engine.ask(['DBSIZE'])) === 0) {
+      await this.#engine.ask(['SET', globalKeys.format, `${format}`, 'NX'])
+    }
+    const found = (await this.#engine.ask(['GET', globalKeys.format])) as string | null
+    if (found !== null && Number(found) !== format) {
+      throw new Error(
+        `The database has format ${found}, and this kss knows only ${format}. Install a newer kss-server.`,
+      )
+    }
+    this.#isOwn = found !== null
+    return { isOwn: this.#isOwn, warnings: [...(await this.#readPersistence()), ...(await this.#readRole())] }
+  }
+
+  /** What a power cut would cost. Some engines, and some users of them, have no CONFIG. */
+  async #readPersistence(): Promise<string[]> {
+    const read = async (name: string): Promise<string | undefined> => {
+      const [, value] = (await this.#engine.ask(['CONFIG', 'GET', name]).catch(() => [])) as string[]
+      return value
+    }
+    const [appendonly, appendfsync] = [await read('appendonly'), await read('appendfsync')]
+    if (appendonly === undefined)
+      return ['The engine does not tell what a power cut would cost (CONFIG GET appendonly).']
+    if (appendonly === 'no')
+      return ['A power cut costs all positions since the last snapshot of Redis: appendonly is no.']
+    if (appendfsync === 'always') return []
+    return [
+      appendfsync === 'everysec'
+        ? 'A power cut costs the positions of the last second: appendfsync is everysec, not always.'
+        : `A power cut costs what the system has not written yet: appendfsync is ${appendfsync}, not always.`,
+    ]
+  }
+
+  async #readRole(): Promise<string[]> {
+    const [role] = (await this.#engine.ask(['ROLE']).catch(() => [])) as string[]
+    return role === 'slave'
+      ? ['This Redis is a replica: positions cannot be stored. Name its master in KSS_STORE.']
+      : []
+  }
+
+  /**
+   * Makes users and documents known that another server stored, unless that was done so many milliseconds ago. Nothing is to
+   * be done on a database that only kss writes to.
+   */
+  async findDocuments(sinceMs: number): Promise<void> {
+    this.#isOwn ??= (await this.#engine.ask(['GET', globalKeys.format])) !== null
+    if (this.#isOwn || performance.now() - this.#found < sinceMs) return
+    const began = performance.now()
+    await this.findAll()
+    this.#found = began
+  }
+
+  /** The same, whoever began the database; resolves to how many were not known. */
+  async findAll(): Promise<number> {
+    let added = 0
+    for await (const keys of this.#scan('user:*')) {
+      const replies = keys.map(async (key) => {
+        const { username, document } = parseKey(key) ?? {}
+        if (username === undefined) return 0
+        const [index, name] =
+          document === undefined ? [globalKeys.users, username] : [keysOf(username).documents, document]
+        return (await this.#engine.ask(['ZADD', index, '0', name])) as number
+      })
+      for (const count of await Promise.all(replies)) added += count
+    }
+    return added
+  }
+
+  async *#scan(pattern: string): AsyncGenerator<string[]> {
+    let cursor = '0'
+    do {
+      const [next, keys] = (await this.#engine.ask(['SCAN', cursor, 'MATCH', pattern, 'COUNT', page])) as [
+        string,
+        string[],
+      ]
+      yield keys
+      cursor = next
+    } while (cursor !== '0')
+  }
+}

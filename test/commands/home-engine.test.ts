@@ -1,0 +1,232 @@
+import { mkdtemp, rm, readdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { pino } from 'pino'
+import { bundle } from '../../build/bundle.js'
+import { Activity } from '../../src/activity/activity.ts'
+import { createOperatorTasks } from '../../src/commands/operator-tasks.ts'
+import { readBridge } from '../../src/commands/bridge.ts'
+import { loadConfig } from '../../src/config.ts'
+import { openEngine } from '../../src/control/open-store.ts'
+import { noRedis, startRedis, freePort, type Redis } from '../redis.ts'
+import { until } from '../until.ts'
+import { kss, serve } from './kss.ts'
+import { run, runJson } from './run.ts'
+import { dune, folder, stateFolder } from './state-fixture.ts'
+
+const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
+const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' }
+// A kill takes nothing that was written, and no test waits for the disk.
+const durable = ['--appendonly', 'yes', '--appendfsync', 'no']
+
+const register = (url: string): Promise<Response> =>
+  fetch(`${url}/users/create`, { method: 'POST', body: JSON.stringify({ username: 'ann', password: 'secret-key' }) })
+const update = (url: string, progress = '56'): Promise<Response> =>
+  fetch(`${url}/syncs/progress`, { method: 'PUT', headers, body: JSON.stringify({ ...position, progress }) })
+const get = (url: string): Promise<Response> => fetch(`${url}/syncs/progress/abc`, { headers })
+const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/readiness`)).status === 200
+
+/** An env file for commands that run in this process. */
+async function envFile(t: Test, redis: Pick<Redis, 'url'>): Promise<string> {
+  const path = join(await folder(t), 'kss.env')
+  await writeFile(path, `KSS_STORE=${redis.url}\n`)
+  return path
+}
+
+t.test('with files nothing of the engine is loaded', async (t) => {
+  const into = await mkdtemp(join(tmpdir(), 'kss-test-'))
+  t.teardown(() => rm(into, { recursive: true, force: true }))
+  const entryPoints = { bin: join(import.meta.dirname, '..', '..', 'src', 'commands', 'serve.ts') }
+  const { metafile } = await bundle({ entryPoints, folder: into, packages: 'external' })
+  const { outputs } = metafile
+  const loaded = new Set([Object.keys(outputs).find((path) => path.endsWith('/bin.js'))!])
+  for (const path of loaded) {
+    for (const { kind, path: next } of outputs[path]?.imports ?? []) {
+      if (kind === 'import-statement' && next in outputs) loaded.add(next)
+    }
+  }
+  const modulesOf = (paths: Iterable<string>): string[] =>
+    [...paths].flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}))
+  const ofEngine = /\/redis-store\/|\/home-engine\.ts$|@redis\//
+  t.same(
+    modulesOf(loaded).filter((path) => ofEngine.test(path)),
+    [],
+  )
+  t.ok(modulesOf(Object.keys(outputs)).some((path) => ofEngine.test(path)))
+})
+
+t.test('an engine that is not there is one line of a command', async (t) => {
+  const url = `redis://:secret@127.0.0.1:${await freePort()}/1`
+  const { code, stderr } = await run('/none', 'user', 'list', '--env-file', await envFile(t, { url }))
+  t.equal(code, 1)
+  t.match(stderr, /^It failed: Redis at 127\.0\.0\.1:\d+, database 1, cannot be reached\n$/)
+})
+
+t.test('the settings are shown without the password', async (t) => {
+  const file = await envFile(t, { url: 'redis://:secret@localhost/1' })
+  const { stdout } = await run('/none', 'config', '--env-file', file)
+  t.match(stdout, /^KSS_STORE +redis:\/\/\*\*\*@localhost\/1 +env file/m)
+  t.notMatch(stdout, 'secret')
+})
+
+t.test('the Audiobookshelf bridge is off, and said to be', async (t) => {
+  const read = (env: Record<string, string>) => readBridge(loadConfig({}, undefined, env).config)
+  const KSS_STORE = 'redis://localhost'
+  t.same(await read({ KSS_STORE }), { settings: undefined, warnings: [] })
+  t.match(await read({ KSS_STORE, AUDIOBOOKSHELF_URL: 'http://localhost' }), {
+    settings: undefined,
+    warnings: [/^The Audiobookshelf bridge is off: it works on files/],
+  })
+})
+
+t.test('on a Redis', { skip: noRedis }, async (t) => {
+  t.test('two servers serve the same accounts, and keep nothing in a folder', async (t) => {
+    const { url: store } = await startRedis(t, ...durable)
+    const dir = join(await folder(t), 'none')
+    const servers = [await serve(t, dir, [], { KSS_STORE: store }), await serve(t, dir, [], { KSS_STORE: store })]
+    const [one, other] = servers.map(({ url }) => url) as [string, string]
+    t.equal((await register(one)).status, 201)
+    t.equal((await update(other)).status, 200)
+    t.match(await (await get(one)).json(), position)
+    t.match(await (await update(one, '57')).json(), { document: 'abc' })
+    t.match(await (await get(other)).json(), { progress: '57' })
+    for (const { log, stop } of servers) {
+      t.match(
+        log.find(({ msg }) => msg === 'listening'),
+        { store: /^Redis at 127\.0\.0\.1:\d+, database 1$/, registration: 'open' },
+      )
+      t.equal(await stop(), 0)
+    }
+    await t.rejects(readdir(dir), { code: 'ENOENT' })
+  })
+
+  t.test('while the engine is away there is 503, and service when it is back', async (t) => {
+    const redis = await startRedis(t, ...durable)
+    const { url, log, stop } = await serve(t, await folder(t), [], { KSS_STORE: redis.url })
+    await register(url)
+    t.equal((await update(url)).status, 200)
+    t.ok(await isReady(url))
+    await redis.stop()
+    for (const ask of [() => get(url), () => update(url, 'lost'), () => register(url)]) {
+      const answer = await ask()
+      t.equal(answer.status, 503)
+      t.match(answer.headers.get('retry-after'), /^[1-5]$/)
+      t.match(await answer.json(), { code: 503 })
+    }
+    t.notOk(await isReady(url))
+    t.equal((await fetch(`${url}/healthcheck`)).status, 200)
+    await redis.start()
+    await until(() => isReady(url))
+    t.match(await (await get(url)).json(), position)
+    t.equal((await update(url, '57')).status, 200)
+    t.ok(log.some(({ msg }) => String(msg).endsWith('cannot be reached: requests get 503 until it is back')))
+    t.equal(await stop(), 0)
+  })
+
+  t.test('a server starts without the engine', async (t) => {
+    const redis = await startRedis(t)
+    await redis.command(1, 'SET', 'user:bob:key', 'K')
+    await redis.command(1, 'SAVE')
+    await redis.stop()
+    const env = { KSS_STORE: redis.url, KSS_TLS: 'self-signed', KSS_TLS_PORT: `${await freePort()}` }
+    const dir = join(await folder(t), 'certificate')
+    const server = await serve(t, dir, [], { ...env, KSS_PORT: `${await freePort()}` })
+    const url = String((server.log.find(({ msg }) => msg === 'listening')!['addresses'] as string[]).at(-1))
+    t.equal((await register(url)).status, 503)
+    t.notOk(await isReady(url))
+    await redis.start()
+    await until(() => isReady(url))
+    await until(() => server.log.some(({ msg }) => String(msg).startsWith('The database is one of another server')))
+    t.ok(server.log.some(({ msg }) => String(msg).startsWith('A power cut costs')))
+    t.equal((await register(url)).status, 201)
+    t.equal(await redis.command(1, 'GET', 'user:ann:key'), 'secret-key', 'the other server can read it')
+    t.equal(await server.stop(), 0)
+  })
+
+  t.test('a server on a database of a newer kss says so', async (t) => {
+    const { url: store, command } = await startRedis(t, ...durable)
+    await command(1, 'SET', 'kss:format', '2')
+    const { log, stop } = await serve(t, await folder(t), [], { KSS_STORE: store })
+    await until(() => log.some(({ msg }) => String(msg).startsWith('The database has format 2')))
+    t.equal(await stop(), 0)
+  })
+
+  t.test('commands work on it, beside a server, with the same words', async (t) => {
+    const redis = await startRedis(t, ...durable)
+    const file = await envFile(t, redis)
+    const json = (...args: string[]) => runJson('/none', ...args, '--env-file', file)
+    const print = async (...args: string[]): Promise<string> => (await run('/none', ...args, '--env-file', file)).stdout
+    const added = await run('/none', 'user', 'add', 'ann', '--random', '--env-file', file)
+    t.match(added, { code: 0, stdout: /^Data store: Redis at 127\.0\.0\.1:\d+, database 1\n/ })
+    t.match(await redis.command(1, 'GET', 'user:ann:key'), /^\$scrypt\$/)
+    await print('user', 'add', 'bob', '--random')
+    t.match(await json('user', 'list'), [{ username: 'ann' }, { username: 'bob' }])
+    await print('user', 'rename', 'bob', 'rob')
+    await print('registration', 'close')
+    t.match(await json('registration', 'status'), { open: false })
+    await print('invite', 'eve')
+    t.same(await redis.command(1, 'LRANGE', 'kss:invited', '0', '-1'), ['eve'])
+    await print('user', 'quota', 'ann', '--documents', '5')
+    await print('user', 'rm', 'rob', '--yes')
+    t.match(await json('user', 'list'), [{ username: 'ann' }])
+  })
+
+  t.test('a folder moves to it, with its histories', async (t) => {
+    const redis = await startRedis(t, ...durable)
+    const file = await envFile(t, redis)
+    const folderOfAlice = await stateFolder(t)
+    const imported = await run('/none', 'import', 'kss-python', folderOfAlice, '--env-file', file)
+    t.match(imported, { code: 0 })
+    t.match(await runJson('/none', 'doc', 'list', 'alice', '--env-file', file), [{ document: dune, title: 'Dune' }])
+    t.equal(await redis.command(1, 'LLEN', `kss:{alice}:history:${dune}`), 4)
+  })
+
+  t.test('what works on files only says so', async (t) => {
+    const file = await envFile(t, await startRedis(t))
+    for (const args of [
+      ['check'],
+      ['check', '--repair'],
+      ['backup', 'create'],
+      ['backup', 'list'],
+      ['export', '--all'],
+    ]) {
+      t.match(await run('/none', ...args, '--env-file', file), {
+        code: 2,
+        stderr: 'This works on files, and KSS_STORE is set. See docs/redis.md.\n',
+      })
+    }
+  })
+
+  t.test('the console does what needs no folder', async (t) => {
+    const { url } = await startRedis(t)
+    const loaded = loadConfig({ KSS_STORE: url }, undefined, {})
+    const opened = await openEngine(loaded)
+    t.teardown(() => opened.close())
+    await opened.store.createUser({ username: 'ann', key: 'K' })
+    const { account } = (await opened.store.getUser('ann'))!
+    await opened.store.putProgress(account, { ...position, timestamp: 1000 })
+    const logger = pino({ base: null }, { write: () => undefined })
+    const tasks = createOperatorTasks({ ...loaded, ...opened, activity: new Activity(), logger })
+    t.teardown(() => tasks.stop())
+    for (const task of [tasks.check, tasks.backup]) {
+      task.start()
+      await until(() => task.state().is !== 'running')
+      t.match(task.state(), { is: 'failed', reason: /^This works on files/ })
+    }
+    t.same(await tasks.listBackups(), [])
+    t.equal(await tasks.openBackup('x'), undefined)
+    t.ok((await tasks.stats()).disk.size > 0)
+    t.match(await text(await tasks.export(account, 'csv')), /abc/)
+    await t.rejects(tasks.export(account, 'kss'), /^This works on files/)
+  })
+
+  t.test('a wrong password is one line', async (t) => {
+    const { host } = await startRedis(t, '--requirepass', 'secret')
+    const env = { KSS_STORE: `redis://:wrong@${host}/1` }
+    const { code, stderr } = await kss(t, ['user', 'list'], env)
+    t.match({ code, stderr }, { code: 1, stderr: /, refuses the name or the password\n$/ })
+    t.notMatch(stderr, 'wrong@')
+  })
+})

@@ -1,0 +1,90 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from '@redis/client'
+import type { Test } from 'tap'
+
+/** Why tests that need it are skipped. */
+export const noRedis = spawnSync('redis-server', ['--version']).status !== 0 && 'redis-server is not on this machine'
+
+export interface Redis {
+  host: string
+  /** Of database 1, without a password. */
+  url: string
+  pid: () => number
+  command: (database: number, ...words: (string | Buffer)[]) => Promise<unknown>
+  /** Kills it, as a power cut would. */
+  stop: () => Promise<void>
+  /** Starts it again on the same port and folder. */
+  start: () => Promise<void>
+}
+
+/** A Redis of its own that keeps nothing, unless the settings say otherwise. */
+export async function startRedis(t: Test, ...settings: string[]): Promise<Redis> {
+  const port = await freePort()
+  const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', t.testdir({})]
+  const host = `127.0.0.1:${port}`
+  const launch = () =>
+    spawn('redis-server', [...where, '--save', '', '--appendonly', 'no', ...settings], { stdio: 'ignore' })
+  let child = launch()
+  let closed = once(child, 'close')
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await closed
+  }
+  const start = async (): Promise<void> => {
+    child = launch()
+    closed = once(child, 'close')
+    await untilUp(host)
+  }
+  t.teardown(stop)
+  await untilUp(host)
+  return {
+    host,
+    url: `redis://${host}/1`,
+    pid: () => child.pid!,
+    command: (database, ...words) => run(`redis://${host}/${database}`, words),
+    stop,
+    start,
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function untilUp(host: string): Promise<void> {
+  const isUp = async (): Promise<boolean> => {
+    const probe = createClient({ url: `redis://${host}`, socket: { reconnectStrategy: false } })
+    probe.on('error', () => {})
+    return await probe.connect().then(
+      async () => {
+        const isReady = await probe.sendCommand(['PING']).then(
+          () => true,
+          () => false,
+        )
+        probe.destroy()
+        return isReady
+      },
+      ({ message }: Error) => message.startsWith('NOAUTH'),
+    )
+  }
+  while (!(await isUp())) await sleep(20)
+}
+
+async function run(url: string, words: (string | Buffer)[]): Promise<unknown> {
+  const client = createClient({ url, RESP: 2 })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return await client.sendCommand(words)
+  } finally {
+    client.destroy()
+  }
+}

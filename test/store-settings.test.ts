@@ -1,0 +1,39 @@
+import t from 'tap'
+import { loadConfig } from '../src/config.ts'
+import { withoutPassword } from '../src/store-settings.ts'
+
+const load = (env: Record<string, string>) => loadConfig({}, undefined, env).config
+
+for (const address of [
+  'redis://localhost',
+  'redis://localhost:6379/',
+  'redis://:secret@10.0.0.1:6379/3',
+  'rediss://kss:secret@redis.example:6380/0',
+]) {
+  t.test(`${address} is a store`, async (t) => {
+    t.equal(load({ KSS_STORE: address }).KSS_STORE, address)
+  })
+}
+
+for (const address of ['localhost:6379', 'http://localhost', 'redis://', 'redis://localhost/one', 'nonsense']) {
+  t.test(`${address} is none`, async (t) => {
+    t.throws(() => load({ KSS_STORE: address }), { message: /^KSS_STORE is / })
+  })
+}
+
+t.test('a file with a password needs a store', async (t) => {
+  t.throws(() => load({ KSS_REDIS_PASSWORD_FILE: '/run/secret' }), { message: /^KSS_REDIS_PASSWORD_FILE is / })
+})
+
+t.test('no message has the password', async (t) => {
+  const expected = 'expected the address of a Redis like redis://localhost:6379/1, or nothing for files.'
+  for (const [address, shown] of [
+    ['redis://:sec/ret@localhost/x', 'redis://***@localhost/x'],
+    ['ann:secret@localhost', 'ann:***@localhost'],
+    ['secret@localhost', '***@localhost'],
+  ] as const) {
+    t.throws(() => load({ KSS_STORE: address }), { message: `KSS_STORE is "${shown}": ${expected}` })
+    t.equal(withoutPassword(address), shown)
+  }
+  t.equal(withoutPassword('redis://localhost'), 'redis://localhost')
+})

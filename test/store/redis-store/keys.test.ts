@@ -1,0 +1,76 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { globalKeys, keysOf, parseKey } from '../../../src/store/redis-store/keys.ts'
+import { hardNames } from '../contract.ts'
+
+/** Names that look like parts of keys are likelier than at random. */
+const part = fc.constantFrom(
+  ':',
+  'key',
+  'document',
+  'kss',
+  'user',
+  'account',
+  'history',
+  'documents',
+  '{',
+  '}',
+  'a',
+  '',
+)
+const name = fc.oneof(
+  fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('') || 'x'),
+  fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(':') || 'x'),
+  fc.string({ minLength: 1, unit: 'binary' }),
+  fc.constantFrom(...hardNames, ':61', ':6162', '::'),
+)
+/** The wire takes no document with a colon. */
+const document = name.map((text) => text.replaceAll(':', '') || 'x')
+
+const allOf = (username: string, id: string): string[] => {
+  const { key, account, documents, records, histories } = keysOf(username)
+  return [key, account, documents, records + id, histories + id]
+}
+
+t.test('no two names meet, whatever they look like', async () => {
+  fc.assert(
+    fc.property(name, document, name, document, (one, its, other, others) => {
+      const meets = allOf(one, its).filter((key) => allOf(other, others).includes(key))
+      const expected = one !== other ? [] : its === others ? allOf(one, its) : allOf(one, its).slice(0, 3)
+      return meets.length === expected.length && new Set(allOf(one, its)).size === 5
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+t.test('no name meets what belongs to no account', async () => {
+  const { session, sessionsOf, ...fixed } = globalKeys
+  fc.assert(
+    fc.property(name, document, (username, id) =>
+      allOf(username, id).every(
+        (key) => !Object.values(fixed).includes(key) && !key.startsWith(session) && !key.startsWith(sessionsOf),
+      ),
+    ),
+  )
+})
+
+t.test('a key of the official layout tells its user and document', async () => {
+  fc.assert(
+    fc.property(name, document, (username, id) => {
+      const { key, records } = keysOf(username)
+      const [user, record] = [parseKey(key), parseKey(records + id)]
+      return user?.username === username && record?.username === username && record.document === id
+    }),
+  )
+})
+
+t.test('other keys tell nothing', async (t) => {
+  for (const key of ['user::xyz:key', 'user:a:b', 'user::key', 'user:a:document:', 'kss:users', 'x']) {
+    t.equal(parseKey(key), undefined, key)
+  }
+})
+
+t.test('the layout of a name without a colon is that of the official server', async (t) => {
+  t.match(keysOf('ann'), { key: 'user:ann:key', records: 'user:ann:document:' })
+  t.match(keysOf('a:b'), { key: 'user::613a62:key', records: 'user::613a62:document:' })
+})

@@ -1,0 +1,170 @@
+import t from 'tap'
+import type { Progress } from '../../../src/kosync/protocol.ts'
+import { noRedis, startRedis } from '../../redis.ts'
+import { accountOf, byName, usernamesOf } from '../by-name.ts'
+import { pushed, testAdmin, testStore } from '../contract.ts'
+import { testSessions } from '../sessions-contract.ts'
+import { openNew, openOn } from './open.ts'
+
+const second = 1000
+const texts = (rows: Progress[]): string[] => rows.map(({ progress }) => progress)
+
+t.test('on a Redis', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t, '--databases', '500')
+
+  testStore(t, (each) => openNew(each, redis))
+  testAdmin(t, async (each) => {
+    const store = await openNew(each, redis)
+    return { store, admin: store.admin }
+  })
+  testSessions(t, async (each) => (await openNew(each, redis)).sessions)
+
+  t.test('what it stores is what the official server stores, to the byte', async (t) => {
+    const store = await openOn(t, redis, 400)
+    await store.createUser({ username: 'ann', key: 'K' })
+    await byName(store).putProgress('ann', { ...pushed, device_id: 'A' })
+    t.equal(await redis.command(400, 'GET', 'user:ann:key'), 'K')
+    const fields = (await redis.command(400, 'HGETALL', 'user:ann:document:abc')) as string[]
+    t.same(Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]]] : []))), {
+      percentage: '0.5',
+      progress: '56',
+      device: 'kpw',
+      device_id: 'A',
+      timestamp: '1000',
+    })
+    const keys = (await redis.command(400, 'KEYS', '*')) as string[]
+    t.same(keys.filter((key) => !key.startsWith('kss:')).toSorted(), ['user:ann:document:abc', 'user:ann:key'])
+  })
+
+  t.test('the users of an official server are served at once, and its other fields stay', async (t) => {
+    await redis.command(401, 'SET', 'user:ann:key', 'K')
+    const record = ['percentage', '0.25', 'progress', '12', 'device', 'Kobo', 'timestamp', '900', 'note', 'mine']
+    await redis.command(401, 'HSET', 'user:ann:document:abc', ...record)
+    const store = await openOn(t, redis, 401)
+    t.match(await store.getUser('ann'), { key: 'K', account: { generation: 1 } })
+    t.match(await byName(store).getProgress('ann', 'abc'), { percentage: 0.25, progress: '12', timestamp: 900 })
+    await byName(store).putProgress('ann', pushed)
+    t.equal(await redis.command(401, 'HGET', 'user:ann:document:abc', 'note'), 'mine')
+    await redis.command(401, 'HSET', 'user:ann:document:late', ...record)
+    t.match((await store.admin.listUsers()).users, [{ username: 'ann' }])
+    const { account } = (await store.getUser('ann'))!
+    t.equal((await store.admin.listDocuments(account)).documents.length, 2)
+    await redis.command(401, 'HSET', 'user:ann:document:later', ...record)
+    await store.deleteUser(account)
+    t.same(await redis.command(401, 'KEYS', 'user:*'), [])
+  })
+
+  t.test('a key that another server stored is another generation of the account', async (t) => {
+    const store = await openOn(t, redis, 402)
+    await store.createUser({ username: 'ann', key: 'K', adopted: true })
+    const ann = await accountOf(store, 'ann')
+    await redis.command(402, 'SET', 'user:ann:key', 'L')
+    await t.rejects(store.putProgress(ann, pushed), { code: 'STALE_ACCOUNT', isGone: false })
+    t.same(await store.getUser('ann'), { username: 'ann', key: 'L', account: { ...ann, generation: 2 } })
+    await redis.command(402, 'DEL', 'user:ann:key')
+    await t.rejects(store.setKey({ ...ann, generation: 2 }, 'M'), { code: 'STALE_ACCOUNT', isGone: true })
+  })
+
+  t.test('a change of one process is seen by another within a second', async (t) => {
+    const [one, other] = [await openOn(t, redis, 403), await openOn(t, redis, 403)]
+    await one.createUser({ username: 'ann', key: 'K' })
+    const before = await accountOf(other, 'ann')
+    await one.setKey(before, 'L')
+    const now = performance.now.bind(performance)
+    t.intercept(performance, 'now', { value: () => now() + second })
+    t.match(await other.getUser('ann'), { key: 'L' })
+    // Nor before: what it does is compared with what is stored.
+    await t.rejects(other.putProgress(before, pushed), { code: 'STALE_ACCOUNT' })
+  })
+
+  t.test('two processes that push one document leave one history without a gap', async (t) => {
+    const stores = [await openOn(t, redis, 404), await openOn(t, redis, 404)]
+    await stores[0]!.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(stores[0]!, 'ann')
+    const answered: number[] = []
+    await Promise.all(
+      stores.map(async (store, of) => {
+        for (let at = 0; at < 100; at++) {
+          const push = { ...pushed, progress: `${of}-${at}`, timestamp: 1000 + ((at * 7) % 13) }
+          answered.push((await store.putProgress(ann, push)).timestamp)
+        }
+      }),
+    )
+    const rows = await stores[0]!.listHistory(ann, 'abc')
+    t.equal(new Set(texts(rows)).size, 200)
+    for (const of of [0, 1]) {
+      t.same(
+        texts(rows).filter((text) => text.startsWith(`${of}-`)),
+        Array.from({ length: 100 }, (_, at) => `${of}-${at}`),
+      )
+    }
+    const times = rows.map(({ timestamp }) => timestamp)
+    t.same(
+      times,
+      times.toSorted((a, b) => a - b),
+      'no time goes back',
+    )
+    t.equal(Math.max(...answered), 1012)
+    t.same(await stores[1]!.getProgress(ann, 'abc'), rows.at(-1))
+  })
+
+  t.test('a time more than a day ahead is ignored', async (t) => {
+    const store = await openNew(t, redis)
+    await store.createUser({ username: 'ann', key: 'K' })
+    await byName(store).putProgress('ann', { ...pushed, timestamp: 1_000_000 })
+    t.match(await byName(store).putProgress('ann', pushed), { timestamp: 1000 })
+  })
+
+  t.test('a history keeps so many rows, or there is none', async (t) => {
+    const store = await openNew(t, redis, { historyLimit: 3 })
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    for (let at = 0; at < 5; at++) await store.putProgress(ann, { ...pushed, progress: `${at}` })
+    t.same(texts(await store.listHistory(ann, 'abc')), ['2', '3', '4'])
+    const { bytes } = await store.admin.getSummary(ann)
+    await store.putProgress(ann, { ...pushed, progress: '5' })
+    t.equal((await store.admin.getSummary(ann)).bytes, bytes, 'what goes is not counted any more')
+    const older = Array.from({ length: 5 }, (_, at) => ({ ...pushed, progress: `old ${at}`, timestamp: at }))
+    await store.admin.importAccount(ann, [{ rows: older }])
+    t.same(texts(await store.listHistory(ann, 'abc')), ['3', '4', '5'])
+
+    const without = await openNew(t, redis, { history: false })
+    await without.createUser({ username: 'ann', key: 'K' })
+    await byName(without).putProgress('ann', pushed)
+    t.same(await byName(without).listHistory('ann', 'abc'), [])
+  })
+
+  t.test('an account that keeps as much as it may gets no more documents, nor rows', async (t) => {
+    const store = await openNew(t, redis, { quota: { documents: 2, bytes: 1000 } })
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    const put = (document: string, progress = '1'): Promise<Progress> =>
+      store.putProgress(ann, { ...pushed, document, progress })
+    await put('a')
+    await put('b')
+    await t.rejects(put('c'), { code: 'QUOTA_REACHED' })
+    await store.admin.setQuota(ann, { documents: 3 })
+    await put('c', 'x'.repeat(1000))
+    await store.admin.setQuota(ann, { documents: 0 })
+    await t.rejects(put('d'), { code: 'QUOTA_REACHED' }, 'too many bytes')
+    t.match(await put('a', '2'), { progress: '2' })
+    t.same(texts(await store.listHistory(ann, 'a')), ['1'])
+    await store.admin.setQuota(ann, { documents: 0, bytes: 0 })
+    await put('d')
+    await store.admin.deleteProgress(ann, 'c')
+    t.ok((await store.admin.getSummary(ann)).bytes < 1000)
+  })
+
+  t.test('an account may be disabled from its first day', async (t) => {
+    const store = await openNew(t, redis)
+    await store.createUser({ username: 'ann', key: 'K', disabled: true })
+    t.match(await store.getUser('ann'), { disabled: true, account: { generation: 1 } })
+    t.same(await usernamesOf(store), ['ann'])
+  })
+
+  t.test('it counts nothing of its own, and tells why it cannot be asked', async (t) => {
+    const store = await openNew(t, redis)
+    t.equal(store.stats.failure(), undefined)
+    t.match(store.stats.figures(), { flushes: 0, lagSeconds: 0 })
+  })
+})
