@@ -196,6 +196,10 @@ t.test('finds the character at which JSON ends', (t) => {
     ['{]', 2],
     ['{1: 2}', 2],
     ['"a', 1],
+    ['{"a": [], b}', 11],
+    ['{"a": {}, b}', 11],
+    ['[;', 2],
+    ['{;', 2],
   ]
   for (const [text, at] of cases) t.equal(jsonErrorAt(text), at, text)
   t.end()

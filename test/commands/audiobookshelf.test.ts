@@ -14,13 +14,13 @@ t.test('kss audiobookshelf asks the running server', async (t) => {
   const { url, stop } = await serve(t, dir, [], env)
   const body = JSON.stringify({ username: 'ann', password: 'secret-key' })
   await fetch(`${url}/users/create`, { method: 'POST', body })
-  const put = (document: string, title = ''): Promise<Response> =>
+  const put = (document: string, title = '', percentage = 0.4): Promise<Response> =>
     fetch(`${url}/syncs/progress`, {
       method: 'PUT',
       headers,
       body: JSON.stringify({
         document,
-        percentage: 0.4,
+        percentage,
         progress: '/body/DocFragment[3].0',
         device: 'kobo',
         metadata: { title },
@@ -45,7 +45,7 @@ t.test('kss audiobookshelf asks the running server', async (t) => {
   stub.addItem({ ...book, id: 'item-other' })
   t.match(await run('link', 'ann', 'third', 'item-other'), { code: 0 })
   stub.items.delete('item-other')
-  await put('third')
+  await put('third', '', 0.7)
   await until(async () => (await run('links', 'ann')).stdout.includes('gone'))
   await stub.down()
   await put(digest)
