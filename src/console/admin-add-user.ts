@@ -4,7 +4,7 @@ import { userPath } from './admin-users.ts'
 import { button, field, form, html, notice } from './page.ts'
 import { passwordChoice, readPasswordChoice, showPassword } from './password-choice.ts'
 import type { Answer, Page, ReaderVisit } from './route.ts'
-import { isName } from './sign-up.ts'
+import { isName, nameRule } from './sign-up.ts'
 
 /** The form for a new account. */
 export function showAddUser(visit: ReaderVisit): Page {
@@ -16,7 +16,7 @@ export async function addUser(visit: ReaderVisit): Promise<Answer> {
   const { options, account: operator } = visit
   const username = trimBlanks(visit.form.get('username') ?? '')
   if (!isName(username)) {
-    return page(visit, username, 'A name has 1 to 255 characters, no colon and no control characters.')
+    return page(visit, username, nameRule)
   }
   const chosen = readPasswordChoice(visit.form)
   if ('error' in chosen) return page(visit, username, chosen.error)

@@ -4,6 +4,7 @@ import { button, form, html, name, notice, time, type Html, type Part } from './
 import { Refusal } from './refusal.ts'
 import type { Answer, Page, ReaderVisit } from './route.ts'
 import { describeRun, refreshSeconds } from './run-state.ts'
+import { table } from './table.ts'
 import { count, formatBytes } from './units.ts'
 
 /** The archives in the folder of backups, and the one that is being made. */
@@ -21,33 +22,17 @@ export async function showBackups(visit: ReaderVisit, above?: Part, status = 200
   const body = html`${above} ${run}
     <p>A backup holds all accounts with their books. Keep a copy on another disk: what is on this one goes with it.</p>
     ${!isRunning && form(visit, '/admin/backups', button('Make a backup'))}
-    ${backups.length > 0 ? table(visit, backups) : html`<p>There is no backup yet.</p>`}`
+    ${backups.length > 0 ? backupTable(visit, backups) : html`<p>There is no backup yet.</p>`}`
   return adminPage(visit, 'Backups', body, { status, ...(isRunning && { refresh: refreshSeconds }) })
 }
 
-function table(visit: ReaderVisit, backups: Backup[]): Html {
+function backupTable(visit: ReaderVisit, backups: Backup[]): Html {
   const rows = backups.map((backup) => {
     const content = html`<input type="hidden" name="name" value="${backup.name}" />${button('Download')}`
-    return html`<tr>
-      <th>${name(backup.name)}</th>
-      <td data-label="Made">${time(backup.created)}</td>
-      <td data-label="Size" class="number">${formatBytes(backup.bytes)}</td>
-      <td>${form(visit, '/admin/backups/download', content)}</td>
-    </tr>`
+    const download = form(visit, '/admin/backups/download', content)
+    return [name(backup.name), time(backup.created), formatBytes(backup.bytes), download]
   })
-  return html`<table>
-    <thead>
-      <tr>
-        <th>File</th>
-        <th>Made</th>
-        <th class="number">Size</th>
-        <th>Copy</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${rows}
-    </tbody>
-  </table>`
+  return table([['File', 'name'], ['Made'], ['Size', 'number'], ['Copy', 'plain']], rows)
 }
 
 /** Begins one, and shows how it stands. */

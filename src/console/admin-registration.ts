@@ -4,7 +4,7 @@ import { adminPage } from './admin-page.ts'
 import { registrationWords } from './admin.ts'
 import { button, field, form, html, name, notice, time, type Html, type Part } from './page.ts'
 import type { Answer, Page, ReaderVisit } from './route.ts'
-import { isName } from './sign-up.ts'
+import { isName, nameRule } from './sign-up.ts'
 
 /** For how long it can be opened: as a command says it, in words, and in seconds. */
 const durations = [
@@ -99,8 +99,7 @@ export async function resetRegistration(visit: ReaderVisit): Promise<Answer> {
 export async function invite(visit: ReaderVisit): Promise<Answer> {
   const username = trimBlanks(visit.form.get('username') ?? '')
   if (!isName(username)) {
-    const message = 'A name has 1 to 255 characters, no colon and no control characters.'
-    return await showRegistration(visit, notice(message, 'alert'), 400)
+    return await showRegistration(visit, notice(nameRule, 'alert'), 400)
   }
   if (await visit.options.store.getUser(username)) {
     return await showRegistration(visit, notice('This name has an account already.', 'alert'), 400)

@@ -8,7 +8,7 @@ import { html, notice } from './page.ts'
 import { readPasswordChoice, showPassword } from './password-choice.ts'
 import { Refusal } from './refusal.ts'
 import type { Answer, ReaderVisit } from './route.ts'
-import { isName } from './sign-up.ts'
+import { isName, nameRule } from './sign-up.ts'
 
 export const disableUser = act(async (visit, user) => {
   const warning = await warnOfLockOut(visit, user, 'disable')
@@ -33,7 +33,7 @@ export const setOperator = act(async (visit, user) => {
 export const renameUser = act(async (visit, user) => {
   const to = trimBlanks(visit.form.get('to') ?? '')
   if (!isName(to)) {
-    return await refuse(visit, user, 'A name has 1 to 255 characters, no colon and no control characters.')
+    return await refuse(visit, user, nameRule)
   }
   if (to === user.username) return await refuse(visit, user, 'That is its name already.')
   if (!(await visit.options.admin.renameUser(user.account, to))) {

@@ -1,6 +1,7 @@
 import { adminPage } from './admin-page.ts'
-import { html, name, notice, time, type Html } from './page.ts'
+import { html, name, notice, time, type Part } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
+import { table, type Column } from './table.ts'
 import { count, formatBytes } from './units.ts'
 import { eachPage } from '../store/pages.ts'
 import type { AccountSummary, User } from '../store/store.ts'
@@ -35,7 +36,7 @@ export async function showUsers(visit: ReaderVisit): Promise<Page> {
       </p>
     </form>
     <p>${total} <a href="${base}/admin/users/add">Add one</a></p>
-    ${rows.length > 0 && table(rows)}
+    ${rows.length > 0 && table(columns, rows)}
     ${next !== undefined && html`<p><a href="${base}/admin/users?after=${encodeURIComponent(next)}">The next ones</a></p>`}`
   return adminPage(visit, 'Users', body)
 }
@@ -68,39 +69,30 @@ async function find({ options: { admin } }: ReaderVisit, search: string): Promis
   return { accounts, damaged, total: `${count(found.length, 'account')} found.${more}` }
 }
 
-function table(rows: Html[]): Html {
-  return html`<table>
-    <thead>
-      <tr>
-        <th>Name</th>
-        <th class="number">Books</th>
-        <th class="number">Readers</th>
-        <th>Last sync</th>
-        <th class="number">Size</th>
-        <th>Remarks</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${rows}
-    </tbody>
-  </table>`
-}
+const columns: Column[] = [
+  ['Name', 'name'],
+  ['Books', 'number'],
+  ['Readers', 'number'],
+  ['Last sync'],
+  ['Size', 'number'],
+  ['Remarks', 'plain'],
+]
 
-function rowOf(base: string, summary: AccountSummary, isOperator: boolean): Html {
+function rowOf(base: string, summary: AccountSummary, isOperator: boolean): Part[] {
   const { account, documents, devices, lastSync, bytes, disabled, problems } = summary
   const remarks = [
     ...(isOperator ? ['operator'] : []),
     ...(disabled ? ['disabled'] : []),
     ...(problems.length > 0 ? ['damaged: run the check'] : []),
   ]
-  return html`<tr>
-    <th><a href="${userPath(base, account.username)}">${name(account.username)}</a></th>
-    <td data-label="Books" class="number">${documents}</td>
-    <td data-label="Readers" class="number">${devices}</td>
-    <td data-label="Last sync">${lastSync === undefined ? 'never' : time(lastSync)}</td>
-    <td data-label="Size" class="number">${formatBytes(bytes)}</td>
-    <td>${remarks.join(', ') || '–'}</td>
-  </tr>`
+  return [
+    html`<a href="${userPath(base, account.username)}">${name(account.username)}</a>`,
+    documents,
+    devices,
+    lastSync === undefined ? 'never' : time(lastSync),
+    formatBytes(bytes),
+    remarks.join(', ') || '–',
+  ]
 }
 
 /** The page of an account. A name may be `..`, so it is no part of the path. */

@@ -3,6 +3,7 @@ import { adminPage } from './admin-page.ts'
 import { bars } from './bars.ts'
 import { html, notice, time, type Html, type Part } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
+import { table } from './table.ts'
 import { count, formatBytes, formatDuration } from './units.ts'
 
 /** How the server is. */
@@ -55,14 +56,11 @@ function lastHour(minutes: MinuteCount[]): Html {
     .map((minute, at) => ({ ...minute, ago: minutes.length - 1 - at }))
     .filter((minute) => minute.requests > 0)
     .toReversed()
-    .map(
-      ({ ago, requests: asked, failures: failed }) =>
-        html`<tr>
-          <td data-label="When">${ago === 0 ? 'this minute' : `${count(ago, 'minute')} ago`}</td>
-          <td data-label="Requests" class="number">${asked}</td>
-          <td data-label="Failures" class="number">${failed}</td>
-        </tr>`,
-    )
+    .map(({ ago, requests: asked, failures: failed }) => [
+      ago === 0 ? 'this minute' : `${count(ago, 'minute')} ago`,
+      asked,
+      failed,
+    ])
   return html`<h2>The last hour</h2>
     <figure>
       ${bars('Requests of the last hour, a bar a minute', requests)}
@@ -75,21 +73,10 @@ function lastHour(minutes: MinuteCount[]): Html {
     ${rows.length > 0 && minuteTable(rows)}`
 }
 
-function minuteTable(rows: Html[]): Html {
+function minuteTable(rows: Part[][]): Html {
   return html`<details>
     <summary>The same as a table</summary>
-    <table>
-      <thead>
-        <tr>
-          <th>When</th>
-          <th class="number">Requests</th>
-          <th class="number">Failures</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
+    ${table([['When'], ['Requests', 'number'], ['Failures', 'number']], rows)}
   </details>`
 }
 
