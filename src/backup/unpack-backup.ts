@@ -67,12 +67,15 @@ export async function unpackBackup(
     }
   } catch (error) {
     if (signal.aborted || error instanceof BadBackup || hasSyscall(error)) throw error
-    const { message, cause } = error as Error
-    /* c8 ignore next -- Node 24 says it in the cause alone, Node 20 has none */
-    const reason = message || (cause as Error).message
-    throw new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
+    throw noArchive(error as Error)
   }
   if (files === 0) throw new BadBackup('there are no accounts in it')
+}
+
+function noArchive(error: Error): BadBackup {
+  /* c8 ignore next -- Node 24 says it in the cause alone, Node 20 has none */
+  const reason = error.message || (error.cause as Error).message
+  return new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
 }
 
 /** Half of what is free there, as what is unpacked is copied then. */

@@ -6,7 +6,7 @@ import type { ConsoleOptions } from './options.ts'
 import { html } from './page.ts'
 import { asRefusal, Refusal } from './refusal.ts'
 import type { Route } from './route.ts'
-import { createSend } from './send.ts'
+import { createSend, type Send } from './send.ts'
 import { Sessions } from './sessions.ts'
 import { logEach } from '../http/request-log.ts'
 import { bodyLimit, compilers } from '../http/server.ts'
@@ -26,20 +26,9 @@ const heldFor = 30
 
 /** The server inside of the server: what all pages have in common. Each request goes through `enter`. */
 export async function createFrame(options: ConsoleOptions, routes: Route[]): Promise<FastifyInstance> {
-  const { logger, logRequest, basePath, hosts, trustedProxies, isReady = () => true } = options
+  const { logRequest, basePath, hosts, trustedProxies, isReady = () => true } = options
   const assets = await readAssets()
-  let requests = 0
-  const frame: FastifyInstance = fastify({
-    // Not as those of the wire, which are in the same log.
-    genReqId: () => `page-${(requests += 1).toString(36)}`,
-    childLoggerFactory: () => logger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit,
-    // An id of 1,024 characters is in the path of its book's page.
-    routerOptions: { maxParamLength: 8192 },
-    trustProxy: trustedProxies.length > 0 && trustedProxies,
-    schemaController: { compilersFactory: compilers },
-  })
+  const frame = createServer(options)
   const sourceOf = createSource(trustedProxies)
   const sessions = new Sessions(options)
   frame.decorateRequest('account', null)
@@ -47,26 +36,11 @@ export async function createFrame(options: ConsoleOptions, routes: Route[]): Pro
   logEach(frame, logRequest)
   readForms(frame)
   const send = createSend(basePath, assets)
-  const showError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const { status, title, body, message: reason, retryAfter } = asRefusal(error)
-    const isExpected = error instanceof Refusal || error instanceof ProtocolError
-    if (status >= 500 && !isExpected) request.log.error({ err: error }, reason)
-    request.note = { ...request.note, reason }
-    return send(reply, { status, title, body, retryAfter })
-  }
-  frame.setErrorHandler(showError)
+  frame.setErrorHandler((error, request, reply) => showError(error, request, reply, send))
   frame.addHook('onRequest', async (request, reply) => {
     reply.headers(headers)
     checkHost(sourceOf(request), hosts)
-    if (!isReady()) {
-      throw new Refusal(
-        503,
-        'Wait a moment',
-        'kss makes a backup before it changes its files. Try again in a minute.',
-        undefined,
-        heldFor,
-      )
-    }
+    if (!isReady()) throw held()
   })
   frame.setNotFoundHandler(() => {
     throw new Refusal(404, 'There is no such page', html`The pages of kss begin <a href="${basePath}/">here</a>.`)
@@ -84,6 +58,34 @@ export async function createFrame(options: ConsoleOptions, routes: Route[]): Pro
     })
   }
   return frame
+}
+
+function createServer({ logger, trustedProxies }: ConsoleOptions): FastifyInstance {
+  let requests = 0
+  return fastify({
+    // Not as those of the wire, which are in the same log.
+    genReqId: () => `page-${(requests += 1).toString(36)}`,
+    childLoggerFactory: () => logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit,
+    // An id of 1,024 characters is in the path of its book's page.
+    routerOptions: { maxParamLength: 8192 },
+    trustProxy: trustedProxies.length > 0 && trustedProxies,
+    schemaController: { compilersFactory: compilers },
+  })
+}
+
+function showError(error: unknown, request: FastifyRequest, reply: FastifyReply, send: Send): FastifyReply {
+  const { status, title, body, message: reason, retryAfter } = asRefusal(error)
+  const isExpected = error instanceof Refusal || error instanceof ProtocolError
+  if (status >= 500 && !isExpected) request.log.error({ err: error }, reason)
+  request.note = { ...request.note, reason }
+  return send(reply, { status, title, body, retryAfter })
+}
+
+function held(): Refusal {
+  const why = 'kss makes a backup before it changes its files. Try again in a minute.'
+  return new Refusal(503, 'Wait a moment', why, undefined, heldFor)
 }
 
 /** Forms, and no other bodies. */

@@ -32,9 +32,46 @@ const fixed = { ALPNProtocols: ['http/1.1'], minVersion: 'TLSv1.2', noDelay: tru
 
 export function createTlsListener(certificate: SecureContextOptions, handshakeTimeout = patience): TlsListener {
   const server = createServer({ ...fixed, ...certificate, handshakeTimeout })
-  /** Connections by their ends: TLS names none that it is on. */
-  const connections = new Map<string, Socket>()
+  const connections = watchConnections(server)
   const below = new WeakMap<Socket, Socket>()
+  return {
+    server,
+    setCertificate: (next) => server.setSecureContext({ ...fixed, ...next }),
+    belowTls: (socket) => below.get(socket) ?? socket,
+    serve: (http, options) => {
+      server.on('secureConnection', (secure) => {
+        const socket = connections.endHandshake(secure)
+        // A client that is gone already has no address.
+        if (!socket) return
+        below.set(secure, socket)
+        http.emit('connection', secure)
+      })
+      server.on('tlsClientError', (error: NodeJS.ErrnoException, secure) => {
+        if (error.code === 'ERR_SSL_HTTP_REQUEST') refuseHttp(connections.find(secure), options)
+        // Node leaves open what took too long.
+        secure.destroy()
+      })
+      // So that Node watches the times of the connections, as after listen().
+      if (!options.besideHttp) server.once('listening', () => http.emit('listening'))
+    },
+    stop: () => {
+      server.close()
+      connections.destroyHandshakes()
+    },
+  }
+}
+
+interface Connections {
+  /** The connection below a TLS one; undefined when it is closed. */
+  find: (secure: Socket) => Socket | undefined
+  /** The same, when the handshake is done. */
+  endHandshake: (secure: Socket) => Socket | undefined
+  destroyHandshakes: () => void
+}
+
+/** The open connections by their ends: TLS names none that it is on. */
+function watchConnections(server: NetServer): Connections {
+  const connections = new Map<string, Socket>()
   const handshakes = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     const ends = endsOf(socket)
@@ -45,33 +82,15 @@ export function createTlsListener(certificate: SecureContextOptions, handshakeTi
       if (connections.get(ends) === socket) connections.delete(ends)
     })
   })
-  const belowTls = (socket: Socket): Socket => below.get(socket) ?? socket
+  const find = (secure: Socket): Socket | undefined => connections.get(endsOf(secure))
   return {
-    server,
-    setCertificate: (next) => server.setSecureContext({ ...fixed, ...next }),
-    belowTls,
-    serve: (http, options) => {
-      server.on('secureConnection', (secure) => {
-        const socket = connections.get(endsOf(secure))
-        // A client that is gone already has no address.
-        if (socket) {
-          handshakes.delete(socket)
-          below.set(secure, socket)
-          http.emit('connection', secure)
-        }
-      })
-      server.on('tlsClientError', (error: NodeJS.ErrnoException, secure) => {
-        if (error.code === 'ERR_SSL_HTTP_REQUEST') refuseHttp(connections.get(endsOf(secure)), options)
-        // Node leaves open what took too long.
-        secure.destroy()
-      })
-      // So that Node watches the times of the connections, as after listen().
-      if (!options.besideHttp) server.once('listening', () => http.emit('listening'))
+    find,
+    endHandshake: (secure) => {
+      const socket = find(secure)
+      if (socket) handshakes.delete(socket)
+      return socket
     },
-    stop: () => {
-      server.close()
-      for (const socket of handshakes) socket.destroy()
-    },
+    destroyHandshakes: () => handshakes.forEach((socket) => socket.destroy()),
   }
 }
 
