@@ -63,6 +63,7 @@ export class Bridge {
   readonly #pulls: Pulls
   readonly #linker: Linker
   readonly #options: BridgeOptions
+  readonly #log: EventLog
   readonly #background = new Set<Promise<void>>()
   #client: Client
   #settings: Settings
@@ -79,7 +80,7 @@ export class Bridge {
     const settings = (): Settings => this.#settings
     const onFailure = (err: unknown): void => options.logger.error({ err }, 'the Audiobookshelf bridge failed')
     const files = new BridgeFiles(dir, onFailure)
-    const log = new EventLog(dir, now, onFailure)
+    this.#log = new EventLog(dir, now, onFailure)
     const { spacingMs } = options
     const library = new Library({ files, client, now, ...(spacingMs !== undefined && { spacingMs }) })
     this.#parts = {
@@ -97,7 +98,7 @@ export class Bridge {
       settings,
       now,
       send: (account, record) => this.#send(account, record),
-      tell: (account, event) => this.#tell(log, account, event),
+      tell: (account, event) => this.#tell(account, event),
       onFailure,
     }
     this.#sender = new Sender(this.#parts, random, () => this.look())
@@ -135,6 +136,11 @@ export class Bridge {
     this.#parts.items.forget()
     this.#parts.access.forget()
     this.look()
+  }
+
+  /** What was done for the account, oldest first. */
+  async listEvents(account: Account): ReturnType<EventLog['list']> {
+    return await this.#log.list(account)
   }
 
   /** Everything that waits is tried at once. */
@@ -223,11 +229,11 @@ export class Bridge {
     this.#background.add(done)
   }
 
-  #tell(log: EventLog, account: Account, event: BridgeEvent): void {
+  #tell(account: Account, event: BridgeEvent): void {
     const { logger } = this.#options
     const isNews = event.what === 'obstacle' || event.what === 'dropped' || event.what === 'linked'
     logger[isNews ? 'info' : 'debug']({ username: account.username, ...event }, 'Audiobookshelf')
-    log.add(account, event)
+    this.#log.add(account, event)
   }
 }
 

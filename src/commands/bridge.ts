@@ -2,8 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { closest } from 'fastest-levenshtein'
 import type { FastifyBaseLogger } from 'fastify'
+import type { Bridge } from '../audiobookshelf/bridge.ts'
+import type { Operator } from '../audiobookshelf/operate.ts'
 import type { Settings, Values } from '../audiobookshelf/settings.ts'
 import type { Bridged } from '../audiobookshelf/with-audiobookshelf.ts'
+import type { ExtraPages } from '../console/options.ts'
 import { ConfigError, type Config } from '../config.ts'
 import type { Stores } from '../audiobookshelf/bridge.ts'
 
@@ -45,6 +48,8 @@ export async function readBridge(config: Config): Promise<BridgeSettings> {
 }
 
 export interface OpenedBridge extends Omit<Bridged, 'bridge'> {
+  /** Undefined where the bridge is off. */
+  pages: ExtraPages | undefined
   /** What `kss audiobookshelf` asks for; undefined where the bridge is off. */
   operate: (verb: string, ...args: string[]) => Promise<unknown>
 }
@@ -56,7 +61,7 @@ export async function openBridge(
   stores: Stores,
   { logger, whole }: { logger: FastifyBaseLogger; whole: Promise<void> | undefined },
 ): Promise<OpenedBridge> {
-  const without = { ...stores, operators: stores.store, operate: () => Promise.resolve(undefined) }
+  const without = { ...stores, operators: stores.store, operate: () => Promise.resolve(undefined), pages: undefined }
   if (!settings) return without
   const { operate, Operator } = await import('../audiobookshelf/operate.ts')
   const { withAudiobookshelf } = await import('../audiobookshelf/with-audiobookshelf.ts')
@@ -65,10 +70,30 @@ export async function openBridge(
     const options = { dir, settings, disableRegistration, logger, whole }
     const { bridge, ...bridged } = await withAudiobookshelf(options, stores)
     const operator = new Operator(bridge, stores.admin)
-    return { ...bridged, operate: (verb, ...args) => operate(operator, verb, args) }
+    const pages = pagesOf(config, bridge, operator, logger)
+    return { ...bridged, pages, operate: (verb, ...args) => operate(operator, verb, args) }
   } catch (err) {
     // Readers go on without it.
     logger.error({ err }, 'the Audiobookshelf bridge is off: it cannot read its outbox')
     return without
   }
+}
+
+function pagesOf(config: Config, bridge: Bridge, operator: Operator, logger: FastifyBaseLogger): ExtraPages {
+  const routes: ExtraPages['routes'] = async () => {
+    const { createPages } = await import('../audiobookshelf/pages.ts')
+    const { SettingsEditor } = await import('../audiobookshelf/settings-editor.ts')
+    const { SettingsFile } = await import('../audiobookshelf/settings-file.ts')
+    const editor = new SettingsEditor({
+      environment: config.audiobookshelf,
+      file: new SettingsFile(config.KSS_DIR),
+      readFile: (path) => readFileSync(path, 'utf8'),
+      onChange: (settings, names) => {
+        logger.info({ names }, 'settings of Audiobookshelf were changed')
+        bridge.configure(settings)
+      },
+    })
+    return createPages({ bridge, operator, editor })
+  }
+  return { link: ['/audiobookshelf', 'Audiobookshelf'], paths: ['/audiobookshelf', '/audiobookshelf/*'], routes }
 }

@@ -2,8 +2,8 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { SetupCode } from '../accounts/setup-code.ts'
 import type { Activity } from '../activity/activity.ts'
 import type { Loaded } from '../config.ts'
-import type { ConsoleSettings } from '../console/options.ts'
-import type { Admin, SessionStore } from '../store/store.ts'
+import type { ConsoleSettings, ExtraPages } from '../console/options.ts'
+import type { Admin, SessionStore, Store } from '../store/store.ts'
 import { serverAddresses } from './announce.ts'
 import { lazyOperatorTasks } from './lazy-operator-tasks.ts'
 import { offerSetup } from './setup.ts'
@@ -20,10 +20,13 @@ export interface OpenedConsole {
 }
 
 export interface OpenConsoleOptions extends Pick<Loaded, 'config' | 'sources'> {
+  store: Store
   admin: Admin
   sessions: SessionStore
   activity: Activity
   logger: FastifyBaseLogger
+  /** Of the Audiobookshelf bridge, where it is on. */
+  extra: ExtraPages | undefined
   /** Resolves when files may change. */
   whole: Promise<void> | undefined
 }
@@ -38,12 +41,14 @@ export function openConsole({ whole, ...options }: OpenConsoleOptions): OpenedCo
   let setupCode: SetupCode | undefined
   const tasks = lazyOperatorTasks(options)
   const settings = {
+    store: options.store,
     admin,
     tasks: tasks.open,
     sessions,
     hosts: config.KSS_CONSOLE_HOSTS,
     setupCode: () => setupCode,
     addresses: () => addresses,
+    extra: options.extra,
     isReady: () => isReady,
   }
   const begin = async (port: number): Promise<void> => {

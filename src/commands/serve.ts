@@ -44,7 +44,8 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   const whole = formatChange?.whole
   const held = whole ? holdChanges(opened.store, whole, onDamage) : opened.store
   const stores = { store: held, admin: opened.admin }
-  const { store, admin, operators, operate } = await openBridge(config, bridge.settings, stores, { logger, whole })
+  const bridged = await openBridge(config, bridge.settings, stores, { logger, whole })
+  const { store, admin, operators, operate } = bridged
   const activity = new Activity()
   const { call, stop: stopCalls } = stoppable(callStore(operators, admin))
   const events = new Events({ basePath: config.KSS_BASE_PATH })
@@ -56,7 +57,16 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, opened.stats, whole, logger)
-  const console = openConsole({ ...loaded, admin, sessions: opened.sessions, activity, logger, whole })
+  const console = openConsole({
+    ...loaded,
+    store: operators,
+    admin,
+    sessions: opened.sessions,
+    activity,
+    logger,
+    extra: bridged.pages,
+    whole,
+  })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, opened, queue)
   const app = createApp({

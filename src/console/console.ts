@@ -47,7 +47,8 @@ export const routes: Route[] = [
 ]
 
 export async function openConsole(options: ConsoleOptions): Promise<Answerer> {
-  const frame = await createFrame(options, routes)
+  const extra = (await options.extra?.routes()) ?? []
+  const frame = await createFrame(options, [...routes, ...extra])
   await frame.ready()
   return (request, response) => frame.routing(request, response)
 }

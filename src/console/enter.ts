@@ -36,7 +36,7 @@ export async function enter(
   const begun = visitOf(entrance, request, reply, signedIn)
   const visit = route.who === 'anyone' ? { ...begun, token: formToken(route, entrance, begun, reply) } : begun
   const isOperator = signedIn?.user.admin === true
-  const navigation = signedIn && links(visit.base, visit.path, isOperator, tokenOf(signedIn.id))
+  const navigation = signedIn && links(visit.base, visit.path, isOperator, tokenOf(signedIn.id), options.extra?.link)
   return { answer: await answerOf(route, sessions, visit, signedIn), navigation }
 }
 

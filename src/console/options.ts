@@ -4,6 +4,7 @@ import type { Events } from '../doctor/events.ts'
 import type { SetupCode } from '../accounts/setup-code.ts'
 import type { OperatorTasks } from './operator-tasks.ts'
 import type { LogRequest } from '../log.ts'
+import type { Route } from './route.ts'
 import type { Admin, SessionStore, Store } from '../store/store.ts'
 
 /** What the console is made of. Those without a default are of the server, and given by createApp. */
@@ -24,8 +25,20 @@ export interface ConsoleOptions extends ConsoleSettings {
   now: () => number
 }
 
+/** Pages of an optional part of the server. */
+export interface ExtraPages {
+  /** In the navigation: a path, and its label. */
+  link: readonly [string, string]
+  /** What the server passes on to the console for them. */
+  paths: string[]
+  /** Loaded with the console. */
+  routes: () => Promise<Route[]>
+}
+
 /** What only the console needs. */
 export interface ConsoleSettings {
+  /** What operators see, where readers are told more; else the store of the server. */
+  store?: Store
   admin: Admin
   sessions: SessionStore
   /** What operators do beyond the store; loaded when it is asked for first. */
@@ -36,6 +49,8 @@ export interface ConsoleSettings {
   setupCode?: () => SetupCode | undefined
   /** What readers in the same network can type. */
   addresses?: () => string[]
+  /** Undefined where no optional part has pages. */
+  extra?: ExtraPages | undefined
   /** False while no file may change. */
   isReady?: () => boolean
 }

@@ -141,9 +141,15 @@ const pages = [
   ['/account', 'Account'],
 ] as const
 
-/** Who is signed in, and where they can go. `token` is that of the session. */
-export function links(base: string, path: string, isOperator: boolean, token: string): Html {
-  const shown = isOperator ? [...pages, ['/admin', 'Operator'] as const] : pages
+/** Who is signed in, and where they can go. `token` is that of the session; `extra` is a page of an optional part. */
+export function links(
+  base: string,
+  path: string,
+  isOperator: boolean,
+  token: string,
+  extra?: readonly [string, string],
+): Html {
+  const shown = [...pages, ...(extra ? [extra] : []), ...(isOperator ? [['/admin', 'Operator'] as const] : [])]
   const items = shown.map(([to, label]) => {
     const isHere = path === to || path.startsWith(`${to}/`)
     return html`<li><a href="${base}${to}" ${isHere && html` aria-current="page"`}>${label}</a></li>`

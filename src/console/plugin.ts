@@ -30,7 +30,8 @@ export function createConsole(options: ConsoleOptions, load = loadConsole): Cons
   }
   const plugin: FastifyPluginAsync = async (app) => {
     app.addHook('onRequest', pass)
-    for (const url of consolePaths) app.route({ method: ['GET', 'POST'], url, handler: answered })
+    for (const url of [...consolePaths, ...(options.extra?.paths ?? [])])
+      app.route({ method: ['GET', 'POST'], url, handler: answered })
   }
   return { plugin, pass }
 }

@@ -9,8 +9,10 @@ import { MemoryStore } from '../../src/store/memory-store.ts'
 const open = (admin: MemoryStore, whole?: Promise<void>, write: (line: string) => void = () => undefined) =>
   openConsole({
     ...loadConfig({}, undefined, { KSS_DIR: '/none', KSS_HOST: '127.0.0.1', KSS_PORT: '0' }),
+    store: admin,
     admin,
     sessions: new MemorySessions(),
+    extra: undefined,
     activity: new Activity(),
     logger: pino({ base: null }, { write }),
     whole,

@@ -1,9 +1,12 @@
 import t from 'tap'
-import { routes } from '../../src/console/console.ts'
+import { routes as ownRoutes } from '../../src/console/console.ts'
 import type { Route } from '../../src/console/route.ts'
 import { position } from '../helper.ts'
 import { accountOf } from '../store/by-name.ts'
-import { openConsole, type Visitor } from './visitor.ts'
+import { bridgeRoutes, openBridgedConsole as openConsole } from '../audiobookshelf/bridged-console.ts'
+import type { Visitor } from './visitor.ts'
+
+const routes = [...ownRoutes, ...bridgeRoutes]
 
 /** With parameters that exist for ann, and for nobody else. */
 const pathOf = ({ url }: Route): string => url.replace(/:\w+/g, 'abc')

@@ -1,0 +1,29 @@
+import { get, post, type Route } from '../console/route.ts'
+import { linkBook, showBookLink, unlinkBook } from './book-page.ts'
+import type { Bridge } from './bridge.ts'
+import { showLinks, lookNow } from './links-page.ts'
+import type { Operator } from './operate.ts'
+import type { SettingsEditor } from './settings-editor.ts'
+import { changeSetting, setKey, showBridgeSettings, testConnection } from './settings-page.ts'
+
+/** What the pages are made of. */
+export interface PageParts {
+  bridge: Bridge
+  operator: Operator
+  editor: SettingsEditor
+}
+
+/** The pages of the bridge in the console: a reader sees and changes the own links, an operator the settings. */
+export function createPages(parts: PageParts): Route[] {
+  return [
+    get('/audiobookshelf', 'reader', (visit) => showLinks(parts, visit)),
+    post('/audiobookshelf/look', 'reader', (visit) => lookNow(parts, visit)),
+    get('/audiobookshelf/books/:id', 'reader', (visit) => showBookLink(parts, visit)),
+    post('/audiobookshelf/books/:id/link', 'reader', (visit) => linkBook(parts, visit)),
+    post('/audiobookshelf/books/:id/unlink', 'reader', (visit) => unlinkBook(parts, visit)),
+    get('/audiobookshelf/settings', 'operator', (visit) => showBridgeSettings(parts, visit)),
+    post('/audiobookshelf/settings', 'operator', (visit) => changeSetting(parts, visit)),
+    post('/audiobookshelf/settings/key', 'operator', (visit) => setKey(parts, visit)),
+    post('/audiobookshelf/settings/test', 'operator', (visit) => testConnection(parts, visit)),
+  ]
+}

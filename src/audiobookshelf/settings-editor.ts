@@ -1,0 +1,87 @@
+import type { SettingsFile, Source } from './settings-file.ts'
+import {
+  readSettings,
+  secrets,
+  variables,
+  type ReadFile,
+  type Settings,
+  type Values,
+  type Variable,
+} from './settings.ts'
+
+export interface SettingsEditorOptions {
+  environment: Values
+  file: SettingsFile
+  readFile: ReadFile
+  /** Is told what is in force from now on, and the names of what was changed. */
+  onChange: (settings: Settings, names: Variable[]) => void
+}
+
+/** A setting as a person may see it. */
+export interface ShownSetting {
+  name: Variable
+  /** Empty when it is not set. A secret is only told to be there. */
+  value: string
+  source: Source
+}
+
+/** Changes the settings of the bridge while it runs. Secrets go in, and never come out again. */
+export class SettingsEditor {
+  readonly #options: SettingsEditorOptions
+
+  constructor(options: SettingsEditorOptions) {
+    this.#options = options
+  }
+
+  list(): ShownSetting[] {
+    const { environment, file } = this.#options
+    const own = file.get()
+    return (Object.keys(variables) as Variable[]).map((name) => {
+      const value = own[name] ?? environment[name] ?? ''
+      const shown = value !== '' && secrets.has(name) ? hintOf(value) : value
+      return { name, value: shown, source: own[name] === undefined ? 'environment' : 'console' }
+    })
+  }
+
+  /** Users with a key of their own, and what may be seen of it. */
+  listKeys(): { username: string; key: string }[] {
+    const users = [...(this.#read({})?.users ?? [])]
+    return users.map(([username, key]) => ({ username, key: key === false ? 'never' : hintOf(key.apiKey) }))
+  }
+
+  /** Durably, and at once in force. Undefined leaves a setting to the environment. Resolves to what is wrong. */
+  async change(changes: Partial<Record<Variable, string | undefined>>): Promise<string | undefined> {
+    let settings: Settings | undefined
+    try {
+      settings = this.#read(changes)
+    } catch (error) {
+      return (error as Error).message
+    }
+    if (!settings) return 'The bridge needs an address.'
+    await this.#options.file.put(changes)
+    this.#options.onChange(settings, Object.keys(changes) as Variable[])
+    return undefined
+  }
+
+  /** Sets the key of a user; an empty one takes it away. Resolves to what is wrong. */
+  async setKey(username: string, key: string): Promise<string | undefined> {
+    const users = [...(this.#read({})?.users ?? [])].filter(([name]) => name !== username)
+    const others = users.map(([name, own]) => [
+      name,
+      own && { api_key: own.apiKey, user_id: own.userId, device: own.device, user_token: own.userToken },
+    ])
+    const entries = key === '' ? others : [...others, [username, key]]
+    return await this.change({ AUDIOBOOKSHELF_USER_MAP: JSON.stringify(Object.fromEntries(entries)) })
+  }
+
+  #read(changes: Partial<Record<Variable, string | undefined>>): Settings | undefined {
+    const { environment, file, readFile } = this.#options
+    const own = Object.entries({ ...file.get(), ...changes }).filter(([, value]) => value !== undefined)
+    return readSettings({ ...environment, ...Object.fromEntries(own) }, readFile)
+  }
+}
+
+/** What may be seen of a secret: enough to tell two apart. */
+function hintOf(secret: string): string {
+  return secret.length < 16 || secret.includes('{') ? 'set' : `set, ends in …${secret.slice(-4)}`
+}
