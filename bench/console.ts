@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ask } from './answer.ts'
 import { measureRow, median, type Row } from './measure.ts'
 import { operations, readOptions, type Options } from './options.ts'
-import { killAll, mainThreadSeconds, startGenerator, startServer, type Server } from './processes.ts'
+import { cpuMilliseconds, killAll, mainThreadSeconds, startGenerator, startServer, type Server } from './processes.ts'
 import { makeReaders, passwordOf, requestsOf, seed } from './seed.ts'
 
 const isSmoke = process.argv.includes('--smoke')
@@ -110,13 +110,14 @@ async function measureInUse(): Promise<void> {
 }
 
 async function tell(name: string, { pid }: Server, paced: Promise<number[]>[]): Promise<void> {
-  const before = mainThreadSeconds(pid) ?? NaN
+  const busy = (): number[] => [(mainThreadSeconds(pid) ?? NaN) * 1000, cpuMilliseconds(pid) ?? NaN]
+  const before = busy()
   const [pushes = [], views = []] = await Promise.all(paced)
-  const busy = ((mainThreadSeconds(pid) ?? NaN) - before) / seconds
+  const [main, all] = busy().map((after, at) => ((after - before[at]!) / seconds / 10).toFixed(0))
   const parts = [
     `${rateOf(pushes)} pushes/s: ${quantiles(pushes)}`,
     ...(views.length > 0 ? [`${rateOf(views)} views/s of ${books} books: ${quantiles(views)}`] : []),
-    `main thread busy ${Math.round(100 * busy)} %`,
+    `busy: main thread ${main} %, all threads ${all} %`,
   ]
   console.log(`${name}: ${parts.join('; ')}`)
 }
