@@ -76,12 +76,13 @@ async function embedFiles() {
     'console/read-asset.ts': `
       const files = ${JSON.stringify(Object.fromEntries(await Promise.all(assets)))}
       export const readAsset = async (name) => Buffer.from(files[name])`,
-    'import/optional-package.ts': `
-      import { SourceError } from './source.ts'
+    'optional-package.ts': `
+      import { CommandError } from './command-error.ts'
+      export class MissingPackage extends CommandError {}
       const loaders = { ${loaders.join(', ')} }
-      export async function importOptional(name) {
+      export async function importOptional(name, version, part) {
         if (loaders[name]) return await loaders[name]()
-        throw new SourceError('This import needs the package ' + name + ', which kss of one file cannot load. ' +
+        throw new MissingPackage(part + ' needs the package ' + name + ', which kss of one file cannot load. ' +
           'Use Node 22.13 or newer, which has SQLite in it.')
       }`,
   }

@@ -9,6 +9,7 @@ import { bundleOneFile, makeExecutable } from '../build/one-file.js'
 import { builtinSqlite } from '../src/import/sqlite-file.ts'
 import { readVersion } from '../src/version.ts'
 import { testExamples } from './commands/example-lines.ts'
+import { freePort } from './redis.ts'
 import { startServer, syncOnce } from './server-process.ts'
 
 const run = promisify(execFile)
@@ -55,6 +56,14 @@ for (const [name, command] of commands) {
       await writeFile(backup, `-----BEGIN KOSYNC BACKUP-----\n${headers}${body}\n-----END KOSYNC BACKUP-----\n`)
       const { stdout } = await kss('import', 'kosync-go', backup, '--dir', join(folder, `import of ${name}`))
       t.match(stdout, /ann/)
+    })
+
+    await t.test('asks a Redis: its driver is in it', async (t) => {
+      const env = { ...process.env, KSS_STORE: `redis://127.0.0.1:${await freePort()}` }
+      const asked: unknown = await run('env', [...clean, ...command, 'user', 'list'], { env }).catch(
+        (error: unknown) => error,
+      )
+      t.match(asked, { stderr: /^It failed: Redis at .* cannot be reached\n$/ })
     })
 
     const hasSqlite = builtinSqlite() !== undefined
