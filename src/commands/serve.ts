@@ -39,6 +39,44 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   for (const warning of [...warnings, ...bridge.warnings, ...(await home.warnings())]) logger.warn(warning)
   const onDamage = (err: unknown): void =>
     logger.error({ err }, config.KSS_STORE === '' ? 'damaged file' : 'the store cannot be used')
+  const parts = await openParts(loaded, { home, log, bridge, onDamage })
+  const { app, tls, metrics, console, isOpen } = parts
+  let port: number
+  try {
+    await app.ready()
+    port = await listen(app.server, tls?.listener.server, config, kss)
+    await metrics?.listen()
+  } catch (error) {
+    await closeParts(parts, home, log)
+    throw error
+  }
+  // Warnings come before what it says on a terminal.
+  await log.flush()
+  announce({ ...config, KSS_PORT: port }, { place: home.place, users: await home.countUsers(), isOpen, kss }, logger)
+  home.tidy(onDamage)
+  void console?.begin(port)
+  return {
+    close: async (signal) => {
+      await parts.drain(signal)
+      logger.info({ signal }, 'stopping')
+      await closeParts(parts, home, log)
+    },
+  }
+}
+
+/** What the parts are made of. */
+interface Ground {
+  home: Home
+  log: Log
+  bridge: Awaited<ReturnType<typeof readBridge>>
+  onDamage: (error: unknown) => void
+}
+
+type Parts = Awaited<ReturnType<typeof openParts>>
+
+async function openParts(loaded: Loaded, { home, log, bridge, onDamage }: Ground) {
+  const { config } = loaded
+  const { logger } = log
   const tls = await openTls(config, home, logger)
   const { opened, formatChange, hashesKeys } = await openStore(home, logger, onDamage)
   const whole = formatChange?.whole
@@ -57,64 +95,33 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   const { verified, save } = await takeKeptKeys(config, logger)
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, opened.stats, whole, logger)
-  const console = openConsole({
-    ...loaded,
-    store: operators,
-    admin,
-    sessions: opened.sessions,
-    activity,
-    logger,
-    extra: bridged.pages,
-    whole,
-  })
+  const { sessions } = opened
+  const common = { ...loaded, admin, activity, logger, whole }
+  const console = openConsole({ ...common, store: operators, sessions, extra: bridged.pages })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, opened, queue)
-  const app = createApp({
-    ...optionsOf(config, hashesKeys, log, activity, queue, metrics),
-    store,
-    verified,
-    upstream,
-    events,
-    tls: portOf(config, tls),
-    findUnready,
-    console: console?.settings,
-  })
-  const close = async (): Promise<void> => {
-    try {
-      tls?.close()
-      metrics?.close()
-      const stopped = formatChange?.stop()
-      await app.close()
-      await stopped
-      await stopCalls()
-      await console?.stop()
-      await store.close()
-      await save()
-    } finally {
-      await home.release()
-      await log.flush()
-    }
-  }
-  let port: number
+  const options = optionsOf(config, hashesKeys, log, activity, queue, metrics)
+  const pages = { events, console: console?.settings }
+  const app = createApp({ ...options, ...pages, store, verified, upstream, tls: portOf(config, tls), findUnready })
+  return { app, store, tls, metrics, console, isOpen, drain, formatChange, stopCalls, saveKeys: save }
+}
+
+/** In the order that loses nothing: requests, commands, the store, and then the folder is free. */
+async function closeParts(parts: Parts, home: Home, log: Log): Promise<void> {
   try {
-    await app.ready()
-    port = await listen(app.server, tls?.listener.server, config, kss)
-    await metrics?.listen()
-  } catch (error) {
-    await close()
-    throw error
+    parts.tls?.close()
+    parts.metrics?.close()
+    const stopped = parts.formatChange?.stop()
+    await parts.app.close()
+    await stopped
+    await parts.stopCalls()
+    await parts.console?.stop()
+    await parts.store.close()
+    await parts.saveKeys()
+  } finally {
+    await home.release()
+    await log.flush()
   }
-  // Warnings come before what it says on a terminal.
-  await log.flush()
-  announce({ ...config, KSS_PORT: port }, { place: home.place, users: await home.countUsers(), isOpen, kss }, logger)
-  home.tidy(onDamage)
-  void console?.begin(port)
-  const stop = async (signal?: string): Promise<void> => {
-    await drain(signal)
-    logger.info({ signal }, 'stopping')
-    await close()
-  }
-  return { close: stop }
 }
 
 /** Of the engine nothing is loaded where the settings do not ask for it. */
