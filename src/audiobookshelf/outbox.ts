@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder, replaceFile, setAside, syncFolder } from '../durable.ts'
-import { unlessAbsent } from '../error-code.ts'
+import { Batcher } from '../batcher.ts'
+import { makeFolder, replaceUnflushed, setAside, syncFolder } from '../durable.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import type { Account } from '../store/store.ts'
 import { bridgeFolder } from '../store/file-store/files/folder-names.ts'
@@ -38,8 +38,8 @@ export function delayOf(tries: number, random: number): number {
 export class Outbox {
   readonly #folder: string
   readonly #entries = new Map<string, Entry>()
-  /** Writes under way, by key: each writes what is newest when it begins. */
-  readonly #writes = new Map<string, { isStale: boolean; done: Promise<void> }>()
+  /** The names of files to be written; resolves to why one could not be. */
+  readonly #writes = new Batcher<string, { failure: unknown } | undefined>((_key, names) => this.#write(names))
 
   private constructor(folder: string) {
     this.#folder = folder
@@ -102,35 +102,36 @@ export class Outbox {
     await Promise.all(own.map((entry) => this.#set(keyOf(entry), Object.assign(entry, { username }))))
   }
 
-  /** Everything is on the disk. Rejects when something could not be written. */
+  /** Resolves when all that was put so far has been written, or could not be. */
   async flush(): Promise<void> {
-    await Promise.all([...this.#writes.values()].map(({ done }) => done))
+    await this.#writes.drained('')
   }
 
   async #set(key: string, entry: Entry | undefined): Promise<void> {
     if (entry) this.#entries.set(key, entry)
     else this.#entries.delete(key)
-    const running = this.#writes.get(key)
-    if (running) running.isStale = true
-    else {
-      const write = { isStale: false, done: Promise.resolve() }
-      this.#writes.set(key, write)
-      write.done = this.#write(key, write).finally(() => this.#writes.delete(key))
-    }
-    await this.#writes.get(key)!.done
+    const failed = await this.#writes.add('', key)
+    if (failed) throw failed.failure
   }
 
-  async #write(key: string, write: { isStale: boolean }): Promise<void> {
-    const path = join(this.#folder, key)
-    do {
-      write.isStale = false
-      const entry = this.#entries.get(key)
-      if (entry) await replaceFile(path, `${JSON.stringify(entry)}\n`)
-      else {
-        await rm(path, { force: true })
-        await unlessAbsent(syncFolder(this.#folder))
-      }
-    } while (write.isStale)
+  /**
+   * Writes what is newest, one file after the other, and flushes their folder once: pushes wait for the same disk, and
+   * theirs is the flush that a reader waits for.
+   */
+  async #write(names: string[]): Promise<({ failure: unknown } | undefined)[]> {
+    const failed = new Map<string, { failure: unknown }>()
+    for (const name of new Set(names)) {
+      await this.#writeFile(name).catch((failure: unknown) => failed.set(name, { failure }))
+    }
+    await syncFolder(this.#folder)
+    return names.map((name) => failed.get(name))
+  }
+
+  async #writeFile(name: string): Promise<void> {
+    const path = join(this.#folder, name)
+    const entry = this.#entries.get(name)
+    if (entry) await replaceUnflushed(path, `${JSON.stringify(entry)}\n`, (file) => file.sync())
+    else await rm(path, { force: true })
   }
 }
 

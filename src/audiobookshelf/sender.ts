@@ -29,23 +29,31 @@ export class Sender {
     this.#delivery = new Delivery(parts, random, (entry) => this.#sent.set(laneOf(entry), parts.now()))
   }
 
-  /** Starts what is due, and resolves to when something is due next; undefined for nothing. Nothing is awaited. */
+  /** Starts what is due, and resolves to when something is due next; undefined for nothing, or when one has ended. */
   run(): number | undefined {
-    const { outbox, outage, now } = this.#parts
-    const waiting = outbox.entries.filter((entry) => !this.#inFlight.has(laneOf(entry)))
+    const { outage, now } = this.#parts
     for (const [lane, at] of this.#sent) if (at + restMs <= now()) this.#sent.delete(lane)
-    const byTime = waiting
-      .map((entry) => ({ entry, due: this.#dueOf(entry) }))
-      .toSorted((one, other) => one.due - other.due)
-    for (const { entry, due } of byTime) {
-      if (due > now() || this.#inFlight.size >= atOnce || !outage.maySend()) break
-      this.#start(entry)
+    while (this.#inFlight.size < atOnce) {
+      const next = this.#next()
+      if (!next) return undefined
+      if (next.due > now() || !outage.maySend()) {
+        const due = Math.max(next.due, outage.nextSend)
+        // Something else is in its way, which ends soon.
+        return due > now() ? due : now() + blockedMs
+      }
+      this.#start(next.entry)
     }
-    const next = byTime.find(({ entry }) => !this.#inFlight.has(laneOf(entry)))
-    if (!next) return undefined
-    const due = Math.max(next.due, outage.nextSend)
-    // Something else is in its way, which ends soon.
-    return due > now() ? due : now() + blockedMs
+    return undefined
+  }
+
+  /** What is due first of all that is not under way. Thousands may wait: they are not sorted. */
+  #next(): { entry: Entry; due: number } | undefined {
+    let next: { entry: Entry; due: number } | undefined
+    for (const entry of this.#parts.outbox.entries) {
+      const due = this.#dueOf(entry)
+      if ((!next || due < next.due) && !this.#inFlight.has(laneOf(entry))) next = { entry, due }
+    }
+    return next
   }
 
   /** Resolves when nothing is under way. */
