@@ -8,6 +8,7 @@ import type { Settings, Values } from '../audiobookshelf/settings.ts'
 import type { Bridged } from '../audiobookshelf/with-audiobookshelf.ts'
 import type { ExtraPages } from '../console/options.ts'
 import { ConfigError, type Config } from '../config.ts'
+import type { EffectiveSetting } from './effective-settings.ts'
 import type { Stores } from '../audiobookshelf/bridge.ts'
 
 /** The settings of the Audiobookshelf bridge, and what a person should know of them. */
@@ -15,6 +16,8 @@ export interface BridgeSettings {
   /** Undefined when the bridge is off. */
   settings: Settings | undefined
   warnings: string[]
+  /** Those that are given. No value is a secret. */
+  given: EffectiveSetting[]
 }
 
 /** Checks them; nothing of the bridge is loaded when there are none. Throws ConfigError. */
@@ -22,10 +25,11 @@ export async function readBridge(config: Config): Promise<BridgeSettings> {
   const hasNone = Object.keys(config.audiobookshelf).length === 0
   if (config.KSS_STORE !== '') {
     const line = 'The Audiobookshelf bridge is off: it works on files, and KSS_STORE is set. See docs/redis.md.'
-    return { settings: undefined, warnings: hasNone ? [] : [line] }
+    return { settings: undefined, warnings: hasNone ? [] : [line], given: [] }
   }
-  if (hasNone && !existsSync(join(config.KSS_DIR, '.audiobookshelf'))) return { settings: undefined, warnings: [] }
-  const { readSettings, variables } = await import('../audiobookshelf/settings.ts')
+  if (hasNone && !existsSync(join(config.KSS_DIR, '.audiobookshelf')))
+    return { settings: undefined, warnings: [], given: [] }
+  const { readSettings, secrets, variables } = await import('../audiobookshelf/settings.ts')
   const { SettingsFile } = await import('../audiobookshelf/settings-file.ts')
   const warnings: string[] = []
   for (const name of Object.keys(config.audiobookshelf)) {
@@ -33,14 +37,24 @@ export async function readBridge(config: Config): Promise<BridgeSettings> {
     warnings.push(`${name} is not a setting of kss: ignored. Did you mean ${closest(name, Object.keys(variables))}?`)
   }
   const read = (values: Values): Settings | undefined => readSettings(values, (path) => readFileSync(path, 'utf8'))
+  const list = (console: Values): EffectiveSetting[] =>
+    Object.entries({ ...config.audiobookshelf, ...console })
+      // Another name may be that of a secret, misspelled.
+      .filter(([name]) => Object.hasOwn(variables, name))
+      .map(([name, value]) => ({
+        name,
+        value: (secrets as ReadonlySet<string>).has(name) ? '(secret)' : value,
+        source: name in console ? 'console' : 'environment',
+      }))
   try {
     const own = read(config.audiobookshelf)
     try {
-      return { settings: read({ ...config.audiobookshelf, ...new SettingsFile(config.KSS_DIR).get() }), warnings }
+      const console = new SettingsFile(config.KSS_DIR).get()
+      return { settings: read({ ...config.audiobookshelf, ...console }), warnings, given: list(console) }
     } catch (error) {
       // The server must start, so that they can be set right.
       warnings.push(`The settings of the console are not used: ${(error as Error).message}`)
-      return { settings: own, warnings }
+      return { settings: own, warnings, given: list({}) }
     }
   } catch (error) {
     throw new ConfigError((error as Error).message)

@@ -18,14 +18,15 @@ export function defineConfig(program: Command): void {
 
 async function config({ check, json, ...flags }: Flags): Promise<void> {
   const loaded = readConfig(flags)
-  const warnings = [...loaded.warnings, ...(await readBridge(loaded.config)).warnings]
+  const bridge = await readBridge(loaded.config)
+  const warnings = [...loaded.warnings, ...bridge.warnings]
   for (const warning of warnings) console.error(plain(warning))
   if (check) {
     if (warnings.length > 0) throw new CommandError('The settings are not valid.', exitCodes.usage)
     print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')
     return
   }
-  const shown = listSettings(loaded)
+  const shown = [...listSettings(loaded), ...bridge.given]
   print(Boolean(json), shown, () =>
     table(
       ['SETTING', 'VALUE', 'FROM'],

@@ -35,6 +35,26 @@ t.test('every setting is shown with where it comes from', async (t) => {
   }
 })
 
+t.test('settings of the Audiobookshelf bridge that are given are shown, but for secrets', async (t) => {
+  const dir = t.testdir({ '.audiobookshelf': { 'settings.json': '{"AUDIOBOOKSHELF_HTTP_TIMEOUT":"900"}' } })
+  const env = {
+    AUDIOBOOKSHELF_BASE_URL: 'http://nas.lan',
+    AUDIOBOOKSHELF_API_KEY: 'hush',
+    AUDIOBOOKSHELF_APIKEY: 'hush',
+  }
+  const { stdout } = await kss(t, ['config', '--dir', dir], env)
+  t.match(
+    stdout,
+    /^AUDIOBOOKSHELF_BASE_URL +http:\/\/nas\.lan +environment\nAUDIOBOOKSHELF_API_KEY +\(secret\) +environment$/m,
+  )
+  t.match(stdout, /^AUDIOBOOKSHELF_HTTP_TIMEOUT +900 +console$/m)
+  t.notMatch(stdout, 'hush')
+  await writeFile(join(dir, '.audiobookshelf', 'settings.json'), '{"AUDIOBOOKSHELF_HTTP_TIMEOUT":"hush"}')
+  const broken = await kss(t, ['config', '--dir', dir], env)
+  t.match(broken.stderr, /^The settings of the console are not used: AUDIOBOOKSHELF_HTTP_TIMEOUT: expected /m)
+  t.notMatch(broken.stdout + broken.stderr, /HTTP_TIMEOUT +|hush/)
+})
+
 t.test('scripts get JSON', async (t) => {
   t.match(await runJson('/srv/kss', 'config', '--port', '9000'), [
     { name: 'KSS_HOST', value: '0.0.0.0', source: 'default' },
