@@ -51,7 +51,7 @@ export class AccountReader {
 
   constructor(options: AccountReaderOptions) {
     this.#options = options
-    this.#records = new RecordReader(options.progress, options.reads, options.keeps)
+    this.#records = new RecordReader(options.progress, options)
   }
 
   async listUsers(cursor?: string, limit?: number): Promise<UserPage> {

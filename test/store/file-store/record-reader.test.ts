@@ -1,8 +1,8 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../../src/kosync/protocol.ts'
-import { threadReads } from '../../../src/store/file-store/files/file-reads.ts'
+import { threadReads, type FileReads } from '../../../src/store/file-store/files/file-reads.ts'
 import { RecordReader } from '../../../src/store/file-store/record-reader.ts'
 import { pushed } from '../contract.ts'
 
@@ -17,13 +17,20 @@ function open(t: Test, keeps = true) {
     read.push(path.slice(-6))
     return threadReads.text(path)
   }
-  const reader = new RecordReader({ pendingRecords: () => pending }, { ...threadReads, text }, keeps)
+  const looks: string[] = []
+  const stat: FileReads['stat'] = (path) => {
+    looks.push(path)
+    return threadReads.stat(path)
+  }
+  const clock = { ms: 0 }
+  const options = { reads: { ...threadReads, text, stat }, keeps, now: () => clock.ms }
+  const reader = new RecordReader({ pendingRecords: () => pending }, options)
   const list = async (): Promise<unknown[]> => {
     const places: unknown[] = []
     for await (const { record, problem } of reader.readEach(folder, names)) places.push(problem ?? record?.progress)
     return places
   }
-  return { folder, read, pending, list }
+  return { folder, read, pending, list, looks, clock }
 }
 
 t.test('a file is read once, as long as it stays as it is', async (t) => {
@@ -52,6 +59,26 @@ t.test('what was edited, replaced, removed or is newer in the memtable shows at 
   rmSync(join(folder, 'a.json'))
   pending.push({ path: join(folder, 'c.json'), record: { ...pushed, progress: 'pushed' } })
   t.same(await list(), [undefined, '57', 'pushed'])
+})
+
+t.test('while nothing is put into the folder, its files are looked at once a second', async (t) => {
+  const { folder, read, list, looks, clock } = open(t)
+  // Long ago: of a change just now nobody knows whether another one followed in the same moment.
+  const settle = (seconds: number): void => utimesSync(folder, seconds, seconds)
+  settle(1000)
+  t.same(await list(), ['56', '56', '56'])
+  writeFileSync(join(folder, 'a.json'), JSON.stringify({ ...pushed, progress: 'edited' }))
+  clock.ms = 800
+  looks.length = 0
+  t.same(await list(), ['56', '56', '56'])
+  t.same(looks, [folder], 'none of the files')
+  clock.ms = 1000
+  t.same(await list(), ['edited', '56', '56'])
+  writeFileSync(join(folder, 'new'), JSON.stringify({ ...pushed, progress: '57' }))
+  renameSync(join(folder, 'new'), join(folder, 'b.json'))
+  settle(2000)
+  t.same(await list(), ['edited', '57', '56'], 'at once, as the folder is another one')
+  t.equal(read.length, 5)
 })
 
 t.test('a file that is no record any more is told each time, and its earlier record is not shown', async (t) => {
