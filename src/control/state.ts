@@ -91,7 +91,7 @@ export async function withState<T>(
 /** Does the work on the engine of KSS_STORE, beside the servers that use it. Throws CommandError. */
 async function withEngine<T>(loaded: Loaded, work: (state: State) => Promise<T>): Promise<T> {
   const { store, admin, survey, hashesKeys, place, close } = await openEngine(loaded, { reconnects: false })
-  try {
+  const run = async (): Promise<T> => {
     await survey.look()
     const config = { ...loaded.config, KSS_HASH_KEYS: hashesKeys() }
     return await work({
@@ -105,8 +105,11 @@ async function withEngine<T>(loaded: Loaded, work: (state: State) => Promise<T>)
       log: noAnswer,
       ask: noAnswer,
     })
-  } catch (error) {
-    throw asCommandError(error)
+  }
+  try {
+    return await run().catch((error: unknown) => {
+      throw asCommandError(error)
+    })
   } finally {
     await close()
   }

@@ -74,7 +74,7 @@ t.test('the settings are shown without the password', async (t) => {
 t.test('the Audiobookshelf bridge is off, and said to be', async (t) => {
   const read = (env: Record<string, string>) => readBridge(loadConfig({}, undefined, env).config)
   const KSS_STORE = 'redis://localhost'
-  t.same(await read({ KSS_STORE }), { settings: undefined, warnings: [] })
+  t.same(await read({ KSS_STORE }), { settings: undefined, warnings: [], given: [] })
   t.match(await read({ KSS_STORE, AUDIOBOOKSHELF_URL: 'http://localhost' }), {
     settings: undefined,
     warnings: [/^The Audiobookshelf bridge is off: it works on files/],
