@@ -16,6 +16,8 @@ export const mutants: NamedMutant[] = [
     file: log,
     text: 'const file = await this.#openNew(path) try { await syncFolder(this.#paths.log)',
     by: 'const file = await this.#openNew(path)\n try {',
+    // Else the flush of a preallocated segment's new name nearly always comes first, and hides it.
+    sessions: [{ part: 'unallocated' }],
   },
   {
     name: 'acknowledges what it appended to a new segment without a flush',

@@ -34,7 +34,8 @@ export async function buildWorkload(folder: string, mutant?: Mutant): Promise<st
 
 /** A run of the workload: what it does, and what strace does to it. */
 export interface Session {
-  part: 'live' | 'old' | 'goOn'
+  /** `unallocated`: as `live`, each segment of the log made when it is needed. */
+  part: 'live' | 'unallocated' | 'old' | 'goOn'
   injected?: string
 }
 

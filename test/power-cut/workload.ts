@@ -13,7 +13,7 @@ const [marksPath = '', part = '', ...dirs] = process.argv.slice(2)
 const marks = openSync(marksPath, 'a')
 
 const open = (dir: string): Promise<FileStore> =>
-  FileStore.open({ dir, history: true, onDamage: () => undefined, ...logOptions })
+  FileStore.open({ dir, history: true, onDamage: () => undefined, ...logOptions, preallocate: part !== 'unallocated' })
 const mark = (line: Mark): unknown => writeSync(marks, `${JSON.stringify(line)}\n`)
 
 /** Says in the trace what is asked for, and what was answered. */
@@ -181,5 +181,5 @@ async function recover(dir: string): Promise<void> {
   await store.close()
 }
 
-const parts: Record<string, (dir: string) => Promise<void>> = { live, old, goOn, recover }
+const parts: Record<string, (dir: string) => Promise<void>> = { live, unallocated: live, old, goOn, recover }
 for (const dir of dirs) await parts[part]!(dir)
