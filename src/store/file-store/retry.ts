@@ -48,7 +48,7 @@ export class Alarm {
     this.#timer = setTimeout(() => {
       this.clear()
       this.#ring()
-    }, ms)
+    }, Math.max(ms, 0))
   }
 
   clear(): void {
