@@ -45,10 +45,13 @@ export class Alarm {
     if (this.#due <= due) return
     this.clear()
     this.#due = due
-    this.#timer = setTimeout(() => {
-      this.clear()
-      this.#ring()
-    }, Math.max(ms, 0))
+    this.#timer = setTimeout(
+      () => {
+        this.clear()
+        this.#ring()
+      },
+      Math.max(ms, 0),
+    )
   }
 
   clear(): void {
