@@ -1,17 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { start } from './commands/kss.ts'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+import { freePort } from './free-port.ts'
 
 /** All that a server writes that is asked whether it is well, then in a wrong way, then for a wrong path, then by readers, then stopped. */
 async function logOf(t: Test, args: string[] = [], readers?: (url: string) => Promise<void>): Promise<string> {

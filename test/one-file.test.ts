@@ -9,7 +9,7 @@ import { bundleOneFile, makeExecutable } from '../build/one-file.js'
 import { builtinSqlite } from '../src/import/sqlite-file.ts'
 import { readVersion } from '../src/version.ts'
 import { testExamples } from './commands/example-lines.ts'
-import { freePort } from './redis.ts'
+import { freePort } from './free-port.ts'
 import { startServer, syncOnce } from './server-process.ts'
 
 const run = promisify(execFile)

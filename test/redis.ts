@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import type { Test } from 'tap'
+import { freePort } from './free-port.ts'
 
 /** Why tests that need it are skipped. */
 export const noRedis = spawnSync('redis-server', ['--version']).status !== 0 && 'redis-server is not on this machine'
@@ -48,15 +48,6 @@ export async function startRedis(t: Test, ...settings: string[]): Promise<Redis>
     stop,
     start,
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function untilUp(host: string): Promise<void> {

@@ -10,7 +10,7 @@ import { hasNoTemps } from '../has-no-temps.ts'
 import { until } from '../until.ts'
 import { launcher } from '../launcher.ts'
 import { serve, type Server } from './kss.ts'
-import { freePort } from './other-servers.ts'
+import { freePort } from '../free-port.ts'
 
 const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': key }

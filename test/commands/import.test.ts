@@ -1,13 +1,13 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { freePort } from '../free-port.ts'
 import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { exists, importFrom, logIn, pull, storedKey, wentWell, type Imported } from './import-from.ts'
 import { kss } from './kss.ts'
 import {
   dotnetDocument,
-  freePort,
   makeUsersJson,
   otherServers,
   password,

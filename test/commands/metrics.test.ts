@@ -7,24 +7,12 @@ import { HashQueue } from '../../src/accounts/hash-queue.ts'
 import { openMetrics } from '../../src/commands/metrics.ts'
 import { loadConfig } from '../../src/config.ts'
 import { listenForScrapes } from '../../src/metrics/listen.ts'
+import { freePort } from '../free-port.ts'
 import { parseMetrics, valueOf } from '../metrics/parser.ts'
 import { kss, serve } from './kss.ts'
 
-async function listenAnywhere() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return { server, port: String((server.address() as AddressInfo).port) }
-}
-
-async function freePort(): Promise<string> {
-  const { server, port } = await listenAnywhere()
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 t.test('a scrape has what readers did, and no name', async (t) => {
-  const port = await freePort()
+  const port = String(await freePort())
   const { url, stop } = await serve(t, t.testdir({}), [], { KSS_METRICS_PORT: port, KSS_REGISTRATIONS_PER_HOUR: '1' })
   const headers = { 'x-auth-user': 'ann-marie', 'x-auth-key': 'secret-key' }
   const create = (username: string) =>
@@ -68,7 +56,9 @@ t.test('a scrape has what readers did, and no name', async (t) => {
 })
 
 t.test('a port of metrics that is taken is one line, and the folder is free again', async (t) => {
-  const { server, port } = await listenAnywhere()
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const port = String((server.address() as AddressInfo).port)
   t.teardown(() => server.close())
   const dir = t.testdir({})
   const env = { KSS_METRICS_PORT: port }
@@ -79,7 +69,7 @@ t.test('a port of metrics that is taken is one line, and the folder is free agai
 })
 
 t.test('users are counted once a minute', async (t) => {
-  const port = await freePort()
+  const port = String(await freePort())
   const dir = t.testdir({ ann: {} })
   const { config } = loadConfig({ KSS_DIR: dir, KSS_METRICS_PORT: port }, undefined, {})
   let now = 0

@@ -3,7 +3,7 @@ import { pbkdf2Sync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@redis/client'
@@ -13,6 +13,7 @@ import type { Test } from 'tap'
 import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { folder } from './state-fixture.ts'
+import { freePort } from '../free-port.ts'
 
 /** The password of everybody there, as readers send it. */
 export const password = 'secret'
@@ -240,14 +241,4 @@ async function startRedis(t: Test, username: string): Promise<string> {
       await sleep(20)
     }
   }
-}
-
-/** One that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -13,6 +11,7 @@ import type { Progress } from '../../src/kosync/protocol.ts'
 import { markFormat } from '../../src/store/file-store/files/format.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { adminByName, byName } from '../store/by-name.ts'
+import { freePort } from '../free-port.ts'
 
 /** The MD5 of the file name `minimal-v3plus2.epub`. */
 export const dune = '35322b7036d0c3298eedde8c30429693'
@@ -101,15 +100,6 @@ export async function serveHere(t: Test, dir: string, disableRegistration = fals
       if (!(error instanceof CommandError && / in use\. Try/.test(error.message))) throw error
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** What readers send for a user. */

@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { chmod, cp, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { request as requestByTls } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:tls'
 import t from 'tap'
+import { freePort } from '../free-port.ts'
 import { files, longAgo, makePair } from '../tls/make.ts'
 import { until } from '../until.ts'
 import { kss, serve } from './kss.ts'
@@ -21,15 +21,6 @@ async function ask(url: string, method = 'GET', body = ''): Promise<[number | un
     : request(url, options)
   const [response] = (await once(asked.end(body), 'response')) as [IncomingMessage]
   return [response.statusCode, await text(response)]
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return String(port)
 }
 
 async function fingerprintOf(url: string): Promise<string> {
@@ -76,7 +67,7 @@ t.test('kss serve --tls self-signed serves a reader by https, with a certificate
 })
 
 t.test('another port has https where KSS_TLS_PORT says so, beside http on KSS_PORT', async (t) => {
-  const port = await freePort()
+  const port = String(await freePort())
   const env = { KSS_TLS: 'self-signed', KSS_TLS_PORT: port, KSS_BASE_PATH: '/kosync' }
   const dir = t.testdir({ one: {}, other: {} })
   const { log, child } = await serve(t, join(dir, 'one'), [], env)

@@ -6,7 +6,8 @@ import { readKoreaderSyncServer } from '../../src/import/koreader-sync-server.ts
 import type { Source } from '../../src/import/source.ts'
 import { collect, failure } from './collect.ts'
 import { startFakeRedis } from './fake-redis.ts'
-import { freePort, noRedis, startRedis } from '../redis.ts'
+import { freePort } from '../free-port.ts'
+import { noRedis, startRedis } from '../redis.ts'
 
 const key = '5ebe2294ecd0e0f08eab7690d2a6ee69'
 const written = [

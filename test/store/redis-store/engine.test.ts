@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { Engine, type EngineOptions } from '../../../src/store/redis-store/engine.ts'
 import { getRecord } from '../../../src/store/redis-store/scripts.ts'
-import { freePort, noRedis, startRedis } from '../../redis.ts'
+import { freePort } from '../../free-port.ts'
+import { noRedis, startRedis } from '../../redis.ts'
 import { until } from '../../until.ts'
 
 const open = async (t: Test, url: string, options: Partial<EngineOptions> = {}): Promise<Engine> => {
