@@ -1,4 +1,9 @@
-import type { RateLimiterMemory as Limiter, RateLimiterRes } from 'rate-limiter-flexible'
+import type {
+  IRateLimiterOptions,
+  RateLimiterAbstract,
+  RateLimiterMemory as Memory,
+  RateLimiterRes,
+} from 'rate-limiter-flexible'
 // The package's index loads the stores for a dozen databases, 9 MB for nothing, and it alone has types.
 // @ts-expect-error TS7016
 import memory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
@@ -11,7 +16,14 @@ export interface LimitOptions {
   loginFailuresPerMinute: number
   /** Registrations from one address; 0 for no limit. */
   registrationsPerHour: number
+  /** Makes what counts together with other processes; each process counts for itself if left out. */
+  createLimiter?: CreateLimiter | undefined
 }
+
+/** Counts by `keyPrefix`, `points` and `duration`; by `insuranceLimiter` while it cannot. */
+export type CreateLimiter = (options: IRateLimiterOptions) => RateLimiterAbstract
+
+type Limiter = RateLimiterAbstract | undefined
 
 /** A log-in that may be checked. */
 export interface CountedLogin {
@@ -33,22 +45,32 @@ const minute = 60
 /** Password changes of one account in a minute: each costs as much as a log-in. */
 const keyChangesPerMinute = 5
 
-const RateLimiterMemory = memory as typeof Limiter
+const RateLimiterMemory = memory as typeof Memory
 
 /** Holds up who guesses passwords or makes accounts in bulk. What it throws says nothing of the credentials. */
 export class Limits {
   readonly #logins: FailureLimit
   readonly #loginsOfUser: FailureLimit
-  readonly #registrations: Limiter | undefined
-  readonly #keyChanges = limiter(keyChangesPerMinute, minute)
+  readonly #registrations: Limiter
+  readonly #keyChanges: Limiter
   /** What an address that is over its limit may check all the same: one a second, and less for one user. */
-  readonly #retries = limiter(1, 1)
-  readonly #retriesOfUser = limiter(1, secondsToRetry)
+  readonly #retries: Limiter
+  readonly #retriesOfUser: Limiter
 
-  constructor({ loginFailuresPerMinute, registrationsPerHour }: LimitOptions) {
-    this.#logins = new FailureLimit(loginFailuresPerMinute)
-    this.#loginsOfUser = new FailureLimit(Math.ceil(loginFailuresPerMinute * partForOneUser))
-    this.#registrations = limiter(registrationsPerHour, 3600)
+  constructor({ loginFailuresPerMinute, registrationsPerHour, createLimiter }: LimitOptions) {
+    const limiter = (name: string, points: number, seconds: number): Limiter => {
+      if (points === 0) return undefined
+      const options = { keyPrefix: name, points, duration: seconds }
+      const insuranceLimiter = new RateLimiterMemory(options)
+      return createLimiter?.({ ...options, insuranceLimiter }) ?? insuranceLimiter
+    }
+    const mostOfUser = Math.ceil(loginFailuresPerMinute * partForOneUser)
+    this.#logins = new FailureLimit(loginFailuresPerMinute, limiter('logins', loginFailuresPerMinute, minute))
+    this.#loginsOfUser = new FailureLimit(mostOfUser, limiter('logins-of-user', mostOfUser, minute))
+    this.#registrations = limiter('registrations', registrationsPerHour, 3600)
+    this.#keyChanges = limiter('key-changes', keyChangesPerMinute, minute)
+    this.#retries = limiter('retries', 1, 1)
+    this.#retriesOfUser = limiter('retries-of-user', 1, secondsToRetry)
   }
 
   /**
@@ -97,16 +119,16 @@ interface Undecided {
   end: (failed: boolean) => void
 }
 
-/** At most so many failures in a minute, those included that are being decided. */
+/** At most so many failures in a minute, those included that are being decided in this process. */
 class FailureLimit {
   /** 0 is no limit. */
   readonly most: number
-  readonly #failures: Limiter | undefined
+  readonly #failures: Limiter
   readonly #undecided = new Map<string, number>()
 
-  constructor(most: number) {
+  constructor(most: number, failures: Limiter) {
     this.most = most
-    this.#failures = limiter(most, minute)
+    this.#failures = failures
   }
 
   /** Failures within the minute. */
@@ -136,12 +158,8 @@ class FailureLimit {
   }
 }
 
-function limiter(points: number, duration: number): Limiter | undefined {
-  return points > 0 ? new RateLimiterMemory({ points, duration }) : undefined
-}
-
 /** Throws `tooManyAttempts`, with the seconds if they are given. */
-async function consume(limit: Limiter | undefined, key: string, seconds?: number): Promise<void> {
+async function consume(limit: Limiter, key: string, seconds?: number): Promise<void> {
   try {
     await limit?.consume(key)
   } catch (refused) {

@@ -100,7 +100,7 @@ async function openParts(loaded: Loaded, { home, log, bridge, onDamage }: Ground
   const console = openConsole({ ...common, store: operators, sessions, extra: bridged.pages })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, opened, queue)
-  const options = optionsOf(config, hashesKeys, log, activity, queue, metrics)
+  const options = optionsOf(config, { ...opened, hashesKeys }, log, activity, queue, metrics)
   const pages = { events, console: console?.settings }
   const app = createApp({ ...options, ...pages, store, verified, upstream, tls: portOf(config, tls), findUnready })
   return { app, store, tls, metrics, console, isOpen, drain, formatChange, stopCalls, saveKeys: save }
@@ -169,7 +169,7 @@ async function openMetrics(config: Config, { stats }: OpenedStore, queue: HashQu
 
 function optionsOf(
   config: Config,
-  hashesKeys: () => boolean,
+  { hashesKeys, createLimiter }: Pick<OpenedStore, 'createLimiter'> & Pick<OpenedHome, 'hashesKeys'>,
   { logger, logRequest }: Log,
   activity: Activity,
   queue: HashQueue,
@@ -192,6 +192,7 @@ function optionsOf(
       scryptCost: config.KSS_SCRYPT_COST,
       loginFailuresPerMinute: config.KSS_LOGIN_FAILURES_PER_MINUTE,
       registrationsPerHour: config.KSS_REGISTRATIONS_PER_HOUR,
+      createLimiter,
       queue,
     },
     connectionsPerAddress: config.KSS_CONNECTIONS_PER_ADDRESS,

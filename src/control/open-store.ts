@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { CreateLimiter } from '../accounts/limits.ts'
 import { CommandError } from '../command-error.ts'
 import type { Loaded } from '../config.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store/file-store.ts'
@@ -15,6 +16,8 @@ export interface OpenedStore {
   admin: Admin
   stats: Stats
   sessions: SessionStore
+  /** There where other processes count too. */
+  createLimiter?: CreateLimiter
   /** Finishes what is under way. */
   close: () => Promise<void>
 }
@@ -59,7 +62,9 @@ export async function openEngine(
   const hashesKeys = (): boolean => config.KSS_HASH_KEYS && (isExplicit || survey.isOwn)
   const watch: OpenedEngine['watch'] = (tell) => store.watch(tell)
   const place = hostOf(url)
-  return { store, admin, stats, sessions, survey, hashesKeys, place, watch, close: () => store.close() }
+  const createLimiter: CreateLimiter = (limiter) => store.createLimiter(limiter)
+  const parts = { store, admin, stats, sessions, survey, createLimiter }
+  return { ...parts, hashesKeys, place, watch, close: () => store.close() }
 }
 
 async function readPassword(path: string): Promise<string> {

@@ -22,8 +22,8 @@ const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kp
 // A kill takes nothing that was written, and no test waits for the disk.
 const durable = ['--appendonly', 'yes', '--appendfsync', 'no']
 
-const register = (url: string): Promise<Response> =>
-  fetch(`${url}/users/create`, { method: 'POST', body: JSON.stringify({ username: 'ann', password: 'secret-key' }) })
+const register = (url: string, username = 'ann'): Promise<Response> =>
+  fetch(`${url}/users/create`, { method: 'POST', body: JSON.stringify({ username, password: 'secret-key' }) })
 const update = (url: string, progress = '56'): Promise<Response> =>
   fetch(`${url}/syncs/progress`, { method: 'PUT', headers, body: JSON.stringify({ ...position, progress }) })
 const get = (url: string): Promise<Response> => fetch(`${url}/syncs/progress/abc`, { headers })
@@ -101,6 +101,14 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
       t.equal(await stop(), 0)
     }
     await t.rejects(readdir(dir), { code: 'ENOENT' })
+  })
+
+  t.test('two servers count registrations together', async (t) => {
+    const { url: KSS_STORE } = await startRedis(t, ...durable)
+    const env = { KSS_STORE, KSS_REGISTRATIONS_PER_HOUR: '1' }
+    const [one, other] = [await serve(t, '/none', [], env), await serve(t, '/none', [], env)]
+    t.equal((await register(one.url)).status, 201)
+    t.equal((await register(other.url, 'bob')).status, 429)
   })
 
   t.test('while the engine is away there is 503, and service when it is back', async (t) => {

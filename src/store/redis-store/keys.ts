@@ -43,6 +43,8 @@ export const globalKeys = {
   session: 'kss:session:',
   /** Before the id of an account: a sorted set of the hashes of its sessions, by the times at which they began. */
   sessionsOf: 'kss:sessions:',
+  /** Before the name of a limit and whom it is for: how often, until it expires. */
+  limit: 'kss:limit:',
 }
 
 /** Of which user and document a key of the official server's layout tells; undefined for any other key. */

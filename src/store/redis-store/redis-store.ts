@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { IRateLimiterOptions, RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Progress } from '../../kosync/protocol.ts'
 import { StaleAccount } from '../account.ts'
 import type { Account, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
 import { Engine, type EngineOptions, type Reply } from './engine.ts'
+import { EngineLimiter } from './engine-limiter.ts'
 import { globalKeys, keysOf } from './keys.ts'
 import { fromRow, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
 import { RedisAdmin } from './redis-admin.ts'
@@ -72,6 +74,11 @@ export class RedisStore implements Store {
   /** As Engine.watch. */
   watch(tell: (failure: Error | undefined) => void): void {
     this.#engine.watch(tell)
+  }
+
+  /** What counts together with all processes on the engine. */
+  createLimiter(options: IRateLimiterOptions): RateLimiterAbstract {
+    return new EngineLimiter(this.#engine, options)
   }
 
   getUser(username: string): Now<User | undefined> {

@@ -282,3 +282,14 @@ redis.call('LREM', KEYS[1], 0, ARGV[1])
 if ARGV[2] == '1' then redis.call('RPUSH', KEYS[1], ARGV[1]) end
 return {'OK'}
 `)
+
+/** ARGV: points, milliseconds after which a new count begins. KEYS: a count. Replies with it, and the milliseconds that are left. */
+export const addPoints = script(`
+redis.call('SET', KEYS[1], 0, 'PX', ARGV[2], 'NX')
+return {redis.call('INCRBY', KEYS[1], ARGV[1]), redis.call('PTTL', KEYS[1])}
+`)
+
+/** As addPoints; the count is null where there is none. */
+export const readPoints = script(`
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+`)
