@@ -38,6 +38,13 @@ export async function unlinkBook(parts: PageParts, visit: ReaderVisit): Promise<
   return { redirect: '/audiobookshelf' }
 }
 
+/** Takes back what was said by hand: the settings and the file decide. */
+export async function leaveBook({ bridge, ...parts }: PageParts, visit: ReaderVisit): Promise<Redirect> {
+  const { document } = await recordOf({ bridge, ...parts }, visit)
+  await bridge.linker.link(visit.account, document, undefined)
+  return { redirect: '/audiobookshelf' }
+}
+
 async function recordOf({ bridge }: PageParts, { account, params }: ReaderVisit): Promise<Progress> {
   const record = await bridge.parts.store.getProgress(account, documentOf(params['id']!))
   if (record) return record
@@ -50,6 +57,7 @@ async function pageOf({ bridge }: PageParts, visit: ReaderVisit, record: Progres
   const { document, metadata } = record
   const title = bookTitle(record)
   const link = await links.find(account, document)
+  const isByHand = (await links.listByHand(account)).some(([own]) => own === document)
   const obstacle = link && (await links.obstacleOf(account, link.item))
   const items = await library.list(account)
   const wanted = visit.query.get('q')?.trim() ?? ''
@@ -58,6 +66,7 @@ async function pageOf({ bridge }: PageParts, visit: ReaderVisit, record: Progres
   const path = `/audiobookshelf${bookPath(document)}`
   const body = html`${above}<p>This book is ${linkWords(link, obstacle)}.</p>
 ${link && form(visit, `${path}/unlink`, button('Do not link this book'))}
+${isByHand && form(visit, `${path}/leave`, button('Let kss find what it is'))}
 ${!link && choices(visit, path, 'It may be', likely)}
 <h2>Search in Audiobookshelf</h2>
 <form method="get" action="${visit.base}${path}">

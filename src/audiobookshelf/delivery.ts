@@ -3,7 +3,7 @@ import { fileNames } from './bridge-files.ts'
 import { isFailure, type Failure } from './failure.ts'
 import { guardPush, seenOf, type Agreed, type Halves, type PushDecision } from './guards.ts'
 import { Mapping } from './mapping.ts'
-import { listenerOf, placeOf } from './news.ts'
+import { listenerOf, placeOf, shownOf } from './news.ts'
 import { delayOf, type Entry } from './outbox.ts'
 import { noteFailure, type ItemState, type Parts } from './parts.ts'
 import { bodyOf, describe, valuesOf, type Values } from './payload.ts'
@@ -78,8 +78,10 @@ export class Delivery {
     const state = (await files.get<ItemState>(account, fileNames.item(id))) ?? {}
     const values = valuesOf(entry, item, mapping.toSeconds(entry))
     const decision = this.#decide(job, { item, mapping, remote, state, values })
+    const { clockDifference } = client()
     const seen = remote && seenOf(remote, state.seen)
-    return await this.#act(job, decision, { item, remote, state: { ...state, seen }, values })
+    const shown = remote && shownOf({ remote, item, mapping, clockDifference })
+    return await this.#act(job, decision, { item, remote, state: { ...state, seen, shown }, values, mapping })
   }
 
   #decide(
@@ -110,7 +112,7 @@ export class Delivery {
   async #act(
     job: Job,
     decision: PushDecision,
-    about: { item: Item; remote: Remote | undefined; state: ItemState; values: Values },
+    about: { item: Item; remote: Remote | undefined; state: ItemState; values: Values; mapping: Mapping },
   ): Promise<Failure | undefined> {
     const { entry, account, id } = job
     const { outbox, files, tell } = this.#parts
@@ -143,19 +145,20 @@ export class Delivery {
 
   async #patch(
     { entry, account, key, id }: Job,
-    { item, remote, values }: { item: Item; remote: Remote | undefined; values: Values },
+    { item, remote, values, mapping }: { item: Item; remote: Remote | undefined; values: Values; mapping: Mapping },
   ): Promise<Failure | undefined> {
     const { client, files, outbox, tell } = this.#parts
     this.#onSend(entry)
     const body = bodyOf(entry, item, values, remote !== undefined)
     const failure = await client().patchProgress(key, id, body)
     if (failure) return failure
-    const left = { currentTime: 0, ebookProgress: 0, ebookLocation: undefined, ...remote, ...body }
+    const left = { ...noRecord, ...remote, ...body, lastUpdate: entry.timestamp * 1000 }
     const { currentTime, ebookProgress, ebookLocation } = left
     const state: ItemState = {
       agreed: agreedOf(left, entry),
       seen: { currentTime, ebookProgress, ebookLocation, half: 'audio' },
       decided: entry.timestamp * 1000,
+      shown: shownOf({ remote: left, item, mapping, clockDifference: 0 }),
     }
     await files.put(account, fileNames.item(id), state)
     if (!remote) {
@@ -188,6 +191,16 @@ export class Delivery {
     this.#parts.tell(account, { what: 'dropped', document: entry.document, why })
     await this.#parts.outbox.delete(entry)
   }
+}
+
+/** What Audiobookshelf makes of a first PATCH. */
+const noRecord: Remote = {
+  currentTime: 0,
+  duration: 0,
+  ebookProgress: 0,
+  ebookLocation: undefined,
+  isFinished: false,
+  lastUpdate: 0,
 }
 
 /** What Audiobookshelf has, and the entry that agrees with it. */

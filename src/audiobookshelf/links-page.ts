@@ -7,6 +7,7 @@ import { listRecords } from '../console/list-records.ts'
 import { linkWords } from './link-words.ts'
 import type { LibraryItem } from './library.ts'
 import { isLikely } from './links.ts'
+import type { Method } from './mapping.ts'
 import type { PageParts } from './pages.ts'
 import type { BridgeEvent, ItemState } from './parts.ts'
 
@@ -15,6 +16,13 @@ const mostShown = 100
 
 /** Events on a page. */
 const mostEvents = 20
+
+/** How the listener's time became a place of the book. */
+const methods: Record<Method, string> = {
+  chapters: 'by chapters',
+  proportional: '≈ by the percentage of the time',
+  'ebook only': 'ebook only',
+}
 
 /** The books of a reader, what they are linked to, and what waits. Nothing of Audiobookshelf is asked. */
 export async function showLinks({ bridge, operator }: PageParts, visit: ReaderVisit): Promise<Page> {
@@ -73,6 +81,7 @@ async function lineOf({ bridge, visit, items, titles }: LineFacts, record: Progr
 <td data-label="Audiobookshelf">${linkWords(link, obstacle)}${name !== undefined && html`: ${shortName(name)}`}
 ${likely && html`<br><small>Is it ${shortName(likely.title)}?</small>`}
 ${state?.seen && html`<br><small>Listener: ${clock(state.seen.currentTime)}, ebook ${percentage(state.seen.ebookProgress)}</small>`}
+${state?.shown && html`<br><small>${[state.shown.chapter, methods[state.shown.method]].filter(Boolean).join(', ')}, ${time(Math.floor(state.shown.changed / 1000))}</small>`}
 ${state?.held && html`<br><small>Held: the reader may have an old page. It goes when you read on.</small>`}
 ${isWaiting && html`<br><small>Waits to be sent</small>`}</td></tr>
 `

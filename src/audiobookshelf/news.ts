@@ -2,6 +2,7 @@ import type { Progress } from '../kosync/protocol.ts'
 import { changedAt, halfOf, isWorthTelling, type HandedOut, type SeenRecord } from './guards.ts'
 import { clamp, type BookPlace, type Mapping } from './mapping.ts'
 import { choosePlace, countPages, fragmentOfCfi, parsePage, parseXPointer } from './position.ts'
+import type { ShownRecord } from './parts.ts'
 import type { Item, Remote } from './replies.ts'
 
 /** A record of Audiobookshelf that passed the guards, and what it is told against. */
@@ -50,6 +51,18 @@ export function newsOf(facts: NewsFacts): News | undefined {
     record: recordOf(facts, given.progress, place),
     handedOut: { given: measure(given), listener, currentTime, ebookProgress },
   }
+}
+
+/** What the console shows of the record of Audiobookshelf. */
+export function shownOf({
+  remote,
+  item,
+  mapping,
+  clockDifference,
+}: Pick<NewsFacts, 'remote' | 'item' | 'mapping' | 'clockDifference'>): ShownRecord {
+  const { currentTime } = remote
+  const chapter = item.chapters.findLast(({ start }) => start <= currentTime)?.title ?? ''
+  return { method: mapping.method, chapter, changed: changedAt(remote, clockDifference) }
 }
 
 /** Where the record of Audiobookshelf is in the book. */

@@ -1,5 +1,5 @@
 import { get, post, type Route } from '../console/route.ts'
-import { linkBook, showBookLink, unlinkBook } from './book-page.ts'
+import { leaveBook, linkBook, showBookLink, unlinkBook } from './book-page.ts'
 import type { Bridge } from './bridge.ts'
 import { showLinks, lookNow } from './links-page.ts'
 import type { Operator } from './operate.ts'
@@ -21,6 +21,7 @@ export function createPages(parts: PageParts): Route[] {
     get('/audiobookshelf/books/:id', 'reader', (visit) => showBookLink(parts, visit)),
     post('/audiobookshelf/books/:id/link', 'reader', (visit) => linkBook(parts, visit)),
     post('/audiobookshelf/books/:id/unlink', 'reader', (visit) => unlinkBook(parts, visit)),
+    post('/audiobookshelf/books/:id/leave', 'reader', (visit) => leaveBook(parts, visit)),
     get('/audiobookshelf/settings', 'operator', (visit) => showBridgeSettings(parts, visit)),
     post('/audiobookshelf/settings', 'operator', (visit) => changeSetting(parts, visit)),
     post('/audiobookshelf/settings/key', 'operator', (visit) => setKey(parts, visit)),

@@ -10,12 +10,23 @@ import type { Items } from './items.ts'
 import type { Lanes } from './lanes.ts'
 import type { Library } from './library.ts'
 import type { Links } from './links.ts'
+import type { Method } from './mapping.ts'
 import type { Outage } from './outage.ts'
 import type { Outbox } from './outbox.ts'
 import type { Settings } from './settings.ts'
 
+/** What the console shows of a record of Audiobookshelf. */
+export interface ShownRecord {
+  method: Method
+  /** The title of the chapter that the listener is in; empty without one. */
+  chapter: string
+  /** Milliseconds since 1970, when Audiobookshelf changed it. */
+  changed: number
+}
+
 /** What is kept of a user's item. */
 export interface ItemState {
+  shown?: ShownRecord | undefined
   agreed?: Agreed | undefined
   seen?: SeenRecord | undefined
   handedOut?: HandedOut | undefined

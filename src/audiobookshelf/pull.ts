@@ -4,8 +4,8 @@ import { fileNames } from './bridge-files.ts'
 import { isFailure, type Failure } from './failure.ts'
 import { guardPull, seenOf } from './guards.ts'
 import { Mapping } from './mapping.ts'
-import { newsOf, type News } from './news.ts'
-import { noteFailure, type ItemState, type Parts } from './parts.ts'
+import { newsOf, shownOf, type News } from './news.ts'
+import { noteFailure, type ItemState, type Parts, type ShownRecord } from './parts.ts'
 import type { Remote } from './replies.ts'
 import type { UserKey } from './settings.ts'
 
@@ -107,11 +107,19 @@ export class Pulls {
     const { clockDifference } = client()
     const storedTime = stored && stored.timestamp * 1000
     const guard = guardPull(remote, { agreed: state.agreed, storedTime, clockDifference })
-    const news = guard
+    const found = guard
       ? undefined
       : await this.#newsOf(account, key, item, { document, stored, state, remote: remote! })
-    if (isFailure(news)) return news
-    await this.#keep(account, item, { document, stored, state, remote, news })
+    if (isFailure(found)) return found
+    const { news, shown = state.shown } = found ?? {}
+    await this.#keep(account, item, {
+      document,
+      stored,
+      state: { ...state, ...(shown && { shown }) },
+      before: state,
+      remote,
+      news,
+    })
     // A crash, or a link that is new: the reader's own position never came to be sent.
     if (stored && !news && storedTime! > (state.decided ?? 0) && guard !== 'echo')
       await this.#parts.send(account, stored)
@@ -128,7 +136,7 @@ export class Pulls {
       state,
       remote,
     }: { document: string; stored: Progress | undefined; state: ItemState; remote: Remote },
-  ): Promise<News | undefined | Failure> {
+  ): Promise<{ news: News | undefined; shown: ShownRecord } | undefined | Failure> {
     const { items, books, store, settings, client } = this.#parts
     const item = await items.get(account, key, id)
     if (isFailure(item)) return item
@@ -139,7 +147,8 @@ export class Pulls {
     const mapping = new Mapping({ duration: item.duration, chapters: item.chapters, book, history })
     const device = key.device ?? settings().deviceName
     const { clockDifference } = client()
-    return newsOf({ remote, item, seen: state.seen, document, stored, history, mapping, device, clockDifference })
+    const facts = { remote, item, seen: state.seen, document, stored, history, mapping, device, clockDifference }
+    return { news: newsOf(facts), shown: shownOf(facts) }
   }
 
   async #keep(
@@ -149,15 +158,17 @@ export class Pulls {
       document: string
       stored: Progress | undefined
       state: ItemState
+      /** As it is in the file. */
+      before: ItemState
       remote: Remote | undefined
       news: News | undefined
     },
   ): Promise<void> {
     const { files, tell } = this.#parts
-    const { document, stored, state, remote, news } = about
+    const { document, stored, state, before, remote, news } = about
     const seen = remote && seenOf(remote, state.seen)
     const next = { ...state, ...(seen && { seen }), ...(news && { handedOut: news.handedOut }) }
-    await this.#putChanged(account, fileNames.item(item), state, next)
+    await this.#putChanged(account, fileNames.item(item), before, next)
     const name = fileNames.overlay(document)
     const overlay = await files.get<Overlay>(account, name)
     const told: Overlay | undefined = news && { record: news.record, against: nameOf(stored) }

@@ -64,6 +64,7 @@ t.test('a reader sees the own books, what they are linked to, and what was done'
   const { body } = await ann.get('/audiobookshelf')
   t.match(body, /linked: the same file/)
   t.match(body, /Listener: 0:20:00/)
+  t.match(body, /<small>[^<]*by chapters, <time/)
   t.match(body, /Is it <bdi>A Book<\/bdi>\?/)
   t.match(body, /not linked/)
   t.match(body, /pushed/)
@@ -120,6 +121,9 @@ t.test('a reader links, searches and unlinks', async (t) => {
   t.match((await ann.get('/audiobookshelf')).body, /linked by hand: <bdi>A Book/)
   t.match((await ann.get(path)).body, /Do not link this book/)
   t.equal((await ann.post(`${path}/unlink`)).statusCode, 303)
+  t.match((await ann.get(path)).body, /This book is not linked[^]*Let kss find what it is/)
+  t.equal((await ann.post(`${path}/leave`)).statusCode, 303)
+  t.notMatch((await ann.get(path)).body, /Let kss find what it is/)
   await push('like', 'A Book')
   t.match((await ann.get('/audiobookshelf/books/like')).body, /It may be/)
   stub.fault = 'page502'
