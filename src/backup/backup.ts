@@ -30,6 +30,12 @@ export interface ArchivedFile {
   mtime: Date
 }
 
+/** What an archive begins with. */
+export function manifestFile(): ArchivedFile {
+  const manifest: Manifest = { format, created: new Date().toISOString() }
+  return { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
+}
+
 /** Called with how many of the folders are in the archive. */
 export type OnFolder = (done: number, total: number) => void
 
@@ -108,8 +114,7 @@ export async function* backupFiles(
   only?: AsyncIterable<string> | Iterable<string>,
 ): AsyncGenerator<ArchivedFile> {
   const state = new UserFiles(dir)
-  const manifest: Manifest = { format, created: new Date().toISOString() }
-  yield { name: manifestName, bytes: Buffer.from(`${JSON.stringify(manifest)}\n`), mtime: new Date() }
+  yield manifestFile()
   const registration = ifPresent(() => readTrustedSync(join(dir, registrationName)))
   if (registration && !only) yield { name: registrationName, bytes: registration, mtime: new Date() }
   if (only) for await (const name of only) yield* filesOf(join(dir, name), `${name}/`)

@@ -9,6 +9,7 @@ import { plain } from '../plain.ts'
 import type { ExportedDocument, User } from '../store/store.ts'
 import { exportDocuments, findUser, tellDamagedRecord, usersOf } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
+import { archiveOf } from '../export/archive.ts'
 import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
 import { withState, type State, type StateFlags } from '../control/state.ts'
 import { progressBar } from './terminal.ts'
@@ -47,7 +48,7 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
       throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
     const users = usersOf(state, username, progressBar('user'))
     if (flags.format === 'csv') await writeText(csvOf(documentsOf(state, users)), output)
-    else await writeFiles(flags.format === 'kss' ? kssFiles(state.dir, users) : pythonFiles(state, users), output)
+    else await writeFiles(flags.format === 'kss' ? kssFiles(state, users) : pythonFiles(state, users), output)
   })
 }
 
@@ -90,8 +91,9 @@ async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | u
   await (output === undefined ? streamArchive(files, process.stdout) : writeArchive(files, output))
 }
 
-function kssFiles(dir: string, users: AsyncIterable<User>): AsyncIterable<ArchivedFile> {
-  return backupFiles(dir, undefined, foldersOf(users))
+function kssFiles(state: State, users: AsyncIterable<User>): AsyncIterable<ArchivedFile> {
+  if (state.config.KSS_STORE !== '') return archiveOf(users, (user) => documentsOfUser(state, user))
+  return backupFiles(state.dir, undefined, foldersOf(users))
 }
 
 async function* foldersOf(users: AsyncIterable<User>): AsyncGenerator<string> {

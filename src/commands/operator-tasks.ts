@@ -4,7 +4,14 @@ import { PassThrough, Readable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Activity } from '../activity/activity.ts'
 import { backupFolder, backupName, listBackups } from '../backup/backup-files.ts'
-import { backupFiles, countFiles, streamArchive, writeArchive, type Contents } from '../backup/backup.ts'
+import {
+  backupFiles,
+  countFiles,
+  streamArchive,
+  writeArchive,
+  type ArchivedFile,
+  type Contents,
+} from '../backup/backup.ts'
 import { scanSettled } from '../check/scan-settled.ts'
 import { CommandError } from '../command-error.ts'
 import { shellWord } from '../command-line.ts'
@@ -13,9 +20,11 @@ import type { Backup, BackupMade, CheckResult, OpenedBackup, OperatorTasks, Stat
 import { makeBackupFolder } from '../control/state-format.ts'
 import { stateFolderOf } from '../control/state-folder.ts'
 import { hasCode } from '../error-code.ts'
+import { archiveOf } from '../export/archive.ts'
 import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
 import { eachPage } from '../store/pages.ts'
-import type { Account, Admin } from '../store/store.ts'
+import { current } from '../store/account.ts'
+import type { Account, Admin, ExportedDocument, Store } from '../store/store.ts'
 import { openTrusted } from '../trusted-file.ts'
 import { readVersion } from '../version.ts'
 import { formatSetting, listSettings } from './effective-settings.ts'
@@ -23,6 +32,7 @@ import { OneAtATime } from './long-task.ts'
 import { paced } from './paced.ts'
 
 export interface OperatorTasksOptions extends Pick<Loaded, 'config' | 'sources'> {
+  store: Pick<Store, 'getUser'>
   admin: Pick<Admin, 'exportAccount' | 'flush'>
   activity: Activity
   logger: FastifyBaseLogger
@@ -114,31 +124,40 @@ async function openBackup(dir: string, name: string): Promise<OpenedBackup | und
 }
 
 async function exportAccount(
-  { config, admin, logger }: OperatorTasksOptions,
+  options: OperatorTasksOptions,
   account: Account,
   format: 'kss' | 'csv',
 ): Promise<Readable> {
+  const { admin, logger } = options
   await flushAll(admin)
-  if (format === 'csv') {
-    const onDamage = (problem: string): void => logger.error({ err: new Error(problem) }, 'damaged file')
-    return Readable.from(withByteOrderMark(csvOf(documentsOf(admin, account, onDamage))))
-  }
+  if (format === 'csv') return Readable.from(withByteOrderMark(csvOf(rowsOf(options, account))))
+  const files = await filesOf(options, account)
   const out = new PassThrough()
   // A failure destroys the stream, so that the download is cut off and not taken for whole.
-  streamArchive(paced(backupFiles(stateFolderOf(config), undefined, [account.folder])), out).catch((err: unknown) => {
+  streamArchive(paced(files), out).catch((err: unknown) => {
     logger.warn({ err }, 'export cut off')
   })
   return out
 }
 
+async function filesOf(options: OperatorTasksOptions, account: Account): Promise<AsyncIterable<ArchivedFile>> {
+  const { config, store } = options
+  if (config.KSS_STORE === '') return backupFiles(config.KSS_DIR, undefined, [account.folder])
+  const user = current(await store.getUser(account.username), account)
+  return archiveOf([user], () => documentsOf(options, account))
+}
+
+async function* rowsOf(options: OperatorTasksOptions, account: Account): AsyncGenerator<DocumentOf> {
+  for await (const document of documentsOf(options, account)) yield { username: account.username, ...document }
+}
+
 async function* documentsOf(
-  admin: Pick<Admin, 'exportAccount'>,
+  { admin, logger }: OperatorTasksOptions,
   account: Account,
-  onDamage: (problem: string) => void,
-): AsyncGenerator<DocumentOf> {
+): AsyncGenerator<ExportedDocument> {
   for await (const { documents, problems } of eachPage((cursor) => admin.exportAccount(account, cursor))) {
-    problems.forEach(onDamage)
-    for (const document of documents) yield { username: account.username, ...document }
+    for (const problem of problems) logger.error({ err: new Error(problem) }, 'damaged file')
+    yield* documents
   }
 }
 

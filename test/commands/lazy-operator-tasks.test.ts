@@ -8,7 +8,8 @@ import { MemoryStore } from '../../src/store/memory-store.ts'
 t.test('they are made once, and stopped only if they were made', async (t) => {
   const loaded = loadConfig({ KSS_DIR: t.testdir({}) }, undefined, {})
   const logger = pino({ level: 'silent' })
-  const tasks = lazyOperatorTasks({ ...loaded, admin: new MemoryStore(), activity: new Activity(), logger })
+  const store = new MemoryStore()
+  const tasks = lazyOperatorTasks({ ...loaded, store, admin: store, activity: new Activity(), logger })
   await tasks.stop()
   const opened = await tasks.open()
   t.equal(await tasks.open(), opened)

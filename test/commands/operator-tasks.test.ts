@@ -34,6 +34,7 @@ async function open(t: Test, { flush = true, settings = {} } = {}): Promise<Open
   const loaded = loadConfig({ KSS_DIR: dir }, undefined, settings)
   const tasks = createOperatorTasks({
     ...loaded,
+    store,
     admin: {
       flush: async () => (await store.admin.flush()) && flush,
       exportAccount: (...args) => store.admin.exportAccount(...args),

@@ -38,7 +38,7 @@ export async function openOperatorConsole(t: Test, options: TestConsoleOptions =
   const minutes = { passed: 0 }
   const activity = new Activity({ counts: new RequestCounts(() => minutes.passed * 60_000) })
   const loaded = loadConfig({ KSS_DIR: dir }, undefined, {})
-  const tasks = createOperatorTasks({ ...loaded, admin: files.admin, activity, logger })
+  const tasks = createOperatorTasks({ ...loaded, store: files, admin: files.admin, activity, logger })
   t.teardown(() => tasks.stop())
   const opened = openConsole(t, {
     ...options,

@@ -1,5 +1,5 @@
 import type { Metadata, Progress } from '../../kosync/protocol.ts'
-import { DamagedFile } from '../../damaged-file.ts'
+import { DamagedFile, parseObject } from '../../damaged-file.ts'
 
 /** The text that Lua makes of a JSON null: the official server stores it as the value. */
 const nullOfLua = 'userdata: NULL'
@@ -62,6 +62,18 @@ export function toRow(row: Progress): string {
   return `{"timestamp":${row.timestamp},${rowWithoutTime(row)}`
 }
 
-export function fromRow(document: string, row: string): Progress {
-  return { document, ...(JSON.parse(row) as Omit<Progress, 'document'>) }
+/** Undefined when it cannot be read. */
+export function fromRow(document: string, row: string): Progress | undefined {
+  try {
+    const { progress, percentage, timestamp, ...rest } = parseObject(row, document)
+    if (typeof progress !== 'string' || !Number.isFinite(percentage) || !Number.isFinite(timestamp)) return undefined
+    return { ...rest, document, progress, percentage, timestamp } as Progress
+  } catch {
+    return undefined
+  }
+}
+
+/** Those that can be read. */
+export function fromRows(document: string, rows: string[]): Progress[] {
+  return rows.flatMap((row) => fromRow(document, row) ?? [])
 }

@@ -20,7 +20,7 @@ import type {
 } from '../store.ts'
 import type { Engine } from './engine.ts'
 import { globalKeys, keysOf } from './keys.ts'
-import { fromRow, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
+import { fromRows, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
 import * as scripts from './scripts.ts'
 import type { RedisStore } from './redis-store.ts'
 import type { Survey } from './survey.ts'
@@ -145,8 +145,9 @@ export class RedisAdmin implements Admin {
     const { histories } = keysOf(account.username)
     const { documents, ...page } = await this.listDocuments(account, cursor, exported)
     const withRows = documents.map(async (record) => {
-      const rows = (await engine.ask(['LRANGE', histories + record.document, '0', '-1'])) as string[]
-      return { record, rows: rows.length > 0 ? rows.map((row) => fromRow(record.document, row)) : [record] }
+      const reply = (await engine.ask(['LRANGE', histories + record.document, '0', '-1'])) as string[]
+      const rows = fromRows(record.document, reply)
+      return { record, rows: rows.length > 0 ? rows : [record] }
     })
     return { ...page, documents: await Promise.all(withRows) }
   }
@@ -305,7 +306,7 @@ export class RedisAdmin implements Admin {
         documents.map((document, at) => ({
           document,
           record: found[2 * at]!.length === 0 ? undefined : toProgress(document, found[2 * at]!),
-          rows: found[2 * at + 1]!.map((row) => fromRow(document, row)),
+          rows: fromRows(document, found[2 * at + 1]!),
         })),
       )
       if (!edited) return false

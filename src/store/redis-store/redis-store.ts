@@ -7,7 +7,7 @@ import type { Account, NewUser, Now, Quota, Registration, Stats, Store, User } f
 import { Engine, type EngineOptions, type Reply } from './engine.ts'
 import { EngineLimiter } from './engine-limiter.ts'
 import { globalKeys, keysOf } from './keys.ts'
-import { fromRow, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
+import { fromRows, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
 import { RedisAdmin } from './redis-admin.ts'
 import { RedisSessions } from './redis-sessions.ts'
 import * as scripts from './scripts.ts'
@@ -177,7 +177,7 @@ export class RedisStore implements Store {
     const { records, histories } = keysOf(account.username)
     const keys = [records + document, histories + document]
     const [, , [, rows]] = (await this.runFor(account, scripts.readDocuments, keys, [])) as [0, 0, string[][]]
-    return rows!.map((row) => fromRow(document, row))
+    return fromRows(document, rows!)
   }
 
   async close(): Promise<void> {

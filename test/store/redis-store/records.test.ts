@@ -1,5 +1,5 @@
 import t from 'tap'
-import { fromRow, toFields, toProgress, toRow } from '../../../src/store/redis-store/records.ts'
+import { fromRow, fromRows, toFields, toProgress, toRow } from '../../../src/store/redis-store/records.ts'
 
 const record = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw', timestamp: 1000 }
 const fields = ['percentage', '0.5', 'progress', '56', 'device', 'kpw', 'timestamp', '1000']
@@ -37,4 +37,10 @@ t.test('a record that cannot be read says why', async (t) => {
   ] as const) {
     t.throws(() => toProgress('abc', [...damaged]), { code: 'DAMAGED_FILE', message: `document "abc": ${reason}` })
   }
+})
+
+t.test('rows that cannot be read are left out', async (t) => {
+  const row = toRow(toProgress('abc', fields))
+  const bad = ['', '{', '[]', '1', '{}', '{"progress":"1","percentage":1}', '{"progress":"1","timestamp":1}']
+  t.same(fromRows('abc', [...bad, row]), [fromRow('abc', row)])
 })
