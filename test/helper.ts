@@ -3,14 +3,14 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createApp, type AppOptions } from '../src/app.ts'
 import { keyOfPassword } from '../src/kosync/credentials.ts'
-import { MemoryStore } from '../src/store/memory-store.ts'
+import { createStore } from './stores.ts'
 
 /** Cheap hashes: with the cost of a server, a busy machine would answer some of the requests of a test with 503. */
 const auth = { hashKeys: true, scryptCost: 8, loginFailuresPerMinute: 0, registrationsPerHour: 0 }
 
-/** An app on a MemoryStore unless the options say otherwise; closed with the test. */
+/** An app on an empty store unless the options say otherwise; closed with the test. */
 export function build(t: Test, options: Partial<AppOptions> = {}): FastifyInstance {
-  const app = createApp({ store: new MemoryStore(), logger: pino({ level: 'silent' }), auth, ...options })
+  const app = createApp({ store: createStore(), logger: pino({ level: 'silent' }), auth, ...options })
   t.teardown(() => app.close())
   return app
 }
