@@ -1,3 +1,5 @@
+import type { FromSchema } from 'json-schema-to-ts'
+
 /** Where accounts and positions are kept other than in a folder: off by default. */
 export const storeSettings = {
   KSS_STORE: {
@@ -10,15 +12,25 @@ export const storeSettings = {
     default: '',
     description: 'a file whose first line is the password of the Redis of KSS_STORE',
   },
+  KSS_REDIS_REPLICAS: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 100,
+    default: 0,
+    description: 'a whole number from 0 to 100, with KSS_STORE',
+  },
 } as const
+
+type StoreSettings = Required<FromSchema<{ type: 'object'; properties: typeof storeSettings }>>
 
 /** Throws what `bad` makes of the name of a setting that can't be. */
 export function checkStore(
-  { KSS_STORE: address, KSS_REDIS_PASSWORD_FILE: file }: Record<keyof typeof storeSettings, string>,
+  { KSS_STORE: address, KSS_REDIS_PASSWORD_FILE: file, KSS_REDIS_REPLICAS: replicas }: StoreSettings,
   bad: (name: keyof typeof storeSettings) => Error,
 ): void {
   if (address === '') {
     if (file !== '') throw bad('KSS_REDIS_PASSWORD_FILE')
+    if (replicas > 0) throw bad('KSS_REDIS_REPLICAS')
     return
   }
   const url = URL.canParse(address) ? new URL(address) : undefined

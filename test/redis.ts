@@ -23,7 +23,7 @@ export interface Redis {
 /** A Redis of its own that keeps nothing, unless the settings say otherwise. */
 export async function startRedis(t: Test, ...settings: string[]): Promise<Redis> {
   const port = await freePort()
-  const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', t.testdir({})]
+  const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', t.testdir({}), '--repl-diskless-sync-delay', '0']
   const host = `127.0.0.1:${port}`
   const launch = () =>
     spawn('redis-server', [...where, '--save', '', '--appendonly', 'no', ...settings], { stdio: 'ignore' })
@@ -48,6 +48,13 @@ export async function startRedis(t: Test, ...settings: string[]): Promise<Redis>
     stop,
     start,
   }
+}
+
+/** A replica of it, in step. */
+export async function startReplica(t: Test, { host, command }: Redis): Promise<Redis> {
+  const replica = await startRedis(t, '--replicaof', ...host.split(':'))
+  while ((await command(0, 'WAIT', '1', '1000')) === 0) await sleep(20)
+  return replica
 }
 
 async function untilUp(host: string): Promise<void> {

@@ -25,6 +25,12 @@ t.test('a file with a password needs a store', async (t) => {
   t.throws(() => load({ KSS_REDIS_PASSWORD_FILE: '/run/secret' }), { message: /^KSS_REDIS_PASSWORD_FILE is / })
 })
 
+t.test('a number of replicas needs a store', async (t) => {
+  t.equal(load({ KSS_STORE: 'redis://localhost', KSS_REDIS_REPLICAS: '2' }).KSS_REDIS_REPLICAS, 2)
+  const message = 'KSS_REDIS_REPLICAS is "2": expected a whole number from 0 to 100, with KSS_STORE.'
+  t.throws(() => load({ KSS_REDIS_REPLICAS: '2' }), { message })
+})
+
 t.test('no message has the password', async (t) => {
   const expected = 'expected the address of a Redis like redis://localhost:6379/1, or nothing for files.'
   for (const [address, shown] of [

@@ -34,7 +34,7 @@ async function report(
   failure: Error | undefined,
 ): Promise<void> {
   if (failure) {
-    logger.error(`${failure.message}: requests get 503 until it is back`)
+    logger.error(`${failure.message}: what needs it gets 503 until it is back`)
     return
   }
   try {

@@ -54,6 +54,7 @@ export async function openEngine(
     url,
     history: config.KSS_HISTORY,
     historyLimit: config.KSS_HISTORY_LIMIT,
+    replicas: config.KSS_REDIS_REPLICAS,
     quota: { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES },
     ...options,
   })

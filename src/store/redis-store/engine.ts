@@ -1,164 +1,66 @@
 import type * as Redis from '@redis/client'
 import { importOptional } from '../../optional-package.ts'
+import { EngineNode, isNoScript, type NodeOptions, type Reply, type StoreUnavailable } from './engine-node.ts'
 import type { Script } from './scripts.ts'
 
-/** The engine did not answer in time, or refused. `code` is `STORE_UNAVAILABLE`. */
-export class StoreUnavailable extends Error {
-  readonly code = 'STORE_UNAVAILABLE'
-}
+export { hostOf, type Reply } from './engine-node.ts'
 
-export interface EngineOptions {
-  /** redis:// or rediss://, with a database; it may have a password. */
-  url: URL
-  /** Milliseconds for which a reader waits for one answer. */
-  timeoutMs?: number
-  /** False: gives up when the connection fails, as a command does. */
-  reconnects?: boolean
-}
+export type EngineOptions = Pick<NodeOptions, 'url'> & Partial<Omit<NodeOptions, 'tell'>>
 
-/** A reply in RESP 2. */
-export type Reply = string | number | null | Reply[]
+const defaults = { timeoutMs: 1400, reconnects: true, replicas: 0 }
 
-const defaults = { timeoutMs: 1400, reconnects: true }
-
-/** Milliseconds. */
-const heartbeatMs = 1000
-const reconnectMs = 200
-
-/**
- * One connection to an engine that speaks the Redis protocol. What cannot be asked fails at once, and nothing is asked twice:
- * a push that may have been stored is never repeated. The connection is made anew for as long as the engine is away.
- */
+/** An engine that speaks the Redis protocol. */
 export class Engine {
-  readonly #client: ReturnType<typeof createClient>
-  readonly #options: Required<EngineOptions>
-  readonly #heartbeat: NodeJS.Timeout
+  readonly #node: EngineNode
   #tell: (failure: Error | undefined) => void = () => undefined
-  /** Why the engine could not be asked last; undefined when it answered. */
-  failure: StoreUnavailable | undefined = new StoreUnavailable('the store is not connected yet')
 
-  private constructor(redis: typeof Redis, options: Required<EngineOptions>) {
-    this.#options = options
-    this.#client = createClient(redis, options)
-    this.#client.on('error', (error: Error) => this.#failed(error))
-    this.#heartbeat = setInterval(() => void this.ask(['PING']).catch(() => undefined), heartbeatMs).unref()
+  private constructor(redis: typeof Redis, options: Omit<NodeOptions, 'tell'>) {
+    this.#node = new EngineNode(redis, { ...options, tell: () => this.#tell(this.#trouble) })
   }
 
   /** Resolves when it is connected, or has failed once. Throws MissingPackage. */
   static async open(given: EngineOptions): Promise<Engine> {
     const redis = await importOptional<typeof Redis>('@redis/client', '6', 'KSS_STORE')
     const engine = new Engine(redis, { ...defaults, ...given })
-    await engine.#connect()
+    await engine.#node.connect()
     return engine
   }
 
-  async #connect(): Promise<void> {
-    const failed = new Promise<void>((resolve) => this.#client.once('error', () => resolve()))
-    const connected = this.#client.connect().then(
-      () =>
-        this.ask(['PING']).then(
-          () => undefined,
-          () => undefined,
-        ),
-      () => undefined,
-    )
-    await Promise.race([connected, failed])
+  /** Why the engine could not be asked last; undefined when it answered. */
+  get failure(): StoreUnavailable | undefined {
+    return this.#node.away
   }
 
-  /** Tells now, and when the engine goes away or comes back, why it cannot be asked; undefined when it can. */
+  /** Why not all requests can be served. */
+  get #trouble(): StoreUnavailable | undefined {
+    return this.#node.away ?? this.#node.unconfirmed
+  }
+
+  /** Tells now, and when something goes away or comes back, why not all requests can be served; undefined when they can. */
   watch(tell: (failure: Error | undefined) => void): void {
     this.#tell = tell
-    tell(this.failure)
+    tell(this.#trouble)
   }
 
-  /** Rejects with StoreUnavailable, whatever the reason. */
-  async ask(words: string[], timeoutMs: number = this.#options.timeoutMs): Promise<Reply> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      const expire = (): void => reject(new Error(`no answer within ${timeoutMs} ms`))
-      // Where this process stood still, the answer may be there: it is read first.
-      timer = setTimeout(() => setImmediate(expire), timeoutMs)
-    })
-    const answer = Promise.race([this.#client.sendCommand<Reply>(words), late]).finally(() => clearTimeout(timer))
-    try {
-      const reply = await answer
-      this.#answered()
-      return reply
-    } catch (error) {
-      throw isNoScript(error) ? error : this.#failed(error as Error)
-    }
+  /** Rejects with StoreUnavailable, whatever the reason. No replica is waited for. */
+  async ask(words: string[]): Promise<Reply> {
+    return await this.#node.ask(words)
   }
 
   /** Runs the script, which the engine may have forgotten: after a restart, say. */
-  async run({ sha, text }: Script, keys: string[], args: (string | number)[], timeoutMs?: number): Promise<Reply[]> {
+  async run({ sha, text, isUnconfirmed }: Script, keys: string[], args: (string | number)[]): Promise<Reply[]> {
     const words = [`${keys.length}`, ...keys, ...args.map(String)]
+    const send = async (...command: string[]): Promise<Reply> =>
+      isUnconfirmed ? await this.#node.ask(command) : await this.#node.change(command)
     try {
-      return (await this.ask(['EVALSHA', sha, ...words], timeoutMs)) as Reply[]
+      return (await send('EVALSHA', sha, ...words)) as Reply[]
     } catch (error) {
       if (!isNoScript(error)) throw error
-      return (await this.ask(['EVAL', text, ...words], timeoutMs)) as Reply[]
+      return (await send('EVAL', text, ...words)) as Reply[]
     }
   }
 
   close(): void {
-    clearInterval(this.#heartbeat)
-    if (this.#client.isOpen) this.#client.destroy()
+    this.#node.close()
   }
-
-  #answered(): void {
-    const wasAway = this.failure !== undefined
-    this.failure = undefined
-    if (wasAway) this.#tell(undefined)
-  }
-
-  #failed(cause: Error): StoreUnavailable {
-    // Why it is not connected was told before.
-    if (this.failure && /^The client is (closed|offline)/.test(cause.message)) return this.failure
-    const failure = new StoreUnavailable(`${hostOf(this.#options.url)} ${reasonOf(cause)}`, { cause })
-    const wasThere = this.failure === undefined
-    this.failure = failure
-    if (wasThere) this.#tell(failure)
-    return failure
-  }
-}
-
-function isNoScript(error: unknown): boolean {
-  return (error as Error).message.startsWith('NOSCRIPT')
-}
-
-/** Without the password. */
-export function hostOf({ host, pathname }: URL): string {
-  return `Redis at ${host}, database ${pathname.slice(1)},`
-}
-
-const reasons: [RegExp, string][] = [
-  [/^(NOAUTH|WRONGPASS|ERR AUTH)/, 'refuses the name or the password'],
-  [/^READONLY/, 'is a read-only replica'],
-  [/^OOM/, 'is full: its memory limit is reached'],
-  [/^LOADING/, 'is loading its data'],
-  [/^no answer|timeout/i, 'does not answer'],
-  [/^The client is (closed|offline)|^Socket closed|ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'cannot be reached'],
-]
-
-/** The engine's own words may quote a command, and that a key: only the first one is told. */
-function reasonOf({ message }: Error): string {
-  const known = reasons.find(([pattern]) => pattern.test(message))?.[1]
-  return known ?? `does not answer as it should (${message.split(' ', 1)[0]})`
-}
-
-function createClient(redis: typeof Redis, { url, timeoutMs, reconnects }: Required<EngineOptions>) {
-  return redis.createClient({
-    url: url.href,
-    // Every Redis speaks RESP 2.
-    RESP: 2,
-    disableClientInfo: true,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: 20_000,
-    socket: {
-      connectTimeout: timeoutMs,
-      // The heartbeat keeps a healthy connection from being idle.
-      socketTimeout: 3 * heartbeatMs,
-      reconnectStrategy: reconnects && (() => reconnectMs + Math.random() * reconnectMs),
-    },
-  })
 }

@@ -87,8 +87,12 @@ export class RedisStore implements Store {
 
   async #findUser(username: string): Promise<User | undefined> {
     const { key, account } = keysOf(username)
-    const args = [randomBytes(16).toString('hex'), username]
-    const [found, stored, fields] = await this.#engine.run(scripts.findUser, [key, account, users], args)
+    let reply = await this.#engine.run(scripts.findUser, [key, account], [])
+    if (reply[0] === 'NEW') {
+      const args = [randomBytes(16).toString('hex'), username]
+      reply = await this.#engine.run(scripts.adoptUser, [key, account, users], args)
+    }
+    const [found, stored, fields] = reply
     if (found === 'NONE') return undefined
     const user = toUser(username, stored as string, fields as Fields)
     this.#users.set(username, user)

@@ -7,11 +7,17 @@ import { hash } from 'node:crypto'
 export interface Script {
   text: string
   sha: string
+  /** It only reads, or a failover may undo what it does: no replica is waited for. */
+  isUnconfirmed: boolean
 }
 
-function script(text: string): Script {
+function script(text: string, isUnconfirmed: boolean = false): Script {
   const whole = prelude + text
-  return { text: whole, sha: hash('sha1', whole) }
+  return { text: whole, sha: hash('sha1', whole), isUnconfirmed }
+}
+
+function unconfirmed(text: string): Script {
+  return script(text, true)
 }
 
 /**
@@ -39,8 +45,16 @@ local refused = stale()
 if refused then return refused end
 `
 
-/** The account, with an id and a generation from its first look-up on. ARGV: new id, name. KEYS[3]: users. */
-export const findUser = script(`
+/** The key and the account. `NEW`: it has no id yet, or another server stored the key since; `adoptUser` is to be run. */
+export const findUser = unconfirmed(`
+local key = redis.call('GET', KEYS[1])
+if not key then return {'NONE'} end
+if redis.call('HGET', KEYS[2], 'sum') ~= redis.sha1hex(key) then return {'NEW'} end
+return {'OK', key, redis.call('HGETALL', KEYS[2])}
+`)
+
+/** Gives the account an id, or another generation to one whose key another server stored. ARGV: new id, name. KEYS[3]: users. */
+export const adoptUser = script(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE'} end
 local account = redis.call('HMGET', KEYS[2], 'id', 'sum')
@@ -137,7 +151,7 @@ return {'OK'}
 `)
 
 /** KEYS[3]: the record. */
-export const getRecord = script(`${unlessStale}
+export const getRecord = unconfirmed(`${unlessStale}
 return {'OK', redis.call('HGETALL', KEYS[3])}
 `)
 
@@ -199,7 +213,7 @@ end
 `
 
 /** KEYS[3]: records and histories by turns. */
-export const readDocuments = script(`${digest}${unlessStale}
+export const readDocuments = unconfirmed(`${digest}${unlessStale}
 local sum, documents = digest(3)
 return {'OK', sum, documents}
 `)
@@ -240,7 +254,7 @@ return {'OK'}
  * ARGV[3]: the least id in the order of bytes, as ZRANGEBYLEX takes it; [4]: how many; [5]: what is before the ids of
  * records. KEYS[3]: documents. Replies with ids and records by turns; '' is none that can be read.
  */
-export const listRecords = script(`${unlessStale}
+export const listRecords = unconfirmed(`${unlessStale}
 local found = {}
 for _, document in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], ARGV[3], '+', 'LIMIT', 0, ARGV[4])) do
   local record = redis.pcall('HGETALL', ARGV[5] .. document)
@@ -284,12 +298,12 @@ return {'OK'}
 `)
 
 /** ARGV: points, milliseconds after which a new count begins. KEYS: a count. Replies with it, and the milliseconds that are left. */
-export const addPoints = script(`
+export const addPoints = unconfirmed(`
 redis.call('SET', KEYS[1], 0, 'PX', ARGV[2], 'NX')
 return {redis.call('INCRBY', KEYS[1], ARGV[1]), redis.call('PTTL', KEYS[1])}
 `)
 
 /** As addPoints; the count is null where there is none. */
-export const readPoints = script(`
+export const readPoints = unconfirmed(`
 return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
 `)

@@ -1,0 +1,191 @@
+import type * as Redis from '@redis/client'
+import { Batcher } from '../../batcher.ts'
+
+/** The engine did not answer in time, or refused. `code` is `STORE_UNAVAILABLE`. */
+export class StoreUnavailable extends Error {
+  readonly code = 'STORE_UNAVAILABLE'
+}
+
+/** Fewer replicas than wanted have what was stored. */
+class NotConfirmed extends StoreUnavailable {}
+
+/** A reply in RESP 2. */
+export type Reply = string | number | null | Reply[]
+
+export interface NodeOptions {
+  /** redis:// or rediss://, with a database; it may have a password. */
+  url: URL
+  /** Milliseconds for which a reader waits for one answer. */
+  timeoutMs: number
+  /** False: gives up when the connection fails, as a command does. */
+  reconnects: boolean
+  /** Replicas that must have a change before it is answered. */
+  replicas: number
+  /** Is called when the node goes away or comes back, and when its replicas do. */
+  tell: () => void
+}
+
+type Client = ReturnType<typeof createClient>
+
+/** Milliseconds. */
+const heartbeatMs = 1000
+const reconnectMs = 200
+
+/** Of the time that a change may take: what replicas get. A change may have to wait for those before it first. */
+const confirmShare = 0.4
+
+/**
+ * A server that speaks the Redis protocol. What cannot be asked fails at once, and nothing is asked twice: a push that may
+ * have been stored is never repeated. The connection is made anew for as long as the server is away.
+ */
+export class EngineNode {
+  readonly #options: NodeOptions
+  readonly #client: Client
+  /** Changes that replicas confirm have a connection of their own: WAIT holds up what comes behind it. */
+  readonly #changer: Client
+  readonly #changes = new Batcher<string[], PromiseSettledResult<Reply>>((_one, commands) => this.#confirm(commands))
+  readonly #heartbeat: NodeJS.Timeout
+  /** Why it could not be asked last; undefined when it answered. */
+  away: StoreUnavailable | undefined = new StoreUnavailable('the store is not connected yet')
+  /** Why the last change was not confirmed; undefined when it was. */
+  unconfirmed: StoreUnavailable | undefined
+
+  constructor(redis: typeof Redis, options: NodeOptions) {
+    this.#options = options
+    this.#client = createClient(redis, options)
+    this.#changer = options.replicas > 0 ? createClient(redis, options) : this.#client
+    for (const client of this.#clients()) client.on('error', (error: Error) => this.#failed(error))
+    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs).unref()
+  }
+
+  /** Resolves when it is connected, or has failed once. */
+  async connect(): Promise<void> {
+    const connected = [...this.#clients()].map(async (client) => {
+      const failed = new Promise<void>((resolve) => client.once('error', () => resolve()))
+      const opened = client.connect().then(
+        () => undefined,
+        () => undefined,
+      )
+      await Promise.race([opened, failed])
+    })
+    await Promise.all(connected)
+    if (this.#client.isReady) await this.#beat()
+  }
+
+  /** Rejects with StoreUnavailable, whatever the reason; with the error of the client for a script that is not there. */
+  ask(words: string[]): Promise<Reply> {
+    return this.#inTime(this.#client.sendCommand<Reply>(words))
+  }
+
+  /** The same for a change; resolves when so many replicas have it as are wanted. */
+  change(words: string[]): Promise<Reply> {
+    if (this.#options.replicas === 0) return this.ask(words)
+    const confirmed = this.#changes.add('', words).then((result) => {
+      if (result.status === 'rejected') throw result.reason
+      return result.value
+    })
+    return this.#inTime(confirmed)
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat)
+    for (const client of this.#clients()) if (client.isOpen) client.destroy()
+  }
+
+  #clients(): Set<Client> {
+    return new Set([this.#client, this.#changer])
+  }
+
+  /** Never rejects. */
+  async #beat(): Promise<void> {
+    const { replicas } = this.#options
+    await Promise.allSettled([this.ask(['PING']), ...(replicas > 0 ? [this.change(['PING'])] : [])])
+  }
+
+  async #inTime(reply: Promise<Reply>): Promise<Reply> {
+    const { timeoutMs } = this.#options
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      const expire = (): void => reject(new Error(`no answer within ${timeoutMs} ms`))
+      // Where this process stood still, the answer may be there: it is read first.
+      timer = setTimeout(() => setImmediate(expire), timeoutMs)
+    })
+    try {
+      const answer = await Promise.race([reply, late]).finally(() => clearTimeout(timer))
+      this.#set({ away: undefined })
+      return answer
+    } catch (error) {
+      throw isNoScript(error) || error instanceof NotConfirmed ? error : this.#failed(error as Error)
+    }
+  }
+
+  /** WAIT is about all that was sent before it on the same connection, so it serves all commands. */
+  async #confirm(commands: string[][]): Promise<PromiseSettledResult<Reply>[]> {
+    const { url, timeoutMs, replicas } = this.#options
+    const replies = commands.map((words) => this.#changer.sendCommand<Reply>(words))
+    const wait = ['WAIT', `${replicas}`, `${Math.ceil(timeoutMs * confirmShare)}`]
+    const [confirmed] = await Promise.all([this.#changer.sendCommand<number>(wait), Promise.allSettled(replies)])
+    const unconfirmed =
+      confirmed < replicas
+        ? new NotConfirmed(`${hostOf(url)} has ${confirmed} replicas in step instead of ${replicas}`)
+        : undefined
+    this.#set({ unconfirmed })
+    if (unconfirmed) throw unconfirmed
+    return await Promise.allSettled(replies)
+  }
+
+  #failed(cause: Error): StoreUnavailable {
+    // Why it is not connected was told before.
+    if (this.away && /^The client is (closed|offline)/.test(cause.message)) return this.away
+    const away = new StoreUnavailable(`${hostOf(this.#options.url)} ${reasonOf(cause)}`, { cause })
+    this.#set({ away })
+    return away
+  }
+
+  #set(state: Partial<Pick<EngineNode, 'away' | 'unconfirmed'>>): void {
+    const { away, unconfirmed } = this
+    Object.assign(this, state)
+    if (!this.away !== !away || !this.unconfirmed !== !unconfirmed) this.#options.tell()
+  }
+}
+
+export function isNoScript(error: unknown): boolean {
+  return (error as Error).message.startsWith('NOSCRIPT')
+}
+
+/** Without the password. */
+export function hostOf({ host, pathname }: URL): string {
+  return `Redis at ${host}, database ${pathname.slice(1)},`
+}
+
+const reasons: [RegExp, string][] = [
+  [/^(NOAUTH|WRONGPASS|ERR AUTH)/, 'refuses the name or the password'],
+  [/^READONLY/, 'is a read-only replica'],
+  [/^OOM/, 'is full: its memory limit is reached'],
+  [/^LOADING/, 'is loading its data'],
+  [/^no answer|timeout/i, 'does not answer'],
+  [/^The client is (closed|offline)|^Socket closed|ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'cannot be reached'],
+]
+
+/** The engine's own words may quote a command, and that a key: only the first one is told. */
+function reasonOf({ message }: Error): string {
+  const known = reasons.find(([pattern]) => pattern.test(message))?.[1]
+  return known ?? `does not answer as it should (${message.split(' ', 1)[0]})`
+}
+
+function createClient(redis: typeof Redis, { url, timeoutMs, reconnects }: NodeOptions) {
+  return redis.createClient({
+    url: url.href,
+    // Every Redis speaks RESP 2.
+    RESP: 2,
+    disableClientInfo: true,
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: 20_000,
+    socket: {
+      connectTimeout: timeoutMs,
+      // The heartbeat keeps a healthy connection from being idle.
+      socketTimeout: 3 * heartbeatMs,
+      reconnectStrategy: reconnects && (() => reconnectMs + Math.random() * reconnectMs),
+    },
+  })
+}
