@@ -68,13 +68,13 @@ interface Beside {
   running: Server
   dir: string
   flags: string[]
-  storedKey: (username: string) => Promise<unknown>
+  readKey: (username: string) => Promise<unknown>
 }
 
 async function serveFolder(t: Test): Promise<Beside> {
   const dir = await folder(t)
-  const storedKey = (username: string): Promise<string> => readFile(join(dir, username, 'auth.json'), 'utf8')
-  return { running: await serve(t, dir), dir, flags: [], storedKey }
+  const readKey = (username: string): Promise<string> => readFile(join(dir, username, 'auth.json'), 'utf8')
+  return { running: await serve(t, dir), dir, flags: [], readKey }
 }
 
 async function serveOnRedis(t: Test): Promise<Beside> {
@@ -84,16 +84,16 @@ async function serveOnRedis(t: Test): Promise<Beside> {
   await writeFile(file, `KSS_STORE=${redis.url}\n`)
   const env = { KSS_STORE: redis.url, KSS_LOGIN_FAILURES_PER_MINUTE: '0' }
   const running = await serve(t, dir, [], env)
-  const storedKey = (username: string): Promise<unknown> => redis.command(1, 'GET', `user:${username}:key`)
-  return { running, dir, flags: ['--env-file', file], storedKey }
+  const readKey = (username: string): Promise<unknown> => redis.command(1, 'GET', `user:${username}:key`)
+  return { running, dir, flags: ['--env-file', file], readKey }
 }
 
-for (const [where, skip, start] of [
+for (const [where, isSkipped, start] of [
   ['on files', false, serveFolder],
   ['on a Redis', noRedis, serveOnRedis],
 ] as const) {
-  t.test(`an account of each kind comes beside a server ${where}, which lets it in`, { skip }, async (t) => {
-    const { running, dir, flags, storedKey } = await start(t)
+  t.test(`an account of each kind comes beside a server ${where}, which lets it in`, { skip: isSkipped }, async (t) => {
+    const { running, dir, flags, readKey } = await start(t)
     for (const server of otherServers) {
       const { kind, skip = false, hasNoKeys = false } = server
       await t.test(kind, { skip }, async (t) => {
@@ -116,7 +116,7 @@ for (const [where, skip, start] of [
         t.equal(await logIn(running.url, kind, 'wrong'), 401)
         t.equal(await logIn(running.url, kind, word), 200)
         t.same(await pull(running.url, kind, word, 'dune'), place)
-        await until(async () => String(await storedKey(kind)).includes('$scrypt$'))
+        await until(async () => String(await readKey(kind)).includes('$scrypt$'))
         t.equal(await logIn(running.url, kind, word), 200)
         const again = await importHere(t, server, source, dir, '--json', ...flags)
         const nothing = { username: kind, isNew: false, documents: 1, latest: 0, rows: 0 }
