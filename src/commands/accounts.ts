@@ -16,6 +16,11 @@ export async function findUser({ store }: State, username: string): Promise<User
   throw new CommandError(`There is no user ${username}. See: kss user list`)
 }
 
+export async function hasUsers(store: Pick<State['store'], 'listUsers'>): Promise<boolean> {
+  for await (const { users } of eachPage((cursor) => store.listUsers(cursor, 1))) if (users.length > 0) return true
+  return false
+}
+
 /** What is stored of a password that a person types. @see PROTOCOL.md §1 */
 export async function hashPassword(password: string, config: Config): Promise<string> {
   const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })

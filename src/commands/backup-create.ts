@@ -4,13 +4,23 @@ import { stdout } from 'node:process'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
 import { backupName, backupsName, removeOldBackups } from '../backup/backup-files.ts'
-import { backupFiles, countFiles, streamArchive, writeArchive, type Contents } from '../backup/backup.ts'
+import {
+  backupFiles,
+  countFiles,
+  streamArchive,
+  writeArchive,
+  type ArchivedFile,
+  type Contents,
+} from '../backup/backup.ts'
 import { unlessAbsent } from '../error-code.ts'
 import { eachUserFolder } from '../store/file-store/files/folder-names.ts'
 import { authFile } from '../store/file-store/files/auth-file.ts'
 import { interruptible } from './interrupt.ts'
 import { makeBackupFolder } from '../control/state-format.ts'
-import { checkFolder, withState, type State, type StateFlags } from '../control/state.ts'
+import { archiveOf } from '../export/archive.ts'
+import { hasUsers, usersOf } from './accounts.ts'
+import { documentsOfUser } from './export.ts'
+import { checkFolder, isFolder, withState, type State, type StateFlags } from '../control/state.ts'
 import { parseCount } from './time.ts'
 import { count, formatBytes, print, progressBar } from './terminal.ts'
 
@@ -60,17 +70,18 @@ async function checkAccounts(dir: string): Promise<void> {
 
 /** Resolves to the path of the archive; undefined when it went to standard output. */
 async function write(
-  { dir, store }: State,
+  state: State,
   said: string | undefined,
   keep: number | undefined,
   contents: Contents,
 ): Promise<string | undefined> {
   // What was pushed so far must be in the files.
-  if (!(await store.flush()))
+  if (!(await state.store.flush()))
     throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
-  const target = said === '-' ? undefined : await resolveTarget(dir, said)
+  const target = said === '-' ? undefined : await resolveTarget(state, said)
   if (keep !== undefined && target?.isDated === false) throw noFolder()
-  const files = countFiles(backupFiles(dir, progressBar('folder')), contents)
+  const all = isFolder(state) ? backupFiles(state.dir, progressBar('folder')) : await engineFiles(state)
+  const files = countFiles(all, contents)
   await interruptible(
     (signal) => (target ? writeArchive(files, target.path, signal) : streamArchive(files, stdout, signal)),
     () => 'Interrupted: no backup was made.',
@@ -78,20 +89,39 @@ async function write(
   return target?.path
 }
 
-async function resolveTarget(dir: string, said: string | undefined): Promise<Target> {
-  if (said === undefined) return { path: join(await makeBackupFolder(dir), backupName()), isDated: true }
-  const path = resolve(said)
-  const isFolder = (await unlessAbsent(stat(path)))?.isDirectory()
-  if (!isFolder && /[/\\]$/.test(said)) throw new CommandError(`There is no folder ${path}.`)
-  if (!isFolder) return { path, isDated: false }
-  const [first = ''] = relative(await realpath(dir), await realpath(path)).split(sep)
-  if (first !== '..' && first !== backupsName) {
+/** Throws CommandError where there are no accounts. */
+async function engineFiles(state: State): Promise<AsyncIterable<ArchivedFile>> {
+  const { store } = state
+  if (!(await hasUsers(store)))
+    throw new CommandError('There are no accounts in KSS_STORE: no backup was made. Does it name the right database?')
+  const users = usersOf(state, undefined, progressBar('user'))
+  return archiveOf(users, (user) => documentsOfUser(state, user), await store.getRegistration())
+}
+
+async function resolveTarget(state: State, said: string | undefined): Promise<Target> {
+  if (said === undefined) {
+    if (isFolder(state)) return { path: join(await makeBackupFolder(state.dir), backupName()), isDated: true }
     throw new CommandError(
-      `The folder ${path} is the state directory. Pass another folder for backups, or none.`,
+      'KSS_STORE is set: there is no data folder for backups. Pass a file or a folder. Try: kss backup create kss.tar.gz',
       exitCodes.usage,
     )
   }
+  const path = resolve(said)
+  const hasFolder = (await unlessAbsent(stat(path)))?.isDirectory()
+  if (!hasFolder && /[/\\]$/.test(said)) throw new CommandError(`There is no folder ${path}.`)
+  if (!hasFolder) return { path, isDated: false }
+  if (isFolder(state)) await checkOutside(state.dir, path)
   return { path: join(path, backupName()), isDated: true }
+}
+
+/** Throws CommandError where the folder is in the state directory, but for that of backups. */
+async function checkOutside(dir: string, path: string): Promise<void> {
+  const [first = ''] = relative(await realpath(dir), await realpath(path)).split(sep)
+  if (first === '..' || first === backupsName) return
+  throw new CommandError(
+    `The folder ${path} is the state directory. Pass another folder for backups, or none.`,
+    exitCodes.usage,
+  )
 }
 
 async function removeOld(path: string, keep: number): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { access, mkdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { sep } from 'node:path'
 import { stdin } from 'node:process'
 import { CommandError, exitCodes } from '../command-error.ts'
@@ -9,14 +10,15 @@ import { tempPath } from '../durable.ts'
 import { unlessAbsent } from '../error-code.ts'
 import { openStore, type OpenedStore } from '../control/open-store.ts'
 import { eachPage } from '../store/pages.ts'
-import type { Account, Admin, ExportedDocument, MergedDocument, Store } from '../store/store.ts'
+import type { Account, Admin, ExportedDocument, MergedDocument, Store, User } from '../store/store.ts'
 import { removeAllTemps } from '../control/remove-temps.ts'
 import { tempAge } from '../check/scan-entries.ts'
 import { BadBackup, unpackBackup, type UnpackOptions } from '../backup/unpack-backup.ts'
+import { findUser, hasUsers } from './accounts.ts'
 import { interruptible } from './interrupt.ts'
 import { mergeUser, type MergedUser } from './merge-user.ts'
 import type { StateStore } from '../control/state-store.ts'
-import { changeState, type State, type StateFlags } from '../control/state.ts'
+import { changeState, isFolder, type State, type StateFlags } from '../control/state.ts'
 import { count, print, progressBar, table } from './terminal.ts'
 
 /** `kss backup restore`. */
@@ -45,22 +47,18 @@ async function checkReadable(file: string): Promise<void> {
 }
 
 async function restoreInto(state: State, file: string, merge: boolean, problems: string[]): Promise<MergedUser[]> {
-  const { dir, store, server } = state
-  if (!merge && (await hasUsers(store))) {
-    throw new CommandError(
-      `The folder ${dir} has accounts. Pass --merge to add to them, or an empty folder with --dir.`,
-    )
-  }
+  const { store, server } = state
+  if (!merge && (await hasUsers(store))) throw new CommandError(notEmpty(state))
   // Of a restore that was killed. Without a server nobody else works here.
-  await removeAllTemps(dir, server ? Date.now() - tempAge : Date.now())
-  const temp = tempPath(dir)
+  if (isFolder(state)) await removeAllTemps(state.dir, server ? Date.now() - tempAge : Date.now())
+  const temp = tempPath(isFolder(state) ? state.dir : tmpdir())
   const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
   const merged: MergedUser[] = []
   const work = async (signal: AbortSignal): Promise<void> => {
     const backup = await unpackStore(file, temp, { signal, onDamage })
     try {
       signal.throwIfAborted()
-      for await (const user of restoreUsers(backup, store, onDamage)) {
+      for await (const user of restoreUsers(backup, state, merge, onDamage)) {
         merged.push(user)
         signal.throwIfAborted()
       }
@@ -84,9 +82,10 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   }
 }
 
-async function hasUsers(store: StateStore): Promise<boolean> {
-  for await (const { users } of eachPage((cursor) => store.listUsers(cursor, 1))) if (users.length > 0) return true
-  return false
+function notEmpty(state: State): string {
+  return isFolder(state)
+    ? `The folder ${state.dir} has accounts. Pass --merge to add to them, or an empty folder with --dir.`
+    : 'KSS_STORE has accounts. Pass --merge to add to them, or an empty database.'
 }
 
 /** Makes the folder with what the archive holds, and opens it. */
@@ -105,7 +104,8 @@ async function unpackStore(file: string, folder: string, options: UnpackOptions)
 /** Adds the users of the backup one after the other. */
 async function* restoreUsers(
   { admin }: Pick<OpenedStore, 'admin'>,
-  store: StateStore,
+  state: State,
+  merge: boolean,
   onDamage: (error: unknown) => void,
 ): AsyncGenerator<MergedUser> {
   const show = progressBar('user')
@@ -113,10 +113,18 @@ async function* restoreUsers(
   for await (const { users, damaged, total } of eachPage((cursor) => admin.listUsers(cursor))) {
     for (const problem of damaged) onDamage(new Error(problem))
     for (const user of users) {
-      yield await mergeUser(store, user, readDocuments(admin, user.account, onDamage))
+      const merged = await mergeUser(state.store, user, readDocuments(admin, user.account, onDamage))
+      if (!merge) await restoreRights(state, user)
+      yield merged
       show(Math.min((done += 1), total), total)
     }
   }
+}
+
+/** Not where others have accounts: an archive that comes from elsewhere must not make an operator there. */
+async function restoreRights(state: State, { username, admin, quota }: User): Promise<void> {
+  if (admin) await state.store.setAdmin((await findUser(state, username)).account, true)
+  if (quota) await state.store.setQuota((await findUser(state, username)).account, quota)
 }
 
 /** Whom the operator had let in, and that all others were not; not that anybody was. */

@@ -17,7 +17,7 @@ export function defineBackup(program: Command): void {
     .addHelpText(
       'after',
       '\nThe target is a file, or a folder, where the file is named after the time; - is standard output.\n' +
-        'Without a target the file goes into the folder .backups of the data folder.',
+        'Without a target the file goes into the folder .backups of the data folder; with KSS_STORE pass one.',
     )
     .addHelpText(
       'after',

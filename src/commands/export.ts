@@ -11,7 +11,7 @@ import { exportDocuments, findUser, tellDamagedRecord, usersOf } from './account
 import { examples, stateCommand } from './define.ts'
 import { archiveOf } from '../export/archive.ts'
 import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
-import { withState, type State, type StateFlags } from '../control/state.ts'
+import { isFolder, withState, type State, type StateFlags } from '../control/state.ts'
 import { progressBar } from './terminal.ts'
 
 interface ExportFlags extends Omit<StateFlags, 'json'> {
@@ -92,8 +92,8 @@ async function writeFiles(files: AsyncIterable<ArchivedFile>, output: string | u
 }
 
 function kssFiles(state: State, users: AsyncIterable<User>): AsyncIterable<ArchivedFile> {
-  if (state.config.KSS_STORE !== '') return archiveOf(users, (user) => documentsOfUser(state, user))
-  return backupFiles(state.dir, undefined, foldersOf(users))
+  if (isFolder(state)) return backupFiles(state.dir, undefined, foldersOf(users))
+  return archiveOf(users, (user) => documentsOfUser(state, user))
 }
 
 async function* foldersOf(users: AsyncIterable<User>): AsyncGenerator<string> {

@@ -38,6 +38,11 @@ export interface State {
   ask: (method: string, ...args: unknown[]) => Promise<unknown>
 }
 
+/** Whether it is a state directory; else it is an engine. */
+export function isFolder({ config }: Pick<State, 'config'>): boolean {
+  return config.KSS_STORE === ''
+}
+
 export interface StateOptions {
   /** Make the directory when it is not there. */
   create?: boolean

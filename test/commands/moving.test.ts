@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openEngine, type OpenedEngine } from '../../src/control/open-store.ts'
@@ -90,6 +90,52 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     const { ann: _ann, ...restored } = await contentOfFolder(empty)
     t.same(restored, { ...others, registration: { invited: [] } })
     t.equal((await run(empty, 'check')).stdout, 'All is well.\n')
+  })
+
+  t.test('a folder moves to it, and back, with all that is in it', async (t) => {
+    const redis = await startRedis(t)
+    const file = await envFile(t, redis)
+    const dir = await stateFolder(t, (store) => fill({ store, admin: store.admin }))
+    const expected = await contentOfFolder(dir)
+    const archives = await folder(t)
+    const first = join(archives, 'first.tar.gz')
+    t.match(await run(dir, 'backup', 'create', first), { code: 0, stderr: '' })
+    const { TMPDIR } = process.env
+    const temporary = (process.env['TMPDIR'] = await folder(t))
+    const restored = await run('/none', 'backup', 'restore', first, '--env-file', file)
+    if (TMPDIR === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = TMPDIR
+    t.match(restored, { code: 0, stderr: '', stdout: /^Data store: Redis at .* accounts restored\.\n$/s })
+    t.same(await readdir(temporary), [], 'nothing is left over')
+    const opened = await openRedis(t, redis)
+    t.same(await contentOf(opened), expected)
+    t.ok(await opened.admin.hasOperator())
+    const made = await run('/none', 'backup', 'create', archives, '--keep', '1', '--env-file', file)
+    t.match(made, { code: 0, stderr: '', stdout: /^The backup is in .*: \d+ accounts, \d+ documents, / })
+    const path = (await readdir(archives)).find((name) => name !== 'first.tar.gz')!
+    const target = join(await folder(t), 'new')
+    t.match(await run(target, 'backup', 'restore', join(archives, path)), { code: 0, stderr: '' })
+    t.same(await contentOfFolder(target), expected)
+    t.equal((await run(target, 'check')).stdout, 'All is well.\n')
+    const again = await run('/none', 'backup', 'restore', first, '--env-file', file)
+    const [code, stderr] = [1, 'KSS_STORE has accounts. Pass --merge to add to them, or an empty database.\n']
+    t.same(again, { code, stdout: '', stderr })
+    t.match(await run('/none', 'backup', 'restore', '--merge', first, '--env-file', file), { code: 0, stderr: '' })
+    t.same(await contentOf(opened), expected)
+  })
+
+  t.test('a backup needs a target, and accounts', async (t) => {
+    const redis = await startRedis(t)
+    const file = await envFile(t, redis)
+    const archives = await folder(t)
+    const create = (...args: string[]) => run('/none', 'backup', 'create', ...args, '--env-file', file)
+    t.match(await create(), { code: 2, stderr: /^KSS_STORE is set: there is no data folder for backups\. Pass a file/ })
+    t.match(await create(archives), { code: 1, stderr: /^There are no accounts in KSS_STORE: no backup was made\./ })
+    await redis.command(1, 'SADD', 'user:eve:key', 'not a string')
+    await redis.command(1, 'ZADD', 'kss:users', '0', 'eve', '0', 'ann')
+    await redis.command(1, 'SET', 'user:ann:key', 'K')
+    t.match(await create(archives), { code: 4, stderr: /^Left out: user "eve": .*\n$/ })
+    t.equal((await readdir(archives)).length, 1)
   })
 
   t.test('a row that cannot be read is left out, and the position is exported', async (t) => {
