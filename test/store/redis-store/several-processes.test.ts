@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { kss, serve, type Server } from '../../commands/kss.ts'
 import { folder } from '../../commands/state-fixture.ts'
 import { noRedis, startRedis } from '../../redis.ts'
@@ -11,12 +11,18 @@ const rounds = 6
 const pushesPerRound = 40
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
 
-t.test('of two servers on one Redis, killed as it is, no acknowledged push is lost', { skip: noRedis }, async (t) => {
+for (const count of [2, 4]) {
+  t.test(`of ${count} servers on one Redis, killed as it is, no acknowledged push is lost`, { skip: noRedis }, (t) =>
+    killAtRandom(t, count),
+  )
+}
+
+async function killAtRandom(t: Test, count: number): Promise<void> {
   const redis = await startRedis(t, '--appendonly', 'yes', '--appendfsync', 'always')
   const dir = await folder(t)
   const env = { KSS_STORE: redis.url, KSS_HISTORY_LIMIT: '0' }
   const start = (): Promise<Server> => serve(t, dir, [], env)
-  const servers = [await start(), await start()]
+  const servers = await Promise.all(Array.from({ length: count }, start))
   const register = { method: 'POST', body: JSON.stringify({ username: 'ann', password: 'secret-key' }) }
   t.equal((await fetch(`${servers[0]!.url}/users/create`, register)).status, 201)
 
@@ -29,7 +35,7 @@ t.test('of two servers on one Redis, killed as it is, no acknowledged push is lo
       const document = at % 2 === 0 ? 'shared' : `own-${writer}`
       const progress = `${writer}-${at}`
       const body = JSON.stringify({ document, percentage: 0.5, progress, device: `device ${writer}` })
-      const { url } = servers[randomInt(2)]!
+      const { url } = servers[randomInt(count)]!
       const status = await fetch(`${url}/syncs/progress`, { method: 'PUT', headers, body }).then(
         (answer) => answer.status,
         () => 0,
@@ -48,7 +54,7 @@ t.test('of two servers on one Redis, killed as it is, no acknowledged push is lo
       await redis.start()
       continue
     }
-    const at = randomInt(2)
+    const at = randomInt(count)
     await servers[at]!.stop('SIGKILL')
     servers[at] = await start()
   }
@@ -90,4 +96,4 @@ t.test('of two servers on one Redis, killed as it is, no acknowledged push is lo
   t.comment(`${acknowledged.length} acknowledged, ${stored.length} stored`)
   const listed = await kss(t, ['doc', 'list', 'ann', '--json'], env)
   t.equal((JSON.parse(listed.stdout) as unknown[]).length, 5)
-})
+}
