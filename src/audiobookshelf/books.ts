@@ -79,9 +79,11 @@ export class Books {
       // Not kept: the next start tries again.
       return tries < mostTries ? data : { of }
     }
+    // Not served: what is set up wrong may be set right.
+    if (!data) return { of }
     const counted: Counted = {
       of,
-      text: isFailure(data) || !data ? undefined : await readEpub(data).catch(() => undefined),
+      text: isFailure(data) ? undefined : await readEpub(data).catch(() => undefined),
     }
     await makeFolder(this.#folder)
     await replaceFile(this.#pathOf(id), JSON.stringify(counted)).catch(this.#onDamage)

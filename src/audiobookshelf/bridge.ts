@@ -103,7 +103,7 @@ export class Bridge {
     }
     this.#sender = new Sender(this.#parts, random, () => this.look())
     this.#pulls = new Pulls(this.#parts, options.budgetMs)
-    this.#linker = new Linker(this.#parts, admin)
+    this.#linker = new Linker(this.#parts, admin, () => this.look())
   }
 
   /** Reads the outbox; sends nothing until `whole` resolves. */
@@ -135,7 +135,7 @@ export class Bridge {
     this.#client = clientOf(settings, this.#parts.now)
     this.#parts.items.forget()
     this.#parts.access.forget()
-    this.look()
+    if (this.#isReady) this.#begin()
   }
 
   /** What was done for the account, oldest first. */
@@ -169,6 +169,7 @@ export class Bridge {
   async accountChanged(account: Account | undefined, to?: string): Promise<void> {
     const { access, outbox } = this.#parts
     access.forget()
+    if (account) this.#linker.forget(account)
     if (account) await (to === undefined ? outbox.deleteAccount(account.id) : outbox.rename(account.id, to))
   }
 
@@ -190,9 +191,9 @@ export class Bridge {
     await Promise.all([this.#sender.idle(), this.#pulls.idle(), this.#linker.idle()])
   }
 
-  async #linkOf(account: Account, document: string): ReturnType<Linker['linkOf']> {
+  async #linkOf(account: Account, document: string, isPush = false): ReturnType<Linker['linkOf']> {
     try {
-      return await this.#linker.linkOf(account, document)
+      return await this.#linker.linkOf(account, document, isPush)
     } catch (error) {
       // The reader's own record is not the bridge's to withhold.
       this.#parts.onFailure(error)
@@ -201,13 +202,14 @@ export class Bridge {
   }
 
   async #send(account: Account, record: Progress): Promise<void> {
-    if (!(await this.#linkOf(account, record.document))) return
+    if (!(await this.#linkOf(account, record.document, true))) return
     await this.#parts.outbox.put(account, record)
     this.look()
   }
 
   #begin(): void {
     this.#isReady = true
+    this.#inBackground(() => this.#linker.catchUp())
     this.look()
   }
 
@@ -215,8 +217,9 @@ export class Bridge {
   look(): void {
     clearTimeout(this.#timer)
     if (this.#isClosed || !this.#isReady) return
-    const next = this.#sender.run()
-    if (next === undefined) return
+    const times = [this.#sender.run(), this.#linker.run()].filter((time) => time !== undefined)
+    if (times.length === 0) return
+    const next = Math.min(...times)
     const wait = Math.min(Math.max(next - this.#parts.now(), 0), longestWait)
     this.#timer = setTimeout(() => this.look(), wait)
     this.#timer.unref()

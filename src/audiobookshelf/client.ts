@@ -34,6 +34,9 @@ export interface ClientOptions {
 /** Bytes of an answer. */
 const limits = { items: 8 * 2 ** 20, progress: 256 * 2 ** 10, part: 64 * 2 ** 10, ebook: 64 * 2 ** 20 }
 
+/** Milliseconds that an answer may take to tell the time. */
+const longestMs = 5000
+
 /** Items of a page of a listing. */
 export const pageSize = 100
 
@@ -172,7 +175,9 @@ export class Client {
   /** A Date header has whole seconds, cut off. */
   #readClock(date: string | undefined, began: number): void {
     const time = Date.parse(date ?? '')
-    if (!Number.isNaN(time)) this.clockDifference = Math.round(time + 500 - (began + this.#now()) / 2)
+    // It is the time of the first byte: a long answer says nothing.
+    if (Number.isNaN(time) || this.#now() - began > longestMs) return
+    this.clockDifference = Math.round(time + 500 - (began + this.#now()) / 2)
   }
 }
 

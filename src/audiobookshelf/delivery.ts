@@ -5,13 +5,16 @@ import { guardPush, seenOf, type Agreed, type Halves, type PushDecision } from '
 import { Mapping } from './mapping.ts'
 import { listenerOf, placeOf, shownOf } from './news.ts'
 import { delayOf, type Entry } from './outbox.ts'
-import { noteFailure, type ItemState, type Parts } from './parts.ts'
+import { laneOf, noteFailure, type ItemState, type Parts } from './parts.ts'
 import { bodyOf, describe, valuesOf, type Values } from './payload.ts'
 import type { Item, Remote } from './replies.ts'
 import type { UserKey } from './settings.ts'
 
 /** Milliseconds after which an entry is dropped. */
-const longestMs = 14 * 86_400_000
+export const longestMs = 14 * 86_400_000
+
+/** Milliseconds for which it is believed that the user may see an item. */
+const seenMs = 60_000
 
 /** An entry with all that its request needs. */
 interface Job {
@@ -50,7 +53,7 @@ export class Delivery {
       return await outbox.delay(entry, refused)
     }
     const job = { entry, account, key, id: link.item }
-    const failure = await lanes.take(`${account.id} ${link.item}`, () => this.#exchange(job))
+    const failure = await lanes.take(laneOf(key, link.item), () => this.#exchange(job))
     if (isFailure(failure)) await this.#failed(job, failure)
     else if (failure !== 'noBook') {
       this.#parts.outage.answered(false)
@@ -62,7 +65,8 @@ export class Delivery {
   async #exchange(job: Job): Promise<Failure | 'noBook' | undefined> {
     const { entry, account, key, id } = job
     const { items, links, books, store, client, files } = this.#parts
-    const item = await items.get(account, key, id)
+    // A PATCH is not checked there: the user must see the item now.
+    const item = await items.get(account, key, id, seenMs)
     if (isFailure(item)) return item
     if (!item.isBook || item.isMissing) {
       await links.obstruct(account, id, item.isBook ? 'gone' : 'notABook')
@@ -100,6 +104,7 @@ export class Delivery {
       },
       values,
       remote,
+      seen: state.seen,
       remotePlace: facts ? listenerOf(facts, placeOf(facts)) : 0,
       agreed: state.agreed,
       handedOut: state.handedOut,

@@ -61,6 +61,7 @@ export interface PushFacts {
   /** What would be sent. */
   values: { currentTime?: number; ebookProgress?: number; finishes: boolean }
   remote: Remote | undefined
+  seen?: SeenRecord | undefined
   /** The place of the remote record. */
   remotePlace: number
   agreed: Agreed | undefined
@@ -102,10 +103,15 @@ export function isReset(remote: Remote | undefined): remote is undefined {
   return remote === undefined || (remote.currentTime === 0 && remote.ebookProgress === 0)
 }
 
-/** Whether somebody marked it as finished at another place than the end: no position. */
-export function isFinishedByHand({ isFinished, currentTime, duration, ebookProgress }: Remote): boolean {
+/**
+ * Whether somebody marked it as finished at another place than the end: no position. Only a time ends that: a finished ebook
+ * stays finished while it is read again, so one that moved on since it was seen is a position.
+ */
+export function isFinishedByHand(remote: Remote, seen?: SeenRecord): boolean {
+  const { isFinished, currentTime, duration, ebookProgress } = remote
   if (!isFinished) return false
-  return duration > 0 ? duration - currentTime >= 10 : ebookProgress < 1
+  if (duration > 0) return duration - currentTime >= 10
+  return ebookProgress < 1 && (!seen || seen.ebookProgress === ebookProgress)
 }
 
 /** Which half of the record is the position, against the record as it was last seen. */
@@ -126,11 +132,16 @@ export function seenOf(remote: Remote, before: SeenRecord | undefined): SeenReco
 /** What stops a record of Audiobookshelf from being news to a reader; undefined when nothing does. */
 export function guardPull(
   remote: Remote | undefined,
-  facts: { agreed: Agreed | undefined; storedTime: number | undefined; clockDifference: number },
+  facts: {
+    agreed: Agreed | undefined
+    seen?: SeenRecord | undefined
+    storedTime: number | undefined
+    clockDifference: number
+  },
 ): Guard | undefined {
   if (isReset(remote)) return 'reset'
   if (isEcho(remote, facts.agreed)) return 'echo'
-  if (isFinishedByHand(remote)) return 'finished'
+  if (isFinishedByHand(remote, facts.seen)) return 'finished'
   const isNewer = facts.storedTime === undefined || changedAt(remote, facts.clockDifference) > facts.storedTime
   return isNewer ? undefined : 'order'
 }
@@ -172,7 +183,7 @@ export function guardPush(facts: PushFacts): PushDecision {
   const changed = changedAt(remote, facts.clockDifference)
   if (Math.abs(now - changed) < activeMs) return { action: 'wait', until: changed + activeMs }
   if (push.time < changed) return { action: 'drop', guard: 'order' }
-  return isFinishedByHand(remote) ? { action: 'send' } : guardRewind(facts, remote)
+  return isFinishedByHand(remote, facts.seen) ? { action: 'send' } : guardRewind(facts, remote)
 }
 
 function isSmall({ values }: PushFacts, remote: Remote): boolean {

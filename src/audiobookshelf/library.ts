@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { filenameMd5, offsets, sampleBytes } from '../document-id.ts'
 import type { Account } from '../store/store.ts'
@@ -48,6 +49,8 @@ export class Library {
   /** Two requests at a time. */
   readonly #limit = pLimit(2)
   #next = 0
+  /** Digests by item and file: several users may see an item. */
+  readonly #digests = new LRUCache<string, string>({ max: 10_000 })
 
   constructor(options: LibraryOptions) {
     this.#options = options
@@ -65,29 +68,41 @@ export class Library {
     return (await this.#read(account))?.items ?? []
   }
 
-  /** Whether it is a day since it was read. */
+  /** Whether it is a day since all of it was read. */
   async isOld(account: Account): Promise<boolean> {
     const kept = await this.#read(account)
     return !kept || this.#options.now() >= kept.refreshed + dayMs
   }
 
-  /** Reads what the user may see, at most 20 requests a second. Resolves to the items, or to why it cannot. */
-  async refresh(account: Account, key: Key): Promise<LibraryItem[] | Failure> {
+  /**
+   * Reads what the user may see, at most 20 requests a second; `onlyNew` leaves known items as they are. Resolves to the
+   * items, or to why it cannot: then the items that it came to are kept.
+   */
+  async refresh(account: Account, key: Key, onlyNew = false): Promise<LibraryItem[] | Failure> {
     const { client, files, now } = this.#options
-    const before = new Map((await this.list(account)).map((item) => [item.id, item]))
+    const kept = await this.#read(account)
+    const before = new Map(kept?.items.map((item) => [item.id, item]))
     const libraries = await this.#ask(() => client().listLibraries(key))
     if (isFailure(libraries)) return libraries
     const items: LibraryItem[] = []
+    let failure: Failure | undefined
     for (const { id } of libraries) {
       const ids = await this.#listIds(key, id)
       if (isFailure(ids)) return ids
-      const found = await Promise.all(ids.map((each) => this.#look(key, each, before.get(each))))
-      const failure = found.find((each) => isFailure(each))
-      if (failure) return failure
-      items.push(...found.flatMap((each) => (each === undefined || isFailure(each) ? [] : [each])))
+      const look = async (each: string): Promise<LibraryItem | undefined> => {
+        const known = before.get(each)
+        if (failure || (onlyNew && known)) return known
+        const found = await this.#look(key, each, known)
+        if (!isFailure(found)) return found
+        failure = found
+        return known
+      }
+      const found = await Promise.all(ids.map(look))
+      items.push(...found.filter((each) => each !== undefined))
     }
-    await files.put(account, fileNames.library, { refreshed: now(), items } satisfies Kept)
-    return items
+    const refreshed = failure || onlyNew ? (kept?.refreshed ?? 0) : now()
+    await files.put(account, fileNames.library, { refreshed, items } satisfies Kept)
+    return failure ?? items
   }
 
   async #listIds(key: Key, library: string): Promise<string[] | Failure> {
@@ -108,8 +123,11 @@ export class Library {
     if (!item.isBook || !item.ebook || item.isMissing) return undefined
     const { ebook, title, author } = item
     const of = `${ebook.ino} ${ebook.size} ${ebook.mtimeMs}`
-    const digest = before?.of === of ? before.digest : await this.#digest(key, item, ebook)
+    const name = `${id} ${of}`
+    const known = (before?.of === of && before.digest) || this.#digests.get(name)
+    const digest = known ?? (await this.#digest(key, item, ebook))
     if (isFailure(digest)) return digest
+    if (digest !== '') this.#digests.set(name, digest)
     return { id, title, author, hasAudio: item.duration > 0, of, digest, fileMd5: filenameMd5(ebook.fileName) }
   }
 

@@ -1,12 +1,25 @@
+import { LRUCache } from 'lru-cache'
+import type { Progress } from '../kosync/protocol.ts'
 import type { Account, Admin } from '../store/store.ts'
+import { fileNames } from './bridge-files.ts'
+import { longestMs } from './delivery.ts'
 import { isFailure, type Failure } from './failure.ts'
 import type { LinkKind } from './links.ts'
-import type { Parts } from './parts.ts'
+import type { ItemState, Parts } from './parts.ts'
 import { noteFailure } from './parts.ts'
 import type { UserKey } from './settings.ts'
 
-/** Milliseconds until a library that could not be read is tried again. */
-const againMs = 600_000
+/** Milliseconds between two looks at a library for documents that nobody knows. */
+const gapMs = 60_000
+
+/** Milliseconds until a library that could not be read is tried again: doubled each time. */
+const again = { first: 30_000, most: 600_000 }
+
+/** Milliseconds until it is looked again whether a library may be read that is due. */
+const blockedMs = 1000
+
+/** Documents of which it is remembered that a library was read for them. */
+const mostLooked = 10_000
 
 export interface Linked {
   item: string
@@ -14,27 +27,49 @@ export interface Linked {
   key: UserKey
 }
 
+/** A library that is to be read. */
+interface Wanted {
+  account: Account
+  /** Milliseconds since 1970. */
+  due: number
+  /** Times that it failed. */
+  tries: number
+}
+
 /** Finds the item of a document; reads a user's library when there is need to. */
 export class Linker {
   readonly #parts: Parts
   readonly #admin: Admin
+  readonly #onWanted: () => void
   readonly #refreshing = new Map<string, Promise<Failure | undefined>>()
-  readonly #failed = new Map<string, number>()
+  readonly #wanted = new Map<string, Wanted>()
+  /** When a library was read last, by account. */
+  readonly #lastRead = new Map<string, number>()
+  readonly #looked = new LRUCache<string, true>({ max: mostLooked })
+  readonly #running = new Set<Promise<void>>()
 
-  constructor(parts: Parts, admin: Admin) {
+  /** `onWanted` is told when there is a library to be read. */
+  constructor(parts: Parts, admin: Admin, onWanted: () => void) {
     this.#parts = parts
     this.#admin = admin
+    this.#onWanted = onWanted
   }
 
   /** Undefined when there is no request for the document: it is not linked, or something is in the way. */
-  async linkOf(account: Account, document: string): Promise<Linked | undefined> {
-    const { access, links } = this.#parts
+  async linkOf(account: Account, document: string, isPush = false): Promise<Linked | undefined> {
+    const { access, links, library } = this.#parts
     const key = await access.keyOf(account)
     if (!key) return undefined
     const link = await links.find(account, document)
-    if (!link || link.kind === 'digest' || (await links.isGone(account, link.item)))
-      await this.#refreshOld(account, key)
-    if (!link || (await links.obstacleOf(account, link.item))) return undefined
+    const mayDiffer = !link || link.kind === 'digest' || (await links.isGone(account, link.item))
+    const obstacle = link && (await links.obstacleOf(account, link.item))
+    const name = `${account.id} ${document} ${link?.item}`
+    const isNew = isPush && (!link || obstacle === 'gone') && !this.#looked.has(name)
+    if (mayDiffer && !this.#refreshing.has(account.id) && (await library.isOld(account))) this.#want(account, 0)
+    // It may be of a book that is new in Audiobookshelf, or has another id now: the lists are read once for it.
+    else if (isNew) this.#want(account, (this.#lastRead.get(account.id) ?? 0) + gapMs)
+    if (isNew) this.#looked.set(name, true)
+    if (!link || obstacle) return undefined
     return { ...link, key }
   }
 
@@ -47,9 +82,26 @@ export class Linker {
     if (stored && item !== false) await send(account, stored)
   }
 
+  /** Starts what is due, and resolves to when something is due next; undefined for nothing. */
+  run(): number | undefined {
+    const { outage, now } = this.#parts
+    let next: number | undefined
+    for (const [id, { account, due, tries }] of this.#wanted) {
+      const at = Math.max(due, outage.nextSend)
+      if (at <= now() && outage.maySend()) {
+        this.#wanted.delete(id)
+        const running = this.#refreshWanted(account, tries)
+          .catch(this.#parts.onFailure)
+          .finally(() => this.#running.delete(running))
+        this.#running.add(running)
+      } else next = Math.min(next ?? Infinity, at > now() ? at : now() + blockedMs)
+    }
+    return next
+  }
+
   /** Reads the library now. Resolves to why it cannot. */
-  async refresh(account: Account, key: UserKey): Promise<Failure | undefined> {
-    const running = this.#refreshing.get(account.id) ?? this.#refresh(account, key)
+  async refresh(account: Account, key: UserKey, onlyNew = false): Promise<Failure | undefined> {
+    const running = this.#refreshing.get(account.id) ?? this.#refresh(account, key, onlyNew)
     this.#refreshing.set(account.id, running)
     try {
       return await running
@@ -58,51 +110,87 @@ export class Linker {
     }
   }
 
+  /** Sends what readers left and nothing decided on: a crash came first, or the link is new. */
+  async catchUp(): Promise<void> {
+    const { access } = this.#parts
+    let cursor: string | undefined
+    do {
+      const page = await this.#admin.listUsers(cursor)
+      for (const { account } of page.users) {
+        if (await access.keyOf(account)) await this.#sendLinked(account)
+      }
+      cursor = page.next
+    } while (cursor !== undefined)
+  }
+
+  /** The account is gone, or has another name. */
+  forget(account: Account): void {
+    this.#wanted.delete(account.id)
+    this.#lastRead.delete(account.id)
+  }
+
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.allSettled(this.#refreshing.values())
+    await Promise.allSettled([...this.#refreshing.values(), ...this.#running])
   }
 
-  async #refreshOld(account: Account, key: UserKey): Promise<void> {
-    const { library, outage, access, now, onFailure } = this.#parts
-    if (this.#refreshing.has(account.id) || now() < (this.#failed.get(account.id) ?? 0)) return
-    if (outage.failure || now() < access.refusedUntil(key) || !(await library.isOld(account))) return
-    this.refresh(account, key).catch(onFailure)
+  #want(account: Account, due: number, tries = 0): void {
+    if (this.#wanted.has(account.id)) return
+    this.#wanted.set(account.id, { account, due, tries })
+    this.#onWanted()
   }
 
-  async #refresh(account: Account, key: UserKey): Promise<Failure | undefined> {
-    const { library, links, now } = this.#parts
+  async #refreshWanted(account: Account, tries: number): Promise<void> {
+    const { access, library, now } = this.#parts
+    const key = await access.keyOf(account)
+    if (!key) return
+    if (now() < access.refusedUntil(key)) return this.#want(account, access.refusedUntil(key), tries)
+    const failure = await this.refresh(account, key, !(await library.isOld(account)))
+    if (failure) this.#want(account, now() + Math.min(again.first * 2 ** tries, again.most), tries + 1)
+  }
+
+  async #refresh(account: Account, key: UserKey, onlyNew: boolean): Promise<Failure | undefined> {
+    const { library, links, outage, client, now } = this.#parts
     const before = new Set((await library.list(account)).map(({ digest }) => digest))
-    // Until it has an end, and some time longer when it has a bad one.
-    this.#failed.set(account.id, now() + againMs)
-    const items = await library.refresh(account, key)
+    // One request finds out whether there is an answer again.
+    const seen = outage.failure && (await outage.probe(() => client().listLibraries(key)))
+    const items = isFailure(seen) ? seen : await library.refresh(account, key, onlyNew)
+    this.#lastRead.set(account.id, now())
     if (isFailure(items)) {
       noteFailure(this.#parts, account.username, items)
       return items
     }
-    this.#failed.delete(account.id)
+    outage.answered(false)
     await links.clear(
       account,
       items.map(({ id }) => id),
     )
-    const digests = new Set(items.map(({ digest }) => digest).filter((digest) => !before.has(digest)))
-    if (digests.size > 0) await this.#sendLinked(account, digests)
+    await this.#sendLinked(account, before)
     return undefined
   }
 
-  /** What readers left of the documents that are linked now is a push with its own time. */
-  async #sendLinked(account: Account, digests: Set<string>): Promise<void> {
-    const { send, links, tell } = this.#parts
+  /** What readers left of linked documents is a push with its own time. `before`: the digests that were known. */
+  async #sendLinked(account: Account, before?: ReadonlySet<string>): Promise<void> {
+    const { links, send, tell } = this.#parts
     let cursor: string | undefined
     do {
       const page = await this.#admin.listDocuments(account, cursor)
-      for (const record of page.documents.filter(({ document }) => digests.has(document))) {
-        const link = await links.find(account, record.document)
-        if (link?.kind !== 'digest') continue
-        tell(account, { what: 'linked', document: record.document, item: link.item, why: 'digest' })
-        await send(account, record)
+      for (const record of page.documents) {
+        const { document } = record
+        const link = await links.find(account, document)
+        if (!link) continue
+        if (before && link.kind === 'digest' && !before.has(document))
+          tell(account, { what: 'linked', document, item: link.item, why: 'digest' })
+        if (await this.#isUndecided(account, link.item, record)) await send(account, record)
       }
       cursor = page.next
     } while (cursor !== undefined)
+  }
+
+  async #isUndecided(account: Account, item: string, { document, timestamp }: Progress): Promise<boolean> {
+    const { files, outbox, now } = this.#parts
+    const { decided = 0 } = (await files.get<ItemState>(account, fileNames.item(item))) ?? {}
+    if (timestamp * 1000 <= Math.max(decided, now() - longestMs)) return false
+    return !outbox.entries.some((each) => each.account === account.id && each.document === document)
   }
 }

@@ -2,7 +2,7 @@ import type { Failure } from './failure.ts'
 import { delayOf } from './outbox.ts'
 
 /** Milliseconds for which pulls do not ask after a failure. */
-const quietMs = 30_000
+export const quietMs = 30_000
 
 /**
  * Whether Audiobookshelf answers, for all users: while it does not, one request at a time finds out whether it does

@@ -13,7 +13,7 @@ import type { Links } from './links.ts'
 import type { Method } from './mapping.ts'
 import type { Outage } from './outage.ts'
 import type { Outbox } from './outbox.ts'
-import type { Settings } from './settings.ts'
+import type { Settings, UserKey } from './settings.ts'
 
 /** What the console shows of a record of Audiobookshelf. */
 export interface ShownRecord {
@@ -66,6 +66,11 @@ export interface Parts {
   send: (account: Account, record: Progress) => Promise<void>
   tell: (account: Account, event: BridgeEvent) => void
   onFailure: (error: unknown) => void
+}
+
+/** One request at a time for a user of Audiobookshelf and an item: users of kss may share a key. */
+export function laneOf({ apiKey }: UserKey, item: string): string {
+  return `${apiKey} ${item}`
 }
 
 /** What a failure says of the server or the key. Whether it says so. */

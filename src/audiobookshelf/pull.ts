@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Progress } from '../kosync/protocol.ts'
 import type { Account } from '../store/store.ts'
 import { fileNames } from './bridge-files.ts'
@@ -5,7 +6,8 @@ import { isFailure, type Failure } from './failure.ts'
 import { guardPull, seenOf } from './guards.ts'
 import { Mapping } from './mapping.ts'
 import { newsOf, shownOf, type News } from './news.ts'
-import { noteFailure, type ItemState, type Parts, type ShownRecord } from './parts.ts'
+import { laneOf, noteFailure, type ItemState, type Parts, type ShownRecord } from './parts.ts'
+import { quietMs } from './outage.ts'
 import type { Remote } from './replies.ts'
 import type { UserKey } from './settings.ts'
 
@@ -25,6 +27,8 @@ export class Pulls {
   readonly #budgetMs: number
   /** Questions under way, by user and document. */
   readonly #asked = new Map<string, Promise<void>>()
+  /** Until when it is not asked again after a failure of this item alone, by user and document. */
+  readonly #quiet = new LRUCache<string, number>({ max: 10_000 })
 
   constructor(parts: Parts, budget = budgetMs) {
     this.#parts = parts
@@ -62,6 +66,7 @@ export class Pulls {
     // Also when it is asked already: one reader has waited for that.
     if (!outage.mayPull() || now() < access.refusedUntil(key)) return
     const name = `${account.id} ${document}`
+    if (now() < (this.#quiet.get(name) ?? 0)) return
     const asked = this.#asked.get(name) ?? this.#begin(name, () => this.#ask(account, document, item, key))
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<true>((resolve) => (timer = setTimeout(resolve, this.#budgetMs, true)))
@@ -79,34 +84,41 @@ export class Pulls {
   }
 
   async #ask(account: Account, document: string, item: string, key: UserKey): Promise<void> {
-    const { outage, lanes } = this.#parts
+    const { outage, lanes, client } = this.#parts
     await outage.probe(async () => {
-      await lanes.take(`${account.id} ${item}`, async () => {
+      await lanes.take(laneOf(key, item), async () => {
         const began = performance.now()
-        const failure = await this.#look(account, document, item, key)
-        if (!failure) outage.answered(performance.now() - began < this.#budgetMs)
-        else await this.#failed(account, item, failure)
+        const remote = await client().getProgress(key, item)
+        // An ebook is read once, and says nothing of the next pull.
+        const wasQuick = performance.now() - began < this.#budgetMs
+        const failure = isFailure(remote) ? remote : await this.#look(account, document, item, { key, remote })
+        if (!failure) outage.answered(wasQuick)
+        else await this.#failed(account, document, item, failure)
       })
     })
   }
 
-  async #failed(account: Account, item: string, failure: Failure): Promise<void> {
-    const { links } = this.#parts
-    noteFailure(this.#parts, account.username, failure)
+  async #failed(account: Account, document: string, item: string, failure: Failure): Promise<void> {
+    const { links, now } = this.#parts
+    const concernsAll = noteFailure(this.#parts, account.username, failure)
+    if (!concernsAll) this.#quiet.set(`${account.id} ${document}`, now() + quietMs)
     if (failure.kind === 'notFound') await links.obstruct(account, item, 'gone')
     if (failure.kind === 'forbidden') await links.obstruct(account, item, 'notAllowed')
   }
 
-  /** Reads the record of Audiobookshelf, and keeps what the reader is to be told. */
-  async #look(account: Account, document: string, item: string, key: UserKey): Promise<Failure | undefined> {
+  /** Keeps what the reader is to be told of the record of Audiobookshelf. */
+  async #look(
+    account: Account,
+    document: string,
+    item: string,
+    { key, remote }: { key: UserKey; remote: Remote | undefined },
+  ): Promise<Failure | undefined> {
     const { store, files, client } = this.#parts
-    const remote = await client().getProgress(key, item)
-    if (isFailure(remote)) return remote
     const stored = await store.getProgress(account, document)
     const state = (await files.get<ItemState>(account, fileNames.item(item))) ?? {}
     const { clockDifference } = client()
     const storedTime = stored && stored.timestamp * 1000
-    const guard = guardPull(remote, { agreed: state.agreed, storedTime, clockDifference })
+    const guard = guardPull(remote, { agreed: state.agreed, seen: state.seen, storedTime, clockDifference })
     const found = guard
       ? undefined
       : await this.#newsOf(account, key, item, { document, stored, state, remote: remote! })

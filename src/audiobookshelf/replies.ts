@@ -98,10 +98,23 @@ export function readItem(value: unknown): Item | undefined {
     isMissing: fields['isMissing'] === true,
     title: textOf(metadata['title']),
     author: textOf(metadata['authorName']),
-    duration: amountOf(media['duration']),
+    duration: amountOf(media['duration']) || endOf(media),
     chapters: readChapters(media),
     ebook: readEbook(media['ebookFile']),
   }
+}
+
+/** Of the last file. */
+function endOf(media: Fields): number {
+  return Math.max(0, ...readTracks(media).map(({ end }) => end))
+}
+
+function readTracks(media: Fields): AudioChapter[] {
+  return listOf(media['tracks']).map((each) => {
+    const { startOffset, duration, title } = fieldsOf(each)
+    const start = amountOf(startOffset)
+    return { start, end: start + amountOf(duration), title: textOf(title) }
+  })
 }
 
 /** The chapters; for several files without chapters, the files. */
@@ -110,11 +123,7 @@ function readChapters(media: Fields): AudioChapter[] {
     const { start, end, title } = fieldsOf(each)
     return { start: amountOf(start), end: amountOf(end), title: textOf(title) }
   })
-  const tracks = listOf(media['tracks']).map((each) => {
-    const { startOffset, duration, title } = fieldsOf(each)
-    const start = amountOf(startOffset)
-    return { start, end: start + amountOf(duration), title: textOf(title) }
-  })
+  const tracks = readTracks(media)
   const found = chapters.length > 0 || tracks.length < 2 ? chapters : tracks
   return found.filter(({ start, end }) => end > start).toSorted((one, other) => one.start - other.start)
 }

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { pino } from 'pino'
+import { until } from '../until.ts'
 import { book, Bridged, digest } from './bridged.ts'
 import type { AbsItem } from './stub.ts'
 
@@ -507,7 +508,12 @@ t.test('of many positions four are on their way at once, and all arrive', async 
   const map = Object.fromEntries(documents.map((document) => [document, `item-${document}`]))
   const bridged = await Bridged.start(t, { AUDIOBOOKSHELF_DOCUMENT_MAP: JSON.stringify(map) })
   for (const id of Object.values(map)) bridged.stub.addItem({ ...book, id })
+  let release = (): void => undefined
+  const released = new Promise<void>((resolve) => (release = resolve))
+  bridged.stub.hold = () => released
   await Promise.all(documents.map((document) => bridged.push(0.4, at(3), { document })))
+  await until(() => bridged.stub.seen.length >= 4)
+  release()
   await bridged.delivered()
   t.equal(bridged.stub.records.length, 9)
   t.equal(bridged.stub.most, 1)

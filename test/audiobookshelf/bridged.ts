@@ -63,8 +63,8 @@ export class Bridged {
   }
 
   /** With the user ann and a book that is linked by the settings, unless said otherwise. */
-  static async start(t: Test, values: Values = {}, options: Partial<BridgeOptions> = {}): Promise<Bridged> {
-    const stub = await AbsStub.start(t)
+  static async start(t: Test, values: Values = {}, options: Partial<BridgeOptions> = {}, base = ''): Promise<Bridged> {
+    const stub = await AbsStub.start(t, base)
     stub.addItem(book)
     const dir = await mkdtemp(join(tmpdir(), 'kss-test-'))
     const bridged = new Bridged(stub, dir)

@@ -205,6 +205,8 @@ t.test('several tracks without chapters are chapters, one is none', async (t) =>
   t.same(((await client.getItem(key, 'one')) as { chapters: unknown }).chapters, [])
   stub.addItem({ id: 'chapters', title: 'T', chapters: [{ id: 0, start: 0.5, end: 9, title: 'C' }], tracks })
   t.match(await client.getItem(key, 'chapters'), { chapters: [{ start: 0.5, end: 9, title: 'C' }] })
+  const untimed = await against(t, sends(200, JSON.stringify({ id: 'x', media: { duration: null, tracks } })))
+  t.match(await untimed.getItem(key, 'x'), { duration: 15 })
   const media = { ebookFile: { metadata: { size: '7', ext: '.PDF' } } }
   const pdf = await against(t, sends(200, JSON.stringify({ id: 'x', media })))
   t.match(await pdf.getItem(key, 'x'), { ebook: { format: 'pdf', size: 7, ino: '', fileName: '' } })
@@ -232,4 +234,9 @@ t.test('tells how far the clocks are apart', async (t) => {
   const dateless = clientOf(t, await listen(t, server))
   await dateless.getUser(key)
   t.equal(dateless.clockDifference, 0)
+  let now = Date.now()
+  const slow = new Client({ baseUrl: stub.url, timeoutMs: 30_000, now: () => (now += 6000) })
+  t.teardown(() => slow.close())
+  await slow.getUser(key)
+  t.equal(slow.clockDifference, 0, 'a long answer says nothing')
 })

@@ -179,6 +179,10 @@ t.test('finished: by hand it is no position, at the end it is', (t) => {
   t.notOk(isFinishedByHand(remote))
   t.ok(isFinishedByHand({ ...remote, isFinished: true, duration: 0 }))
   t.notOk(isFinishedByHand({ ...remote, isFinished: true, duration: 0, ebookProgress: 1 }))
+  const ebook = { ...remote, isFinished: true, duration: 0, currentTime: 0, ebookProgress: 0.3 }
+  const seen = { currentTime: 0, ebookProgress: 0.3, ebookLocation: undefined, half: 'ebook' as const }
+  t.ok(isFinishedByHand(ebook, seen))
+  t.notOk(isFinishedByHand(ebook, { ...seen, ebookProgress: 0.1 }), 'a finished ebook that is read again')
   const byHand = { ...remote, isFinished: true }
   t.equal(guardPull(byHand, { agreed: undefined, storedTime: undefined, clockDifference: 0 }), 'finished')
   t.same(guardPush(facts({ ...behind, remote: byHand })), { action: 'send' })

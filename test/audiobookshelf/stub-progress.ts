@@ -44,24 +44,26 @@ export function newRecord(userId: string, libraryItemId: string, now: number): A
 
 /** What a PATCH does to a record. Values are stored as they come. */
 export function applyPatch(record: AbsRecord, body: Record<string, unknown>, now: number): void {
-  const before = JSON.stringify(record)
+  const { lastUpdate: _last, ...was } = record
+  const before = JSON.stringify(was)
   for (const name of ['duration', 'progress', 'currentTime', 'ebookLocation', 'ebookProgress'] as const) {
     if (body[name] !== undefined) Object.assign(record, { [name]: body[name] })
   }
-  if ('isFinished' in body) finish(record, body['isFinished'] === true, JSON.parse(before) as AbsRecord, now)
+  if ('isFinished' in body) finish(record, body['isFinished'] === true, was, now)
   else if ('currentTime' in body) finishByTime(record, now)
   if ('extraData' in body) {
     record.extraData = body['extraData']
     const { libraryItemId, progress } = (body['extraData'] ?? {}) as Record<string, unknown>
     if (libraryItemId === undefined || progress === undefined) record.lost = true
   }
-  // An update that changes nothing does not bump it.
-  if (JSON.stringify(record) === before) return
-  record.lastUpdate = typeof body['lastUpdate'] === 'number' ? body['lastUpdate'] : now
+  const { lastUpdate: _old, ...is } = record
+  // A time that is given is taken; without one an update that changes nothing does not bump it.
+  if (typeof body['lastUpdate'] === 'number') record.lastUpdate = body['lastUpdate']
+  else if (JSON.stringify(is) !== before) record.lastUpdate = now
 }
 
 /** The progress of the body is ignored; false on a finished record sets the time to 0. */
-function finish(record: AbsRecord, isFinished: boolean, before: AbsRecord, now: number): void {
+function finish(record: AbsRecord, isFinished: boolean, before: Pick<AbsRecord, 'progress'>, now: number): void {
   record.progress = isFinished ? 1 : before.progress
   if (!isFinished && record.isFinished) Object.assign(record, { progress: 0, currentTime: 0 })
   record.finishedAt = isFinished ? (record.finishedAt ?? now) : null

@@ -56,6 +56,8 @@ export class AbsStub {
   retryAfter = '7'
   redirectTo = 'http://elsewhere.invalid/'
   version = '2.36.0'
+  /** A request is answered when this resolves for its path. */
+  hold: (path: string) => Promise<void> | undefined = () => undefined
   /** Milliseconds that its clock is ahead. */
   ahead = 0
   #server = http.createServer()
@@ -152,6 +154,7 @@ export class AbsStub {
       else this.#inFlight.delete(lane)
     })
     response.setHeader('date', new Date(Date.now() + this.ahead).toUTCString())
+    await this.hold(path)
     if (this.fault && this.faulty(path, user?.username)) await this.#fail(response, this.fault)
     else if (path === '/status') json(response, { app: 'audiobookshelf', serverVersion: this.version, isInit: true })
     else if (!user?.active) plain(response, 401, 'Unauthorized')
