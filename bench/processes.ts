@@ -43,6 +43,13 @@ export async function startServer(
   return { port, coldStart, pid: child.pid!, stop }
 }
 
+/** Runs another program, which ends with the benchmark. */
+export function startProgram(program: string, args: string[], cwd?: string): ChildProcess {
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], env: cleanEnv(), cwd })
+  children.add(child)
+  return child
+}
+
 /** Runs another script of the benchmark, to which messages can be sent. */
 export function startChild(script: string): ChildProcess {
   const child = fork(script)
@@ -117,7 +124,7 @@ function cleanEnv(): NodeJS.ProcessEnv {
   )
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -24,7 +24,10 @@ export function passwordOf(username: string): string {
 /** Registers the readers with a server, and pushes every document once. */
 export async function seed(port: number, readers: Reader[]): Promise<void> {
   // One after the other: on a busy machine the queue of hashes refuses ten at once.
-  for (const reader of readers) await register(port, reader)
+  for (const reader of readers) {
+    await register(port, reader)
+    await ask(port, requestOf('auth', reader, ''))
+  }
   await Promise.all(
     readers.map(async (reader) => {
       for (const document of reader.documents) await ask(port, requestOf('put', reader, document))
