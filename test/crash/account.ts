@@ -76,7 +76,7 @@ export class Account {
     if (!login) return
     await Promise.all(
       this.#documents.map(async (document) => {
-        const answer = await client.ask('GET', `/syncs/progress/${encodeURIComponent(document.name)}`, login)
+        const answer = await get(client, `/syncs/progress/${encodeURIComponent(document.name)}`, login)
         if (answer?.status !== 200) {
           report.violate(`GET ${document.title}: ${answer ? describe(answer) : 'no answer'}`)
           return
@@ -106,13 +106,8 @@ export class Account {
     this.#changed = false
   }
 
-  /** A server that has too many keys to hash on a busy machine answers 503: then the client tries again. */
   async #logIn(client: Client, key: string): Promise<number | undefined> {
-    for (let tries = 1; ; tries++) {
-      const answer = await client.ask('GET', '/users/auth', { username: this.username, key })
-      if (answer?.status !== 503 || tries === 5) return answer?.status
-      await sleep(1000)
-    }
+    return (await get(client, '/users/auth', { username: this.username, key }))?.status
   }
 
   /** Whether it was acknowledged. */
@@ -149,5 +144,14 @@ export class Account {
   #newKey(): string {
     this.#keys += 1
     return `${this.username}-key-${this.#keys}`
+  }
+}
+
+/** A server that has too many keys to hash on a busy machine answers 503: then the client tries again. */
+async function get(client: Client, path: string, login: Login): Promise<Answer | undefined> {
+  for (let tries = 1; ; tries++) {
+    const answer = await client.ask('GET', path, login)
+    if (answer?.status !== 503 || tries === 5) return answer
+    await sleep(1000)
   }
 }
