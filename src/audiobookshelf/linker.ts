@@ -9,7 +9,7 @@ import type { ItemState, Parts } from './parts.ts'
 import { noteFailure } from './parts.ts'
 import type { UserKey } from './settings.ts'
 
-/** Milliseconds between two looks at a library for documents that nobody knows. */
+/** Milliseconds until a library is looked at for documents that nobody knows: a push of one asks for nothing. */
 const gapMs = 60_000
 
 /** Milliseconds until a library that could not be read is tried again: doubled each time. */
@@ -43,8 +43,6 @@ export class Linker {
   readonly #onWanted: () => void
   readonly #refreshing = new Map<string, Promise<Failure | undefined>>()
   readonly #wanted = new Map<string, Wanted>()
-  /** When a library was read last, by account. */
-  readonly #lastRead = new Map<string, number>()
   readonly #looked = new LRUCache<string, true>({ max: mostLooked })
   readonly #running = new Set<Promise<void>>()
 
@@ -57,7 +55,7 @@ export class Linker {
 
   /** Undefined when there is no request for the document: it is not linked, or something is in the way. */
   async linkOf(account: Account, document: string, isPush = false): Promise<Linked | undefined> {
-    const { access, links, library } = this.#parts
+    const { access, links, library, now } = this.#parts
     const key = await access.keyOf(account)
     if (!key) return undefined
     const link = await links.find(account, document)
@@ -67,7 +65,7 @@ export class Linker {
     const isNew = isPush && (!link || obstacle === 'gone') && !this.#looked.has(name)
     if (mayDiffer && !this.#refreshing.has(account.id) && (await library.isOld(account))) this.#want(account, 0)
     // It may be of a book that is new in Audiobookshelf, or has another id now: the lists are read once for it.
-    else if (isNew) this.#want(account, (this.#lastRead.get(account.id) ?? 0) + gapMs)
+    else if (isNew) this.#want(account, now() + gapMs)
     if (isNew) this.#looked.set(name, true)
     if (!link || obstacle) return undefined
     return { ...link, key }
@@ -126,7 +124,6 @@ export class Linker {
   /** The account is gone, or has another name. */
   forget(account: Account): void {
     this.#wanted.delete(account.id)
-    this.#lastRead.delete(account.id)
   }
 
   /** Resolves when nothing is under way. */
@@ -150,12 +147,11 @@ export class Linker {
   }
 
   async #refresh(account: Account, key: UserKey, onlyNew: boolean): Promise<Failure | undefined> {
-    const { library, links, outage, client, now } = this.#parts
+    const { library, links, outage, client } = this.#parts
     const before = new Set((await library.list(account)).map(({ digest }) => digest))
     // One request finds out whether there is an answer again.
     const seen = outage.failure && (await outage.probe(() => client().listLibraries(key)))
     const items = isFailure(seen) ? seen : await library.refresh(account, key, onlyNew)
-    this.#lastRead.set(account.id, now())
     if (isFailure(items)) {
       noteFailure(this.#parts, account.username, items)
       return items

@@ -220,6 +220,10 @@ t.test('a book that is added after the library was read is linked a minute after
   bridged.pass(61)
   await bridged.delivered()
   t.equal(stub.seen.length, asked, 'once for each document that is not linked, and never for a pull')
+  bridged.pass(3600)
+  await bridged.push(0.3, '/body/DocFragment[1].0', { document: 'another' })
+  await bridged.bridge.idle()
+  t.equal(stub.seen.length, asked, 'not at once, however long ago that was')
 })
 
 t.test('two users read the ebook of an item once, and one who may not see it has no link', async (t) => {
