@@ -89,7 +89,8 @@ export function createApp(given: AppOptions): FastifyInstance {
   const servers = tls ? [app.server, tls.listener.server] : [app.server]
   const markBusy = limitConnections(servers, { max, trustedProxies, answer: answerRaw })
   logWrongProtocols(app.server, logger, (kind, address) => events.add({ kind, address }))
-  tls?.listener.serve(app.server, { logger, answer: answerRaw, besideHttp: tls.besideHttp })
+  const onHttp = (address: string): void => events.add({ kind: 'plainHttp', address })
+  tls?.listener.serve(app.server, { logger, answer: answerRaw, besideHttp: tls.besideHttp, onHttp })
   warnOfUnknownProxy(app, logger, trustedProxies, (address) => events.add({ kind: 'unknownProxy', address }))
   logEach(app, logRequest, createListener(events, basePath))
   const adopt = upstream && createAdoption({ store, logger, knows: (...asked) => upstream.knows(...asked) })

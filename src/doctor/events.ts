@@ -32,6 +32,7 @@ export type EventKind =
   | 'redirected'
   // What is between the reader and the server.
   | 'tls'
+  | 'plainHttp'
   | 'httpProxy'
   | 'otherHost'
   | 'unknownProxy'

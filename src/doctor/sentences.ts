@@ -108,6 +108,10 @@ const sayings: Record<EventKind, Say> = {
     text: 'A reader asked for https://, and this port has plain http.',
     cure: 'Type http:// on the reader, or the https:// address of a reverse proxy in front of kss.',
   }),
+  plainHttp: () => ({
+    text: 'A reader asked for http://, and this port has https.',
+    cure: 'Type https:// on the reader.',
+  }),
   httpProxy: () => ({
     text: 'A device took kss for an HTTP proxy.',
     cure: 'Turn the HTTP proxy off in the network settings of the reader.',

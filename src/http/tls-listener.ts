@@ -22,6 +22,8 @@ export interface TlsServeOptions {
   logger: FastifyBaseLogger
   /** Whether the HTTP server has a port of its own, too. */
   besideHttp: boolean
+  /** Told the address of who asks for http. */
+  onHttp: (address: string) => void
 }
 
 /** Milliseconds for the handshake, a connection without a byte included. */
@@ -95,8 +97,9 @@ function watchConnections(server: NetServer): Connections {
 }
 
 /** TLS has read the request, and says no more than that. */
-function refuseHttp(socket: Socket | undefined, { answer, logger }: TlsServeOptions): void {
+function refuseHttp(socket: Socket | undefined, { answer, logger, onHttp }: TlsServeOptions): void {
   if (!socket) return
+  onHttp(String(socket.remoteAddress))
   logger.warn(`${socket.remoteAddress} asks for http://, and this port has https. Type https:// on the reader.`)
   answer(socket, 'httpsOnly')
 }

@@ -36,6 +36,7 @@ const sayings: [HeardEvent, RegExp, RegExp, string | undefined, { basePath: stri
   [event('wrongPath'), /path/, /\/kosync at its end/, undefined, { basePath: '/kosync' }],
   [event('redirected'), /redirect/, /https:\/\//, undefined],
   [event('tls'), /https:\/\//, /http:\/\//, undefined],
+  [event('plainHttp'), /http:\/\//, /https:\/\//, undefined],
   [event('httpProxy'), /HTTP proxy/, /network settings/, undefined],
   [event('otherHost', { detail: 'sync.koreader.rocks' }), /sync\.koreader\.rocks/, /hotspot/, undefined],
   [event('unknownProxy'), /^192\.0\.2\.1 sends/, /KSS_TRUSTED_PROXIES=192\.0\.2\.1/, undefined],

@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { AppOptions } from '../../src/app.ts'
+import { Events } from '../../src/doctor/events.ts'
 import { createTlsListener, type TlsListener } from '../../src/http/tls-listener.ts'
 import { build, position, Reader } from '../helper.ts'
 import { makePair, pairOf } from '../tls/make.ts'
@@ -89,13 +90,15 @@ t.test('what is older than TLS 1.2 is refused, and so is HTTP/2', async (t) => {
   t.equal((await open({ ALPNProtocols: ['h2', 'http/1.1'] })).alpnProtocol, 'http/1.1')
 })
 
-t.test('http typed for https gets an error that says so, and leaves a warning', async (t) => {
-  const { openRaw, log, app } = await listen(t)
+t.test('http typed for https gets an error that says so, and leaves a warning and an event', async (t) => {
+  const events = new Events()
+  const { openRaw, log, app } = await listen(t, { events })
   const reply = await answerOf(await openRaw(), health)
   t.match(reply, /^HTTP\/1\.1 400 [^]*\r\ncontent-type: application\/json\r\n/)
   t.match(reply, '{"code":400,"message":"This port has https. Type https:// instead of http://."}')
   const msg = '127.0.0.1 asks for http://, and this port has https. Type https:// on the reader.'
   t.match(log, [{ level: 40, msg }])
+  t.match(events.list().events, [{ kind: 'plainHttp', address: '127.0.0.1', count: 1 }])
   t.equal((await app.inject('/healthcheck')).statusCode, 200)
 })
 
@@ -205,7 +208,12 @@ t.test('connections of the same ends, one after the other, are told apart', asyn
   const listener: TlsListener = createTlsListener(pairOf('ec'))
   t.teardown(() => listener.stop())
   const http = createServer((_request, response) => response.end('ok'))
-  listener.serve(http, { logger: pino({ level: 'silent' }), answer: () => undefined, besideHttp: true })
+  listener.serve(http, {
+    logger: pino({ level: 'silent' }),
+    answer: () => undefined,
+    besideHttp: true,
+    onHttp: () => undefined,
+  })
   await once(listener.server.listen(0, '127.0.0.1'), 'listening')
   const [first, second] = [new Socket(), new Socket()]
   listener.server.emit('connection', first)
