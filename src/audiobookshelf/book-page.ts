@@ -79,7 +79,11 @@ ${wanted !== '' && !isFailure(found) && found.length === 0 && html`<p>Nothing wa
 function choices(visit: ReaderVisit, path: string, heading: string, candidates: Candidate[]): Html | undefined {
   if (candidates.length === 0) return undefined
   const items = candidates.map(
-    ({ id, title, author }) => html`<li>${shortName(title)}, ${shortName(author)}
+    ({
+      id,
+      title,
+      author,
+    }) => html`<li><img src="${visit.base}/audiobookshelf/covers/${encodeURIComponent(id)}" alt="" width="40" loading="lazy"> ${shortName(title)}, ${shortName(author)}
 ${form(visit, `${path}/link`, html`<input type="hidden" name="item" value="${id}">${button('Link')}`)}</li>`,
   )
   return html`<h2>${heading}</h2><ul>${items}</ul>`

@@ -32,7 +32,7 @@ export interface ClientOptions {
 }
 
 /** Bytes of an answer. */
-const limits = { items: 8 * 2 ** 20, progress: 256 * 2 ** 10, part: 64 * 2 ** 10, ebook: 64 * 2 ** 20 }
+const limits = { items: 8 * 2 ** 20, progress: 256 * 2 ** 10, part: 64 * 2 ** 10, cover: 2 ** 20, ebook: 64 * 2 ** 20 }
 
 /** Milliseconds that an answer may take to tell the time. */
 const longestMs = 5000
@@ -128,6 +128,15 @@ export class Client {
     const query = `q=${encodeURIComponent(text)}&limit=12`
     const body = await this.#getJson(`/api/libraries/${encodeURIComponent(library)}/search?${query}`, { key })
     return isFailure(body) ? body : readFound(body)
+  }
+
+  /** Undefined when it is no image that pages show. */
+  async getCover(key: Key, item: string): Promise<{ image: Buffer; type: string } | undefined | Failure> {
+    const path = `/api/items/${encodeURIComponent(item)}/cover?width=120&format=jpeg`
+    const reply = await this.#ask('GET', path, { key, limit: limits.cover })
+    if (isFailure(reply)) return reply
+    const type = reply.headers['content-type'] ?? ''
+    return /^image\/(?:jpeg|png|webp)$/.test(type) ? { image: reply.body, type } : undefined
   }
 
   /** Bytes of the ebook from `from`, up to and without `end`, which must be inside. Undefined when it is not served. */

@@ -26,10 +26,11 @@ const methods: Record<Method, string> = {
 
 /** The books of a reader, what they are linked to, and what waits. Nothing of Audiobookshelf is asked. */
 export async function showLinks({ bridge, operator }: PageParts, visit: ReaderVisit): Promise<Page> {
-  const { access, library } = bridge.parts
+  const { access, library, now } = bridge.parts
   const { account, base, isOperator } = visit
   const settings = isOperator && html`<p><a href="${base}/audiobookshelf/settings">Settings</a></p>`
-  if (!(await access.keyOf(account))) {
+  const key = await access.keyOf(account)
+  if (!key) {
     const text = 'You have no key of Audiobookshelf yet: whoever runs this server can set one.'
     return { title: 'Audiobookshelf', body: html`<p>${text}</p>${settings}` }
   }
@@ -39,9 +40,12 @@ export async function showLinks({ bridge, operator }: PageParts, visit: ReaderVi
   const rows: Html[] = []
   for (const record of records.slice(from, from + mostShown))
     rows.push(await lineOf({ bridge, visit, items, titles: new Map(items.map((item) => [item.id, item])) }, record))
-  const { trouble } = operator.status()
+  const { trouble, waiting } = operator.status()
+  const waits = waiting.filter(({ username }) => username === account.username).length
+  const isRefused = now() < access.refusedUntil(key)
   const isLooking = visit.query.get('done') === 'look'
-  const body = html`${isLooking && notice('kss is looking. Open this page again in a moment.')}${trouble && notice(html`Audiobookshelf ${trouble.text}, since ${time(trouble.since)}.`, 'alert')}
+  const body = html`${isLooking && notice('kss is looking. Open this page again in a moment.')}${trouble && notice(html`Audiobookshelf ${trouble.text}, since ${time(trouble.since)}. Yours to be sent: ${waits}.`, 'alert')}
+${isRefused && notice('Audiobookshelf refused your key: whoever runs this server can set another one.', 'alert')}
 ${rows.length === 0 ? html`<p>No reader has synced a book yet.</p>` : tableOf(rows)}
 ${records.length > from + mostShown && html`<p><a href="${base}/audiobookshelf?from=${from + mostShown}">Earlier books</a></p>`}
 ${form(visit, '/audiobookshelf/look', button('Look now which books are there'))}

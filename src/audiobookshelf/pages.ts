@@ -1,6 +1,7 @@
 import { get, post, type Route } from '../console/route.ts'
 import { leaveBook, linkBook, showBookLink, unlinkBook } from './book-page.ts'
 import type { Bridge } from './bridge.ts'
+import { showCover } from './cover.ts'
 import { showLinks, lookNow } from './links-page.ts'
 import type { Operator } from './operate.ts'
 import type { SettingsEditor } from './settings-editor.ts'
@@ -22,6 +23,7 @@ export function createPages(parts: PageParts): Route[] {
     post('/audiobookshelf/books/:id/link', 'reader', (visit) => linkBook(parts, visit)),
     post('/audiobookshelf/books/:id/unlink', 'reader', (visit) => unlinkBook(parts, visit)),
     post('/audiobookshelf/books/:id/leave', 'reader', (visit) => leaveBook(parts, visit)),
+    get('/audiobookshelf/covers/:id', 'reader', (visit) => showCover(parts, visit)),
     get('/audiobookshelf/settings', 'operator', (visit) => showBridgeSettings(parts, visit)),
     post('/audiobookshelf/settings', 'operator', (visit) => changeSetting(parts, visit)),
     post('/audiobookshelf/settings/key', 'operator', (visit) => setKey(parts, visit)),

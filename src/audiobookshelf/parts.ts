@@ -37,7 +37,7 @@ export interface ItemState {
 
 /** Something that a person may want to know of. */
 export interface BridgeEvent {
-  what: 'pushed' | 'received' | 'held' | 'waits' | 'dropped' | 'failed' | 'linked' | 'obstacle'
+  what: 'pushed' | 'received' | 'held' | 'waits' | 'dropped' | 'failed' | 'linked' | 'obstacle' | 'setting changed'
   document?: string
   item?: string
   /** The guard that decided, or why a request gave nothing. */

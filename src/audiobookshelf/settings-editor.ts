@@ -15,6 +15,7 @@ export interface SettingsEditorOptions {
   readFile: ReadFile
   /** Is told what is in force from now on, and the names of what was changed. */
   onChange: (settings: Settings, names: Variable[]) => void
+  now?: () => number
 }
 
 /** A setting as a person may see it. */
@@ -23,6 +24,8 @@ export interface ShownSetting {
   /** Empty when it is not set. A secret is only told to be there. */
   value: string
   source: Source
+  /** When a secret was set in the console, in seconds since 1970. */
+  date?: number | undefined
 }
 
 /** Changes the settings of the bridge while it runs. Secrets go in, and never come out again. */
@@ -35,22 +38,30 @@ export class SettingsEditor {
 
   list(): ShownSetting[] {
     const { environment, file } = this.#options
-    const own = file.get()
+    const [own, dates] = [file.get(), file.dates()]
     return (Object.keys(variables) as Variable[]).map((name) => {
       const value = own[name] ?? environment[name] ?? ''
       const shown = value !== '' && secrets.has(name) ? hintOf(value) : value
-      return { name, value: shown, source: own[name] === undefined ? 'environment' : 'console' }
+      return { name, value: shown, source: own[name] === undefined ? 'environment' : 'console', date: dates.get(name) }
     })
   }
 
   /** Users with a key of their own, and what may be seen of it. */
-  listKeys(): { username: string; key: string }[] {
+  listKeys(): { username: string; key: string; date?: number | undefined }[] {
     const users = [...(this.#read({})?.users ?? [])]
-    return users.map(([username, key]) => ({ username, key: key === false ? 'never' : hintOf(key.apiKey) }))
+    const dates = this.#options.file.dates()
+    return users.map(([username, key]) => ({
+      username,
+      key: key === false ? 'never' : hintOf(key.apiKey),
+      date: dates.get(dateOfKey(username)),
+    }))
   }
 
   /** Durably, and at once in force. Undefined leaves a setting to the environment. Resolves to what is wrong. */
-  async change(changes: Partial<Record<Variable, string | undefined>>): Promise<string | undefined> {
+  async change(
+    changes: Partial<Record<Variable, string | undefined>>,
+    dates: Record<string, number | undefined> = {},
+  ): Promise<string | undefined> {
     let settings: Settings | undefined
     try {
       settings = this.#read(changes)
@@ -58,7 +69,9 @@ export class SettingsEditor {
       return (error as Error).message
     }
     if (!settings) return 'The bridge needs an address.'
-    await this.#options.file.put(changes)
+    const set = Object.entries(changes).filter(([name]) => secrets.has(name as Variable))
+    const dated = set.map(([name, value]) => [name, value === undefined ? undefined : this.#today])
+    await this.#options.file.put(changes, { ...Object.fromEntries(dated), ...dates })
     this.#options.onChange(settings, Object.keys(changes) as Variable[])
     return undefined
   }
@@ -71,7 +84,14 @@ export class SettingsEditor {
       own && { api_key: own.apiKey, user_id: own.userId, device: own.device, user_token: own.userToken },
     ])
     const entries = key === '' ? others : [...others, [username, key]]
-    return await this.change({ AUDIOBOOKSHELF_USER_MAP: JSON.stringify(Object.fromEntries(entries)) })
+    const map = JSON.stringify(Object.fromEntries(entries))
+    const date = key === '' ? undefined : this.#today
+    return await this.change({ AUDIOBOOKSHELF_USER_MAP: map }, { [dateOfKey(username)]: date })
+  }
+
+  get #today(): number {
+    const { now = Date.now } = this.#options
+    return Math.floor(now() / 1000)
   }
 
   #read(changes: Partial<Record<Variable, string | undefined>>): Settings | undefined {
@@ -79,6 +99,10 @@ export class SettingsEditor {
     const own = Object.entries({ ...file.get(), ...changes }).filter(([, value]) => value !== undefined)
     return readSettings({ ...environment, ...Object.fromEntries(own) }, readFile)
   }
+}
+
+function dateOfKey(username: string): string {
+  return `AUDIOBOOKSHELF_USER_MAP ${username}`
 }
 
 /** What may be seen of a secret: enough to tell two apart. */

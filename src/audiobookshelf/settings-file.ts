@@ -3,7 +3,7 @@ import { makeFolder, replaceFile } from '../durable.ts'
 import { ifPresent } from '../error-code.ts'
 import { bridgeFolder, bridgeNames } from '../store/file-store/files/folder-names.ts'
 import { readTrustedSync } from '../trusted-file.ts'
-import { fieldsOf } from './replies.ts'
+import { fieldsOf, type Fields } from './replies.ts'
 import { variables, type Values, type Variable } from './settings.ts'
 
 /** Where a setting comes from. */
@@ -21,17 +21,29 @@ export class SettingsFile {
 
   /** Empty when there are none. Throws what the file system says, and for what is no JSON. */
   get(): Values {
-    const text = ifPresent(() => readTrustedSync(this.#path))?.toString()
-    if (text === undefined) return {}
-    const fields = Object.entries(fieldsOf(parse(text, this.#path)))
+    const fields = Object.entries(this.#read())
     return Object.fromEntries(fields.filter(([name, value]) => isVariable(name) && typeof value === 'string'))
   }
 
+  /** When secrets were set here, in seconds since 1970: by the setting, or the setting and the user. */
+  dates(): ReadonlyMap<string, number> {
+    const dates = Object.entries(fieldsOf(this.#read()['dates']))
+    return new Map(dates.filter((each): each is [string, number] => typeof each[1] === 'number'))
+  }
+
   /** Durably; the caller has checked them. A name without a value goes. */
-  async put(changes: Partial<Record<Variable, string | undefined>>): Promise<void> {
-    const values = { ...this.get(), ...changes }
+  async put(
+    changes: Partial<Record<Variable, string | undefined>>,
+    dates: Record<string, number | undefined> = {},
+  ): Promise<void> {
+    const values = { ...this.get(), ...changes, dates: { ...Object.fromEntries(this.dates()), ...dates } }
     await makeFolder(this.#folder)
     await replaceFile(this.#path, `${JSON.stringify(values)}\n`)
+  }
+
+  #read(): Fields {
+    const text = ifPresent(() => readTrustedSync(this.#path))?.toString()
+    return text === undefined ? {} : fieldsOf(parse(text, this.#path))
   }
 }
 

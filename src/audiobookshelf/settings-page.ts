@@ -1,5 +1,5 @@
 import { shortName } from '../console/names.ts'
-import { button, field, form, html, name, notice, type Html, type Part } from '../console/page.ts'
+import { button, field, form, html, name, notice, time, type Html, type Part } from '../console/page.ts'
 import type { Answer, Page, ReaderVisit } from '../console/route.ts'
 import type { PageParts } from './pages.ts'
 import { variables, type Variable } from './settings.ts'
@@ -8,9 +8,9 @@ import { variables, type Variable } from './settings.ts'
 const editable = new Map<Variable, string>([
   ['AUDIOBOOKSHELF_BASE_URL', 'Address'],
   ['AUDIOBOOKSHELF_API_KEY', 'Key for users without one'],
-  ['AUDIOBOOKSHELF_DEVICE_NAME', 'Name of the reader for positions of Audiobookshelf'],
+  ['AUDIOBOOKSHELF_DEVICE_NAME', 'Name as a reader'],
   ['AUDIOBOOKSHELF_HTTP_TIMEOUT', 'Milliseconds for one request'],
-  ['AUDIOBOOKSHELF_DOCUMENT_MAP', 'Items by document, as JSON'],
+  ['AUDIOBOOKSHELF_DOCUMENT_MAP', 'Items by document'],
 ])
 
 /** The settings, and where each comes from. No secret is shown. */
@@ -23,14 +23,16 @@ export async function changeSetting(parts: PageParts, visit: ReaderVisit): Promi
   const setting = (visit.form.get('name') ?? '') as Variable
   const value = (visit.form.get('value') ?? '').trim()
   if (!editable.has(setting)) return pageOf(parts, visit, notice('There is no such setting.', 'alert'), 400)
-  return outcome(parts, visit, await parts.editor.change({ [setting]: value === '' ? undefined : value }))
+  const wrong = await parts.editor.change({ [setting]: value === '' ? undefined : value })
+  return outcome(parts, visit, setting, wrong)
 }
 
 export async function setKey(parts: PageParts, visit: ReaderVisit): Promise<Answer> {
   const username = (visit.form.get('username') ?? '').trim()
   if (!(await visit.options.store.getUser(username)))
     return pageOf(parts, visit, notice(html`There is no user ${name(username)}.`, 'alert'), 400)
-  return outcome(parts, visit, await parts.editor.setKey(username, (visit.form.get('key') ?? '').trim()))
+  const wrong = await parts.editor.setKey(username, (visit.form.get('key') ?? '').trim())
+  return outcome(parts, visit, `AUDIOBOOKSHELF_USER_MAP of ${username}`, wrong)
 }
 
 /** Tries the connection of a user, one line for each thing. */
@@ -44,10 +46,11 @@ export async function testConnection(parts: PageParts, visit: ReaderVisit): Prom
   }
 }
 
-function outcome(parts: PageParts, visit: ReaderVisit, wrong: string | undefined): Answer {
-  return wrong === undefined
-    ? { redirect: '/audiobookshelf/settings' }
-    : pageOf(parts, visit, notice(wrong, 'alert'), 400)
+/** `setting`: what is told of in the log; never its value. */
+function outcome(parts: PageParts, visit: ReaderVisit, setting: string, wrong: string | undefined): Answer {
+  if (wrong !== undefined) return pageOf(parts, visit, notice(wrong, 'alert'), 400)
+  parts.bridge.parts.tell(visit.account, { what: 'setting changed', why: setting })
+  return { redirect: '/audiobookshelf/settings' }
 }
 
 function pageOf({ editor }: PageParts, visit: ReaderVisit, above?: Part, status = 200): Page {
@@ -55,10 +58,12 @@ function pageOf({ editor }: PageParts, visit: ReaderVisit, above?: Part, status 
   const rows = shown.map(
     (
       each,
-    ) => html`<tr><th scope="row"><code>${each.name}</code></th><td data-label="Value">${shortName(each.value || '–')}</td>
+    ) => html`<tr><th scope="row"><code>${each.name}</code></th><td data-label="Value">${shortName(each.value || '–')}${dated(each.date)}</td>
 <td data-label="From">${each.value === '' ? '–' : each.source}</td></tr>`,
   )
-  const keys = editor.listKeys().map(({ username, key }) => html`<li>${name(username)}: ${key}</li>`)
+  const keys = editor
+    .listKeys()
+    .map(({ username, key, date }) => html`<li>${name(username)}: ${key}${dated(date)}</li>`)
   const body = html`${above}<table><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">From</th></tr></thead>
 <tbody>${rows}</tbody></table>
 <h2>Keys of users</h2><ul>${keys}</ul>
@@ -72,9 +77,13 @@ ${field({ label: 'API key', name: 'key', type: 'password', maxlength: 4096 })}${
 ${form(visit, '/audiobookshelf/settings/key', html`${field({ label: 'User', name: 'username', id: 'no-key-user' })}${button('Take the key away')}`)}
 <h2>Test a connection</h2>
 ${form(visit, '/audiobookshelf/settings/test', html`${field({ label: 'User', name: 'username', id: 'test-user' })}${button('Test')}`)}
-<h2>Change a setting</h2><p>It is in force at once, and wins over the environment.</p>
+<h2>Change a setting</h2><p>It is in force at once, and wins over the environment; a reset leaves it to that.</p>
 ${[...editable].map(([setting, label]) => editForm(visit, setting, label, shown.find((each) => each.name === setting)?.source === 'console'))}`
   return { title: 'Audiobookshelf settings', body, status }
+}
+
+function dated(date: number | undefined): Part {
+  return date === undefined ? undefined : html`, ${time(date)}`
 }
 
 function editForm(visit: ReaderVisit, setting: Variable, label: string, isOwn: boolean): Html {
@@ -84,6 +93,6 @@ function editForm(visit: ReaderVisit, setting: Variable, label: string, isOwn: b
     visit,
     '/audiobookshelf/settings',
     html`${hidden}${field({ label: `${label}: ${variables[setting]}`, name: 'value', id: setting, type, maxlength: 100_000 })}
-${button(`Change ${setting}`)}`,
-  )}${isOwn && form(visit, '/audiobookshelf/settings', html`${hidden}${button(`Leave ${setting} to the environment`)}`)}`
+${button(`Change: ${label}`)}`,
+  )}${isOwn && form(visit, '/audiobookshelf/settings', html`${hidden}${button(`Reset: ${label}`)}`)}`
 }

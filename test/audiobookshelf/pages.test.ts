@@ -95,6 +95,11 @@ t.test('what waits, what is held and what is wrong is told', async (t) => {
   const { body } = await ann.get('/audiobookshelf')
   t.match(body, /Audiobookshelf cannot be reached/)
   t.match(body, /Waits to be sent/)
+  t.match(body, /Yours to be sent: 1\./)
+  await push('lost')
+  const { key: own } = (await bridge.linker.linkOf(account, digest))!
+  bridge.parts.access.refuse(own)
+  t.match((await ann.get('/audiobookshelf')).body, /Audiobookshelf refused your key/)
   for (let n = 0; n < 100; n += 1) await push(`book-${n}`)
   t.match((await ann.get('/audiobookshelf')).body, /audiobookshelf\?from=100">Earlier books/)
 })
@@ -133,6 +138,50 @@ t.test('a reader links, searches and unlinks', async (t) => {
   t.equal((await ann.get('/audiobookshelf/books/none')).statusCode, 404)
 })
 
+t.test('covers come through kss, with the key of the reader, and are images', async (t) => {
+  const { ann, push, stub } = await start(t)
+  await push('other', 'Another')
+  const cover = Buffer.from([0xff, 0xd8])
+  stub.addItem({ ...book, cover })
+  const { body } = await ann.get('/audiobookshelf/books/other?q=A+Book')
+  const path = `/audiobookshelf/covers/${book.id}`
+  t.match(body, `<img src="${path}" alt=""`)
+  const answer = await ann.get(path)
+  t.match(answer, { statusCode: 200, headers: { 'content-type': 'image/jpeg' } })
+  t.same(answer.rawPayload, cover)
+  t.match(stub.seenOf('GET', /cover/), [{ username: 'ann' }])
+  stub.addItem({ ...book, cover, coverType: 'text/html' })
+  t.equal((await ann.get(path)).statusCode, 404)
+  stub.addItem({ ...book, hiddenFrom: ['ann'] })
+  t.equal((await ann.get(path)).statusCode, 404)
+  const { length } = stub.seen
+  t.equal((await ann.get('/audiobookshelf/covers/..%2Fme')).statusCode, 404)
+  t.equal(stub.seen.length, length)
+})
+
+t.test('the date of a secret is that of its last change here, and goes with it', async (t) => {
+  const dir = t.testdir({})
+  const file = new SettingsFile(dir)
+  const editor = new SettingsEditor({
+    environment: { AUDIOBOOKSHELF_BASE_URL: 'http://localhost', AUDIOBOOKSHELF_USER_TOKEN: 'of-the-environment' },
+    file,
+    readFile: () => '',
+    onChange: () => undefined,
+    now: () => 1_800_000_000_500,
+  })
+  const dateOf = (name: string): unknown => editor.list().find((each) => each.name === name)?.date
+  await editor.change({ AUDIOBOOKSHELF_API_KEY: 'a', AUDIOBOOKSHELF_DEVICE_NAME: 'x' })
+  await editor.setKey('ann', 'b')
+  t.equal(dateOf('AUDIOBOOKSHELF_API_KEY'), 1_800_000_000)
+  t.equal(dateOf('AUDIOBOOKSHELF_DEVICE_NAME'), undefined)
+  t.equal(dateOf('AUDIOBOOKSHELF_USER_TOKEN'), undefined)
+  t.match(editor.listKeys(), [{ username: 'ann', date: 1_800_000_000 }])
+  await editor.change({ AUDIOBOOKSHELF_API_KEY: undefined })
+  await editor.setKey('ann', '')
+  t.equal(dateOf('AUDIOBOOKSHELF_API_KEY'), undefined)
+  t.notOk(file.dates().has('AUDIOBOOKSHELF_USER_MAP ann'))
+})
+
 t.test('who has no key is told so, and finds nothing', async (t) => {
   const started = await start(t, { AUDIOBOOKSHELF_USER_MAP: '{}' })
   const { ann, push, stub } = started
@@ -157,10 +206,10 @@ t.test('an operator changes settings, which are in force at once and tell no sec
   const first = (await ann.get('/audiobookshelf/settings')).body
   t.match(first, /ends in …6789/)
   t.notMatch(first, key)
-  t.notMatch(first, /Leave AUDIOBOOKSHELF_HTTP_TIMEOUT/)
+  t.notMatch(first, /Reset: Milliseconds/)
   t.equal((await change('AUDIOBOOKSHELF_HTTP_TIMEOUT', '1234')).statusCode, 303)
   t.equal(bridge.parts.settings().timeoutMs, 1234)
-  t.match((await ann.get('/audiobookshelf/settings')).body, /Leave AUDIOBOOKSHELF_HTTP_TIMEOUT to the environment/)
+  t.match((await ann.get('/audiobookshelf/settings')).body, /Reset: Milliseconds for one request/)
   t.match(await change('AUDIOBOOKSHELF_HTTP_TIMEOUT', '1'), { statusCode: 400, body: /from 100 to 60000/ })
   t.equal((await change('AUDIOBOOKSHELF_HTTP_TIMEOUT', '')).statusCode, 303)
   t.equal(bridge.parts.settings().timeoutMs, 5000)
@@ -169,6 +218,7 @@ t.test('an operator changes settings, which are in force at once and tell no sec
   t.equal((await change('AUDIOBOOKSHELF_API_KEY', 'short')).statusCode, 303)
   const set = (username: string, value: string) => ann.post('/audiobookshelf/settings/key', { username, key: value })
   t.equal((await set('bob', 'key-of-bob-0123456789')).statusCode, 303)
+  t.match((await ann.get('/audiobookshelf/settings')).body, /bob<\/bdi>: set, ends in …6789, <time/)
   t.match(bridge.parts.settings().users.get('bob'), { apiKey: 'key-of-bob-0123456789' })
   t.match(bridge.parts.settings().users.get('ann'), { apiKey: key })
   t.match(await set('eve', 'x'), { statusCode: 400, body: /There is no user/ })
@@ -176,6 +226,10 @@ t.test('an operator changes settings, which are in force at once and tell no sec
   t.match(await set('bob', 'two words'), { statusCode: 400, body: /has no api_key/ })
   t.equal((await ann.post('/audiobookshelf/settings/key', { username: 'bob' })).statusCode, 303)
   t.notOk(bridge.parts.settings().users.has('bob'))
+  const log = (await ann.get('/audiobookshelf')).body
+  t.match(log, /setting changed · AUDIOBOOKSHELF_HTTP_TIMEOUT/)
+  t.match(log, /setting changed · AUDIOBOOKSHELF_USER_MAP of bob/)
+  t.notMatch(log, /1234|key-of/)
   const test = (username: string) => ann.post('/audiobookshelf/settings/test', { username })
   t.match((await test('ann')).body, /The key is that of ann/)
   t.match(await test('eve'), { statusCode: 400, body: /There is no user eve/ })

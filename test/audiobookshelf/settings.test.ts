@@ -226,7 +226,7 @@ t.test('the settings of the console are kept in a file for nobody else', async (
   t.same(file.get(), { AUDIOBOOKSHELF_API_KEY: 'k' })
   const path = join(dir, '.audiobookshelf', 'settings.json')
   if (process.platform !== 'win32') t.equal((await stat(path)).mode & 0o777, 0o600)
-  t.equal(await readFile(path, 'utf8'), '{"AUDIOBOOKSHELF_API_KEY":"k"}\n')
+  t.equal(await readFile(path, 'utf8'), '{"AUDIOBOOKSHELF_API_KEY":"k","dates":{}}\n')
   await writeFile(path, '{"OTHER": "x", "AUDIOBOOKSHELF_API_KEY": 5}')
   t.same(file.get(), {})
   await writeFile(path, '{"AUDIOBOOKSHELF_API_KEY": secret}')

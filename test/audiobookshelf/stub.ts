@@ -19,6 +19,8 @@ export interface AbsItem {
   chapters?: { id: number; start: number; end: number; title: string }[]
   tracks?: { index: number; startOffset: number; duration: number; title: string }[]
   ebook?: Buffer
+  cover?: Buffer
+  coverType?: string
   ebookFormat?: string
   fileName?: string
   ino?: string
@@ -223,6 +225,9 @@ export class AbsStub {
     const item = this.items.get(id)
     if (!item) return plain(response, 404, 'Not Found')
     if (item.hiddenFrom?.includes(username)) return plain(response, 403, 'Forbidden')
+    if (what === 'cover' && !item.cover) return plain(response, 404, 'Not Found')
+    if (what === 'cover')
+      return void response.writeHead(200, { 'content-type': item.coverType ?? 'image/jpeg' }).end(item.cover)
     if (what !== 'ebook') return json(response, expand(item))
     const { ebook } = item
     if (!ebook) return plain(response, 404, 'Not Found')

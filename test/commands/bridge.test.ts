@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
@@ -24,7 +24,9 @@ t.test('the pages of the bridge change its settings, and tell the log their name
   const routes = await opened.pages!.routes()
   const post = routes.find(({ method, url }: Route) => method === 'POST' && url === '/audiobookshelf/settings')!
   const form = new URLSearchParams({ name: 'AUDIOBOOKSHELF_HTTP_TIMEOUT', value: '4321' })
-  t.same(await post.act({ form } as ReaderVisit), { redirect: '/audiobookshelf/settings' })
+  const account = { username: 'root', folder: 'root', id: 'id-1', generation: 1 }
+  await mkdir(join(dir, 'root'))
+  t.same(await post.act({ form, account } as ReaderVisit), { redirect: '/audiobookshelf/settings' })
   const line = JSON.parse(log.at(-1)!) as Record<string, unknown>
   t.match(line, { names: ['AUDIOBOOKSHELF_HTTP_TIMEOUT'], msg: 'settings of Audiobookshelf were changed' })
   t.same(Object.keys(line), ['level', 'time', 'names', 'msg'], 'and no value')
