@@ -33,9 +33,30 @@ export function checkStore(
     if (replicas > 0) throw bad('KSS_REDIS_REPLICAS')
     return
   }
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  const isEngine = url?.hostname && ['redis:', 'rediss:'].includes(url.protocol) && /^(\/\d*)?$/.test(url.pathname)
-  if (!isEngine) throw bad('KSS_STORE')
+  if (!parseStore(address)) throw bad('KSS_STORE')
+}
+
+export interface StoreAddress {
+  /** With the database; of the first server where there are many. */
+  url: URL
+  /** host:port of nodes of a cluster; none without one. */
+  cluster: string[]
+}
+
+/** `redis://host:port/database`, or with hosts of a cluster, separated by commas; undefined for anything else. */
+export function parseStore(address: string): StoreAddress | undefined {
+  const [, scheme, login = '', list, path = ''] = /^(rediss?:\/\/)(.*@)?([^/@]+)(\/\d*)?$/s.exec(address) ?? []
+  const hosts = list?.split(',') ?? []
+  const urls = hosts
+    .map((host) => `${scheme}${login}${host}${path}`)
+    .filter((each) => URL.canParse(each) && new URL(each).hostname)
+  if (hosts.length === 0 || urls.length < hosts.length) return undefined
+  const url = new URL(urls[0]!)
+  const isCluster = hosts.length > 1
+  // A cluster has one database; without one it is the official server's.
+  if (isCluster && !['', '/', '/0'].includes(path)) return undefined
+  if (url.pathname.length < 2) url.pathname = isCluster ? '/0' : '/1'
+  return { url, cluster: isCluster ? urls.map((each) => new URL(each).host) : [] }
 }
 
 /** The address as it may be shown. */

@@ -1,5 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import type { Test } from 'tap'
@@ -13,6 +16,8 @@ export interface Redis {
   /** Of database 1, without a password. */
   url: string
   pid: () => number
+  /** Where nodes of a cluster talk to each other. */
+  busPort: () => string
   command: (database: number, ...words: (string | Buffer)[]) => Promise<unknown>
   /** Kills it, as a power cut would. */
   stop: () => Promise<void>
@@ -23,7 +28,8 @@ export interface Redis {
 /** A Redis of its own that keeps nothing, unless the settings say otherwise. */
 export async function startRedis(t: Test, ...settings: string[]): Promise<Redis> {
   const port = await freePort()
-  const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', t.testdir({}), '--repl-diskless-sync-delay', '0']
+  const dir = await mkdtemp(join(tmpdir(), 'kss-redis-'))
+  const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--repl-diskless-sync-delay', '0']
   const host = `127.0.0.1:${port}`
   const launch = () =>
     spawn('redis-server', [...where, '--save', '', '--appendonly', 'no', ...settings], { stdio: 'ignore' })
@@ -38,12 +44,16 @@ export async function startRedis(t: Test, ...settings: string[]): Promise<Redis>
     closed = once(child, 'close')
     await untilUp(host)
   }
-  t.teardown(stop)
+  t.teardown(async () => {
+    await stop()
+    await rm(dir, { recursive: true, force: true })
+  })
   await untilUp(host)
   return {
     host,
     url: `redis://${host}/1`,
     pid: () => child.pid!,
+    busPort: () => settings[settings.indexOf('--cluster-port') + 1]!,
     command: (database, ...words) => run(`redis://${host}/${database}`, words),
     stop,
     start,
@@ -55,6 +65,47 @@ export async function startReplica(t: Test, { host, command }: Redis): Promise<R
   const replica = await startRedis(t, '--replicaof', ...host.split(':'))
   while ((await command(0, 'WAIT', '1', '1000')) === 0) await sleep(20)
   return replica
+}
+
+export interface Cluster {
+  masters: Redis[]
+  /** One of each master, in the same order, where there are any. */
+  replicas: Redis[]
+  /** host:port of the masters. */
+  hosts: string[]
+  flush: () => Promise<void>
+}
+
+/** Masters of a cluster, each with a part of the slots. */
+export async function startCluster(t: Test, withReplicas: boolean = false, ...settings: string[]): Promise<Cluster> {
+  const start = async (): Promise<Redis> =>
+    await startRedis(t, '--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`, ...settings)
+  const masters = [await start(), await start(), await start()]
+  const replicas = withReplicas ? [await start(), await start(), await start()] : []
+  const all = [...masters, ...replicas]
+  const bounds = [0, 5461, 10_923, 16_384]
+  for (const [at, { command }] of all.entries()) await command(0, 'CLUSTER', 'SET-CONFIG-EPOCH', `${at + 1}`)
+  for (const [at, { command }] of masters.entries()) {
+    await command(0, 'CLUSTER', 'ADDSLOTSRANGE', `${bounds[at]}`, `${bounds[at + 1]! - 1}`)
+  }
+  for (const { host, busPort } of all.slice(1)) {
+    await masters[0]!.command(0, 'CLUSTER', 'MEET', ...host.split(':'), busPort())
+  }
+  await untilAll(all, ['CLUSTER', 'INFO'], new RegExp(`cluster_state:ok[^]*cluster_known_nodes:${all.length}\\b`))
+  for (const [at, { command }] of replicas.entries()) {
+    const id = String(await masters[at]!.command(0, 'CLUSTER', 'MYID'))
+    await untilAll([replicas[at]!], ['CLUSTER', 'NODES'], new RegExp(id))
+    await command(0, 'CLUSTER', 'REPLICATE', id)
+  }
+  await untilAll(replicas, ['INFO', 'replication'], /master_link_status:up/)
+  const flush = async (): Promise<void> => {
+    for (const { command } of masters) await command(0, 'FLUSHALL')
+  }
+  return { masters, replicas, hosts: masters.map(({ host }) => host), flush }
+}
+
+async function untilAll(nodes: Redis[], words: string[], holds: RegExp): Promise<void> {
+  for (const { command } of nodes) while (!holds.test(String(await command(0, ...words)))) await sleep(20)
 }
 
 async function untilUp(host: string): Promise<void> {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { loadConfig } from '../src/config.ts'
-import { withoutPassword } from '../src/store-settings.ts'
+import { parseStore, withoutPassword } from '../src/store-settings.ts'
 
 const load = (env: Record<string, string>) => loadConfig({}, undefined, env).config
 
@@ -15,11 +15,30 @@ for (const address of [
   })
 }
 
-for (const address of ['localhost:6379', 'http://localhost', 'redis://', 'redis://localhost/one', 'nonsense']) {
+for (const address of [
+  'localhost:6379',
+  'http://localhost',
+  'redis://',
+  'redis://localhost/one',
+  'nonsense',
+  'redis://a:7000,,b:7001',
+  'redis://a:7000,b:7001/1',
+  'redis://a:7000,b:x',
+]) {
   t.test(`${address} is none`, async (t) => {
     t.throws(() => load({ KSS_STORE: address }), { message: /^KSS_STORE is / })
   })
 }
+
+t.test('a list of addresses is a cluster', async (t) => {
+  const address = 'rediss://kss:secret@a:7000,[::1]:7001,c'
+  t.equal(load({ KSS_STORE: address }).KSS_STORE, address)
+  const { url, cluster } = parseStore(address)!
+  t.equal(url.href, 'rediss://kss:secret@a:7000/0')
+  t.same(cluster, ['a:7000', '[::1]:7001', 'c'])
+  t.match(parseStore('redis://a,b/0'), { url: { pathname: '/0' } })
+  t.match(parseStore('redis://a'), { url: { pathname: '/1' }, cluster: [] })
+})
 
 t.test('a file with a password needs a store', async (t) => {
   t.throws(() => load({ KSS_REDIS_PASSWORD_FILE: '/run/secret' }), { message: /^KSS_REDIS_PASSWORD_FILE is / })

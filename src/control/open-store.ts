@@ -4,6 +4,7 @@ import { CommandError } from '../command-error.ts'
 import type { Loaded } from '../config.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store/file-store.ts'
 import { SessionFiles } from '../store/file-store/session-files.ts'
+import { parseStore } from '../store-settings.ts'
 import type { RedisStoreOptions } from '../store/redis-store/redis-store.ts'
 import type { Survey } from '../store/redis-store/survey.ts'
 import type { Admin, SessionStore, Stats, Store } from '../store/store.ts'
@@ -46,12 +47,12 @@ export async function openEngine(
   options: Pick<RedisStoreOptions, 'reconnects'> = {},
 ): Promise<OpenedEngine> {
   const { RedisStore, hostOf } = await import('../store/redis-store/redis-store.ts')
-  const url = new URL(config.KSS_STORE)
-  // The official server's.
-  if (url.pathname.length < 2) url.pathname = '/1'
+  // The settings were checked.
+  const { url, cluster } = parseStore(config.KSS_STORE)!
   if (config.KSS_REDIS_PASSWORD_FILE !== '') url.password = await readPassword(config.KSS_REDIS_PASSWORD_FILE)
   const store = await RedisStore.open({
     url,
+    cluster,
     history: config.KSS_HISTORY,
     historyLimit: config.KSS_HISTORY_LIMIT,
     replicas: config.KSS_REDIS_REPLICAS,
@@ -62,7 +63,7 @@ export async function openEngine(
   const isExplicit = sources['KSS_HASH_KEYS'] !== undefined
   const hashesKeys = (): boolean => config.KSS_HASH_KEYS && (isExplicit || survey.isOwn)
   const watch: OpenedEngine['watch'] = (tell) => store.watch(tell)
-  const place = hostOf(url)
+  const place = cluster.length > 0 ? `Redis cluster at ${cluster.join(', ')},` : hostOf(url)
   const createLimiter: CreateLimiter = (limiter) => store.createLimiter(limiter)
   const parts = { store, admin, stats, sessions, survey, createLimiter }
   return { ...parts, hashesKeys, place, watch, close: () => store.close() }

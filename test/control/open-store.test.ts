@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { openEngine, type OpenedEngine } from '../../src/control/open-store.ts'
 import { folder } from '../commands/state-fixture.ts'
+import { freePort } from '../free-port.ts'
 import { noRedis, startRedis } from '../redis.ts'
 
 const open = async (t: Test, env: Record<string, string>): Promise<OpenedEngine> => {
@@ -15,6 +16,13 @@ const open = async (t: Test, env: Record<string, string>): Promise<OpenedEngine>
 t.test('a file with a password that is not there is one line', async (t) => {
   const message = /^KSS_REDIS_PASSWORD_FILE is "\/none": it cannot be read \(ENOENT/
   await t.rejects(open(t, { KSS_STORE: 'redis://localhost', KSS_REDIS_PASSWORD_FILE: '/none' }), { message })
+})
+
+t.test('a list of addresses is a cluster', async (t) => {
+  const hosts = `127.0.0.1:${await freePort()},127.0.0.1:${await freePort()}`
+  const { place, stats } = await open(t, { KSS_STORE: `redis://${hosts}` })
+  t.equal(place, `Redis cluster at ${hosts.replace(',', ', ')},`)
+  t.match(stats.failure(), { message: /database 0, cannot be reached$/ })
 })
 
 t.test('on a Redis', { skip: noRedis }, async (t) => {

@@ -1,13 +1,6 @@
 import type * as Redis from '@redis/client'
 import { Batcher } from '../../batcher.ts'
-
-/** The engine did not answer in time, or refused. `code` is `STORE_UNAVAILABLE`. */
-export class StoreUnavailable extends Error {
-  readonly code = 'STORE_UNAVAILABLE'
-}
-
-/** Fewer replicas than wanted have what was stored. */
-class NotConfirmed extends StoreUnavailable {}
+import { hostOf, NotConfirmed, reasonOf, StoreUnavailable } from './unavailable.ts'
 
 /** A reply in RESP 2. */
 export type Reply = string | number | null | Reply[]
@@ -40,6 +33,7 @@ const confirmShare = 0.4
  */
 export class EngineNode {
   readonly #options: NodeOptions
+  #connected: Promise<void> | undefined
   readonly #client: Client
   /** Changes that replicas confirm have a connection of their own: WAIT holds up what comes behind it. */
   readonly #changer: Client
@@ -58,8 +52,16 @@ export class EngineNode {
     this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs).unref()
   }
 
+  get address(): string {
+    return this.#options.url.host
+  }
+
   /** Resolves when it is connected, or has failed once. */
-  async connect(): Promise<void> {
+  connect(): Promise<void> {
+    return (this.#connected ??= this.#connect())
+  }
+
+  async #connect(): Promise<void> {
     const connected = [...this.#clients()].map(async (client) => {
       const failed = new Promise<void>((resolve) => client.once('error', () => resolve()))
       const opened = client.connect().then(
@@ -72,7 +74,7 @@ export class EngineNode {
     if (this.#client.isReady) await this.#beat()
   }
 
-  /** Rejects with StoreUnavailable, whatever the reason; with the error of the client for a script that is not there. */
+  /** Rejects with StoreUnavailable, whatever the reason; with the error of the client for NOSCRIPT and MOVED. */
   ask(words: string[]): Promise<Reply> {
     return this.#inTime(this.#client.sendCommand<Reply>(words))
   }
@@ -115,23 +117,29 @@ export class EngineNode {
       this.#set({ away: undefined })
       return answer
     } catch (error) {
-      throw isNoScript(error) || error instanceof NotConfirmed ? error : this.#failed(error as Error)
+      throw isForCaller(error) ? error : this.#failed(error as Error)
     }
   }
 
   /** WAIT is about all that was sent before it on the same connection, so it serves all commands. */
   async #confirm(commands: string[][]): Promise<PromiseSettledResult<Reply>[]> {
     const { url, timeoutMs, replicas } = this.#options
-    const replies = commands.map((words) => this.#changer.sendCommand<Reply>(words))
+    const replies = Promise.allSettled(commands.map((words) => this.#changer.sendCommand<Reply>(words)))
     const wait = ['WAIT', `${replicas}`, `${Math.ceil(timeoutMs * confirmShare)}`]
-    const [confirmed] = await Promise.all([this.#changer.sendCommand<number>(wait), Promise.allSettled(replies)])
+    const [[waited], results] = await Promise.all([
+      Promise.allSettled([this.#changer.sendCommand<number>(wait)]),
+      replies,
+    ])
+    const count = waited.status === 'fulfilled' ? waited.value : 0
     const unconfirmed =
-      confirmed < replicas
-        ? new NotConfirmed(`${hostOf(url)} has ${confirmed} replicas in step instead of ${replicas}`)
+      count < replicas
+        ? new NotConfirmed(`${hostOf(url)} has ${count} replicas in step instead of ${replicas}`)
         : undefined
     this.#set({ unconfirmed })
-    if (unconfirmed) throw unconfirmed
-    return await Promise.allSettled(replies)
+    if (!unconfirmed) return results
+    return results.map((result) =>
+      result.status === 'rejected' ? result : { status: 'rejected', reason: unconfirmed },
+    )
   }
 
   #failed(cause: Error): StoreUnavailable {
@@ -149,28 +157,9 @@ export class EngineNode {
   }
 }
 
-export function isNoScript(error: unknown): boolean {
-  return (error as Error).message.startsWith('NOSCRIPT')
-}
-
-/** Without the password. */
-export function hostOf({ host, pathname }: URL): string {
-  return `Redis at ${host}, database ${pathname.slice(1)},`
-}
-
-const reasons: [RegExp, string][] = [
-  [/^(NOAUTH|WRONGPASS|ERR AUTH)/, 'refuses the name or the password'],
-  [/^READONLY/, 'is a read-only replica'],
-  [/^OOM/, 'is full: its memory limit is reached'],
-  [/^LOADING/, 'is loading its data'],
-  [/^no answer|timeout/i, 'does not answer'],
-  [/^The client is (closed|offline)|^Socket closed|ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'cannot be reached'],
-]
-
-/** The engine's own words may quote a command, and that a key: only the first one is told. */
-function reasonOf({ message }: Error): string {
-  const known = reasons.find(([pattern]) => pattern.test(message))?.[1]
-  return known ?? `does not answer as it should (${message.split(' ', 1)[0]})`
+/** The node is well. */
+function isForCaller(error: unknown): boolean {
+  return error instanceof NotConfirmed || /^(NOSCRIPT|MOVED) /.test((error as Error).message)
 }
 
 function createClient(redis: typeof Redis, { url, timeoutMs, reconnects }: NodeOptions) {

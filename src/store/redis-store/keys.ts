@@ -15,14 +15,24 @@ export interface AccountKeys {
   histories: string
 }
 
-export function keysOf(username: string): AccountKeys {
-  const user = username.includes(':') ? `:${Buffer.from(username).toString('hex')}` : username
+export type KeysOf = (username: string) => AccountKeys
+export type ParseKey = (key: string) => { username: string; document?: string } | undefined
+
+export const keysOf: KeysOf = (username) => {
+  const user = username.includes(':') ? `:${toHex(username)}` : username
+  return toKeys(user, user)
+}
+
+/** In a cluster all keys of one account must be on one node: what is between the braces decides. */
+export const keysOfCluster: KeysOf = (username) => toKeys(`{${toHex(username)}}`, toHex(username))
+
+function toKeys(user: string, tag: string): AccountKeys {
   return {
     key: `user:${user}:key`,
-    account: `kss:{${user}}:account`,
-    documents: `kss:{${user}}:documents`,
+    account: `kss:{${tag}}:account`,
+    documents: `kss:{${tag}}:documents`,
     records: `user:${user}:document:`,
-    histories: `kss:{${user}}:history:`,
+    histories: `kss:{${tag}}:history:`,
   }
 }
 
@@ -48,9 +58,25 @@ export const globalKeys = {
 }
 
 /** Of which user and document a key of the official server's layout tells; undefined for any other key. */
-export function parseKey(key: string): { username: string; document?: string } | undefined {
+export const parseKey: ParseKey = (key) => {
   const [, user, document] = /^user:(:(?:[\da-f]{2})*|[^:]+):(?:key|document:(.+))$/s.exec(key) ?? []
   if (user === undefined) return undefined
-  const username = user.startsWith(':') ? Buffer.from(user.slice(1), 'hex').toString() : user
+  return toParsed(user.startsWith(':') ? fromHex(user.slice(1)) : user, document)
+}
+
+export const parseKeyOfCluster: ParseKey = (key) => {
+  const [, user, document] = /^user:\{((?:[\da-f]{2})+)\}:(?:key|document:(.+))$/s.exec(key) ?? []
+  return user === undefined ? undefined : toParsed(fromHex(user), document)
+}
+
+function toParsed(username: string, document: string | undefined): ReturnType<ParseKey> {
   return { username, ...(document !== undefined && { document }) }
+}
+
+function toHex(name: string): string {
+  return Buffer.from(name).toString('hex')
+}
+
+function fromHex(hex: string): string {
+  return Buffer.from(hex, 'hex').toString()
 }

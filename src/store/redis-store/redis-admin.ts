@@ -19,16 +19,19 @@ import type {
   UserPage,
 } from '../store.ts'
 import type { Engine } from './engine.ts'
-import { globalKeys, keysOf } from './keys.ts'
+import type { Indexes } from './indexes.ts'
+import { globalKeys } from './keys.ts'
 import { fromRows, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
 import * as scripts from './scripts.ts'
 import type { RedisStore } from './redis-store.ts'
 import type { Survey } from './survey.ts'
+import { StoreUnavailable } from './unavailable.ts'
 
 export interface RedisAdminOptions {
   engine: Engine
   store: Pick<Store, 'getUser'> & Pick<RedisStore, 'change' | 'runFor'>
   survey: Survey
+  indexes: Indexes
   /** The user is not at hand any more. */
   forget: (username: string) => unknown
   /** Rows of a history at most, 0 for any number, -1 for none. */
@@ -48,7 +51,7 @@ const indexMs = 60_000
 /** Documents of a page with their histories. */
 const exported = 20
 
-const { users, operators, invited, removed, registration } = globalKeys
+const { users, operators, registration } = globalKeys
 
 /** What only operators do. Changes of documents are read, made here, and stored if nothing else changed them meanwhile. */
 export class RedisAdmin implements Admin {
@@ -103,7 +106,7 @@ export class RedisAdmin implements Admin {
     const user = await store.getUser(account.username)
     if (user?.account.id !== account.id) throw new StaleAccount(account, true)
     const { bytes = '0', changed } = toObject(
-      (await engine.ask(['HGETALL', keysOf(account.username).account])) as Fields,
+      (await engine.ask(['HGETALL', engine.keysOf(account.username).account])) as Fields,
     )
     return {
       account: user.account,
@@ -120,9 +123,9 @@ export class RedisAdmin implements Admin {
   }
 
   async listDocuments(account: Account, cursor?: string, limit = 500): Promise<DocumentPage> {
-    const { store, survey } = this.#options
+    const { engine, store, survey } = this.#options
     await survey.findDocuments(indexMs)
-    const { documents: index, records } = keysOf(account.username)
+    const { documents: index, records } = engine.keysOf(account.username)
     const args = [cursor === undefined ? '-' : `(${cursor}`, limit + 1, records]
     const [, reply] = await store.runFor(account, scripts.listRecords, [index], args, '')
     const found = reply as (string | Fields)[]
@@ -142,7 +145,7 @@ export class RedisAdmin implements Admin {
 
   async exportAccount(account: Account, cursor?: string): Promise<ExportPage> {
     const { engine } = this.#options
-    const { histories } = keysOf(account.username)
+    const { histories } = engine.keysOf(account.username)
     const { documents, ...page } = await this.listDocuments(account, cursor, exported)
     const withRows = documents.map(async (record) => {
       const reply = (await engine.ask(['LRANGE', histories + record.document, '0', '-1'])) as string[]
@@ -176,18 +179,21 @@ export class RedisAdmin implements Admin {
   }
 
   async renameUser(account: Account, to: string): Promise<boolean> {
-    const { store, survey, forget } = this.#options
-    const [from, other] = [keysOf(account.username), keysOf(to)]
+    const { engine, store, survey, indexes, forget } = this.#options
+    if (engine.isCluster) throw new StoreUnavailable('A user in a Redis cluster cannot be renamed')
+    const [from, other] = [engine.keysOf(account.username), engine.keysOf(to)]
     await survey.findDocuments(0)
     const [done] = await store.runFor(
       account,
       scripts.renameUser,
-      [from.documents, other.key, other.account, other.documents, users, removed],
-      [account.username, to, from.records, from.histories, other.records, other.histories],
+      [from.documents, other.key, other.account, other.documents],
+      [from.records, from.histories, other.records, other.histories],
     )
     forget(account.username)
     forget(to)
-    return done === 'OK'
+    if (done !== 'OK') return false
+    await Promise.all([indexes.update(account.username), indexes.update(to)])
+    return true
   }
 
   async setDisabled(account: Account, disabled: boolean): Promise<void> {
@@ -202,6 +208,7 @@ export class RedisAdmin implements Admin {
 
   async setAdmin(account: Account, isAdmin: boolean): Promise<void> {
     await this.#options.store.change(account, ['', '', '0', 'admin', isAdmin ? '1' : ''])
+    await this.#options.indexes.setOperator(account.id, isAdmin)
   }
 
   async hasOperator(): Promise<boolean> {
@@ -218,11 +225,11 @@ export class RedisAdmin implements Admin {
   }
 
   async setInvited(username: string, isInvited: boolean): Promise<void> {
-    await this.#options.engine.run(scripts.setListed, [invited], [username, isInvited ? '1' : '0'])
+    await this.#options.indexes.setInvited(username, isInvited)
   }
 
   async allowReturn(username: string): Promise<void> {
-    await this.#options.engine.run(scripts.setListed, [removed], [username, '0'])
+    await this.#options.indexes.setRemoved(username, false)
   }
 
   async deleteProgress(account: Account, document: string): Promise<boolean> {
@@ -296,8 +303,8 @@ export class RedisAdmin implements Admin {
     documents: string[],
     work: (documents: Edited[]) => Edited[] | undefined,
   ): Promise<boolean> {
-    const { store, rows: most } = this.#options
-    const { records, histories, documents: index } = keysOf(account.username)
+    const { engine, store, rows: most } = this.#options
+    const { records, histories, documents: index } = engine.keysOf(account.username)
     const keys = documents.flatMap((document) => [records + document, histories + document])
     for (;;) {
       const [, sum, values] = await store.runFor(account, scripts.readDocuments, keys, [])

@@ -2,11 +2,14 @@ import { idleSeconds, mostSessions } from '../session.ts'
 import type { Session, SessionStore } from '../store.ts'
 import type { Engine } from './engine.ts'
 import { globalKeys } from './keys.ts'
-import { deleteSessions, putSession } from './scripts.ts'
+import { addSession } from './scripts.ts'
 
 const { session: prefix, sessionsOf } = globalKeys
 
-/** Sessions of the console: a browser that signed in at one process is signed in at all. They end by themselves. */
+/**
+ * Sessions of the console: a browser that signed in at one process is signed in at all. A session is one only while its
+ * account names it: all of an account end in one step. They expire by themselves.
+ */
 export class RedisSessions implements SessionStore {
   readonly #engine: Engine
 
@@ -16,16 +19,15 @@ export class RedisSessions implements SessionStore {
 
   async getSession(hash: string): Promise<Session | undefined> {
     const found = (await this.#engine.ask(['GET', prefix + hash])) as string | null
-    return found === null ? undefined : (JSON.parse(found) as Session)
+    if (found === null) return undefined
+    const session = JSON.parse(found) as Session
+    return (await this.#engine.ask(['ZSCORE', sessionsOf + session.accountId, hash])) === null ? undefined : session
   }
 
   async putSession(session: Session): Promise<void> {
     const { hash, accountId, created } = session
-    await this.#engine.run(
-      putSession,
-      [prefix + hash, sessionsOf + accountId],
-      [hash, JSON.stringify(session), idleSeconds, accountId, created, prefix, mostSessions],
-    )
+    await this.#engine.ask(['SET', prefix + hash, JSON.stringify(session), 'EX', `${idleSeconds}`])
+    await this.#engine.run(addSession, [sessionsOf + accountId], [hash, created, mostSessions, idleSeconds])
   }
 
   /** Its name stays among those of the account until that one's next session. */
@@ -34,6 +36,6 @@ export class RedisSessions implements SessionStore {
   }
 
   async deleteSessions(accountId: string): Promise<void> {
-    await this.#engine.run(deleteSessions, [sessionsOf + accountId], [prefix])
+    await this.#engine.ask(['DEL', sessionsOf + accountId])
   }
 }

@@ -6,7 +6,8 @@ import { StaleAccount } from '../account.ts'
 import type { Account, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
 import { Engine, type EngineOptions, type Reply } from './engine.ts'
 import { EngineLimiter } from './engine-limiter.ts'
-import { globalKeys, keysOf } from './keys.ts'
+import { Indexes } from './indexes.ts'
+import { globalKeys } from './keys.ts'
 import { fromRows, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
 import { RedisAdmin } from './redis-admin.ts'
 import { RedisSessions } from './redis-sessions.ts'
@@ -34,7 +35,7 @@ const defaults = { history: true, historyLimit: 1000, quota: { documents: 0, byt
 /** Milliseconds for which an account is taken from memory: a change of another process is seen within a second. */
 const cachedMs = 900
 
-const { users, operators, invited, removed, registration } = globalKeys
+const { invited, removed, registration } = globalKeys
 
 /**
  * Accounts and positions on an engine that speaks the Redis protocol, in the layout of the official server. Nothing is kept
@@ -45,6 +46,7 @@ export class RedisStore implements Store {
   readonly #options: Required<Omit<RedisStoreOptions, keyof EngineOptions>>
   readonly #engine: Engine
   readonly #users = new LRUCache<string, User>({ max: 10_000, ttl: cachedMs })
+  readonly #indexes: Indexes
   readonly admin: RedisAdmin
   readonly sessions: RedisSessions
   readonly survey: Survey
@@ -57,10 +59,11 @@ export class RedisStore implements Store {
       quota: quota ?? defaults.quota,
     }
     this.#engine = engine
+    this.#indexes = new Indexes(engine)
     this.survey = new Survey(engine)
     const forget = (username: string): unknown => this.#users.delete(username)
     const rows = this.#options.history ? this.#options.historyLimit : -1
-    this.admin = new RedisAdmin({ engine, store: this, survey: this.survey, forget, rows })
+    this.admin = new RedisAdmin({ engine, store: this, survey: this.survey, indexes: this.#indexes, forget, rows })
     this.sessions = new RedisSessions(engine)
     const none = { flushes: 0, flushSeconds: 0, logBytes: 0, lagSeconds: 0, cacheHits: 0, cacheMisses: 0 }
     this.stats = { failure: () => engine.failure, figures: () => none }
@@ -86,26 +89,37 @@ export class RedisStore implements Store {
   }
 
   async #findUser(username: string): Promise<User | undefined> {
-    const { key, account } = keysOf(username)
+    const { key, account } = this.#engine.keysOf(username)
     let reply = await this.#engine.run(scripts.findUser, [key, account], [])
     if (reply[0] === 'NEW') {
-      const args = [randomBytes(16).toString('hex'), username]
-      reply = await this.#engine.run(scripts.adoptUser, [key, account, users], args)
+      reply = await this.#engine.run(scripts.adoptUser, [key, account], [randomBytes(16).toString('hex')])
     }
     const [found, stored, fields] = reply
-    if (found === 'NONE') return undefined
-    const user = toUser(username, stored as string, fields as Fields)
+    if (found === 'NONE') {
+      // Who asks whether a name may be taken must find it among the removed ones.
+      if (typeof stored === 'string') await this.#indexes.update(username, stored)
+      return undefined
+    }
+    const { user, isUnlisted } = toUser(username, stored as string, fields as Fields)
+    if (isUnlisted) void this.#index(username)
     this.#users.set(username, user)
     return user
   }
 
+  /** Never rejects: the next look-up tries it again. */
+  async #index(username: string, gone?: string): Promise<void> {
+    await this.#indexes.update(username, gone).catch(() => undefined)
+  }
+
   async createUser({ username, key, disabled, adopted }: NewUser): Promise<boolean> {
-    const keys = keysOf(username)
+    const keys = this.#engine.keysOf(username)
     const flags = [...(disabled ? ['disabled', '1'] : []), ...(adopted ? ['adopted', '1'] : [])]
-    const args = [randomBytes(16).toString('hex'), username, key, ...flags]
-    const [done] = await this.#engine.run(scripts.createUser, [keys.key, keys.account, users, invited, removed], args)
+    const args = [randomBytes(16).toString('hex'), key, ...flags]
+    const [done] = await this.#engine.run(scripts.createUser, [keys.key, keys.account], args)
     this.#users.delete(username)
-    return done === 'OK'
+    if (done !== 'OK') return false
+    await this.#index(username)
+    return true
   }
 
   async setKey(account: Account, key: string): Promise<void> {
@@ -118,21 +132,17 @@ export class RedisStore implements Store {
 
   /** What the script `changeUser` takes beside the account. */
   async change(account: Account, args: string[]): Promise<void> {
-    await this.runFor(account, scripts.changeUser, [operators], args)
+    await this.runFor(account, scripts.changeUser, [], args)
     this.#users.delete(account.username)
   }
 
   async deleteUser(account: Account): Promise<void> {
-    const { username } = account
-    const { documents, records, histories } = keysOf(username)
+    const { username, id } = account
+    const { documents, records, histories } = this.#engine.keysOf(username)
     await this.survey.findDocuments(0)
-    await this.runFor(
-      account,
-      scripts.deleteUser,
-      [documents, users, operators, removed],
-      [username, records, histories],
-    )
+    await this.runFor(account, scripts.deleteUser, [documents], [records, histories])
     this.#users.delete(username)
+    await this.#index(username, id)
   }
 
   async getRegistration(): Promise<Registration> {
@@ -151,7 +161,7 @@ export class RedisStore implements Store {
   }
 
   async getProgress(account: Account, document: string): Promise<Progress | undefined> {
-    const { records } = keysOf(account.username)
+    const { records } = this.#engine.keysOf(account.username)
     const [, fields] = await this.runFor(account, scripts.getRecord, [records + document], [])
     return (fields as Fields).length === 0 ? undefined : toProgress(document, fields as Fields)
   }
@@ -166,7 +176,7 @@ export class RedisStore implements Store {
 
   async #put(account: Account, pushed: Progress, adds: '0' | '1'): Promise<Progress> {
     const { document, timestamp, ...fields } = pushed
-    const { documents, records, histories } = keysOf(account.username)
+    const { documents, records, histories } = this.#engine.keysOf(account.username)
     const { quota, history, historyLimit } = this.#options
     const limits = [history ? historyLimit : -1, quota.documents, quota.bytes]
     const args = [document, timestamp, rowWithoutTime(pushed), ...limits, adds]
@@ -178,7 +188,7 @@ export class RedisStore implements Store {
   }
 
   async listHistory(account: Account, document: string): Promise<Progress[]> {
-    const { records, histories } = keysOf(account.username)
+    const { records, histories } = this.#engine.keysOf(account.username)
     const keys = [records + document, histories + document]
     const [, , [, rows]] = (await this.runFor(account, scripts.readDocuments, keys, [])) as [0, 0, string[][]]
     return fromRows(document, rows!)
@@ -196,7 +206,7 @@ export class RedisStore implements Store {
     args: (string | number)[],
     generation: string = String(account.generation),
   ): Promise<Reply[]> {
-    const own = keysOf(account.username)
+    const own = this.#engine.keysOf(account.username)
     const reply = await this.#engine.run(script, [own.key, own.account, ...keys], [account.id, generation, ...args])
     const [done] = reply
     if (done === 'GONE' || done === 'CHANGED') {
@@ -207,13 +217,13 @@ export class RedisStore implements Store {
   }
 }
 
-function toUser(username: string, key: string, fields: Fields): User {
-  const { id = '', generation, disabled, adopted, admin, quotaDocuments, quotaBytes } = toObject(fields)
+function toUser(username: string, key: string, fields: Fields): { user: User; isUnlisted: boolean } {
+  const { id = '', unlisted, generation, disabled, adopted, admin, quotaDocuments, quotaBytes } = toObject(fields)
   const quota = {
     ...(quotaDocuments !== undefined && { documents: Number(quotaDocuments) }),
     ...(quotaBytes !== undefined && { bytes: Number(quotaBytes) }),
   }
-  return {
+  const user: User = {
     username,
     key,
     account: Object.freeze({ username, folder: username, id, generation: Number(generation) }),
@@ -222,4 +232,5 @@ function toUser(username: string, key: string, fields: Fields): User {
     ...(admin !== undefined && { admin: true }),
     ...(Object.keys(quota).length > 0 && { quota }),
   }
+  return { user, isUnlisted: unlisted !== undefined }
 }

@@ -45,23 +45,25 @@ local refused = stale()
 if refused then return refused end
 `
 
-/** The key and the account. `NEW`: it has no id yet, or another server stored the key since; `adoptUser` is to be run. */
+/**
+ * The key and the account. `NEW`: it has no id yet, or another server stored the key since; `adoptUser` is to be run. `NONE`
+ * tells the id of an account that was deleted while the indexes may still have it.
+ */
 export const findUser = unconfirmed(`
 local key = redis.call('GET', KEYS[1])
-if not key then return {'NONE'} end
+if not key then return {'NONE', redis.call('HGET', KEYS[2], 'gone')} end
 if redis.call('HGET', KEYS[2], 'sum') ~= redis.sha1hex(key) then return {'NEW'} end
 return {'OK', key, redis.call('HGETALL', KEYS[2])}
 `)
 
-/** Gives the account an id, or another generation to one whose key another server stored. ARGV: new id, name. KEYS[3]: users. */
+/** Gives the account an id, or another generation to one whose key another server stored. ARGV: new id. */
 export const adoptUser = script(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE'} end
 local account = redis.call('HMGET', KEYS[2], 'id', 'sum')
 local sum = redis.sha1hex(key)
 if not account[1] then
-  redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', sum, 'changed', now())
-  redis.call('ZADD', KEYS[3], 0, ARGV[2])
+  redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', sum, 'changed', now(), 'unlisted', 1)
 elseif account[2] ~= sum then
   redis.call('HSET', KEYS[2], 'sum', sum, 'changed', now())
   redis.call('HINCRBY', KEYS[2], 'generation', 1)
@@ -70,22 +72,19 @@ end
 return {'OK', key, redis.call('HGETALL', KEYS[2])}
 `)
 
-/** ARGV: id, name, key, then fields and values. KEYS[3]: users, invited, removed. */
+/** ARGV: id, key, then fields and values. */
 export const createUser = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'TAKEN'} end
-redis.call('SET', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[1], ARGV[2])
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', redis.sha1hex(ARGV[3]), 'changed', now())
-for at = 4, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
-redis.call('ZADD', KEYS[3], 0, ARGV[2])
-redis.call('LREM', KEYS[4], 0, ARGV[2])
-redis.call('LREM', KEYS[5], 0, ARGV[2])
+redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', redis.sha1hex(ARGV[2]), 'changed', now(), 'unlisted', 1)
+for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
 return {'OK'}
 `)
 
 /**
  * ARGV[3]: only if this is the stored key; [4]: the new key; [5]: '1' raises the generation; then fields and values, '' to
- * remove one. KEYS[3]: operators.
+ * remove one.
  */
 export const changeUser = script(`${unlessStale}
 if ARGV[3] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[3] then return {'OK'} end
@@ -97,56 +96,44 @@ if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[2], 'generation', 1) end
 for at = 6, #ARGV, 2 do
   local field, value = ARGV[at], ARGV[at + 1]
   if value == '' then redis.call('HDEL', KEYS[2], field) else redis.call('HSET', KEYS[2], field, value) end
-  if field == 'admin' then redis.call(value == '' and 'SREM' or 'SADD', KEYS[3], ARGV[1]) end
 end
 redis.call('HSET', KEYS[2], 'changed', now())
 return {'OK'}
 `)
 
-/** Names that an upstream does not bring back: the newest ones. */
-const mostRemoved = 10_000
-
-/** ARGV[3]: name; [4], [5]: what is before the ids of records and histories. KEYS[3]: documents, users, operators, removed. */
+/** ARGV[3], [4]: what is before the ids of records and histories. KEYS[3]: documents. */
 export const deleteUser = script(`${unlessStale}
 for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
-  redis.call('UNLINK', ARGV[4] .. document, ARGV[5] .. document)
+  redis.call('UNLINK', ARGV[3] .. document, ARGV[4] .. document)
 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-redis.call('ZREM', KEYS[4], ARGV[3])
-redis.call('SREM', KEYS[5], ARGV[1])
-redis.call('LREM', KEYS[6], 0, ARGV[3])
-redis.call('RPUSH', KEYS[6], ARGV[3])
-redis.call('LTRIM', KEYS[6], -${mostRemoved}, -1)
+redis.call('HSET', KEYS[2], 'gone', ARGV[1])
 return {'OK'}
 `)
 
 /**
- * ARGV[3], [4]: the old name and the new one; [5] to [8]: what is before the ids of records and histories, old and new.
- * KEYS[3]: documents; then key, account and documents of the new name, users, removed.
+ * ARGV[3] to [6]: what is before the ids of records and histories, old and new. KEYS[3]: documents; then key, account and
+ * documents of the new name. Not in a cluster, where the two are in different slots.
  */
 export const renameUser = script(`${unlessStale}
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'TAKEN'} end
 for _, document in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
-  redis.call('UNLINK', ARGV[7] .. document, ARGV[8] .. document)
+  redis.call('UNLINK', ARGV[5] .. document, ARGV[6] .. document)
 end
 redis.call('DEL', KEYS[6])
 redis.call('RENAME', KEYS[1], KEYS[4])
 redis.call('RENAME', KEYS[2], KEYS[5])
 redis.call('HINCRBY', KEYS[5], 'generation', 1)
-redis.call('HSET', KEYS[5], 'changed', now())
+redis.call('HSET', KEYS[5], 'changed', now(), 'unlisted', 1)
+redis.call('HSET', KEYS[2], 'gone', '')
 for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
-  for at = 5, 6 do
+  for at = 3, 4 do
     if redis.call('EXISTS', ARGV[at] .. document) == 1 then
       redis.call('RENAME', ARGV[at] .. document, ARGV[at + 2] .. document)
     end
   end
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[6]) end
-redis.call('ZREM', KEYS[7], ARGV[3])
-redis.call('ZADD', KEYS[7], 0, ARGV[4])
-redis.call('LREM', KEYS[8], 0, ARGV[3])
-redis.call('RPUSH', KEYS[8], ARGV[3])
-redis.call('LTRIM', KEYS[8], -${mostRemoved}, -1)
 return {'OK'}
 `)
 
@@ -264,22 +251,11 @@ end
 return {'OK', found}
 `)
 
-/** ARGV: hash, JSON, seconds until it ends, account, when it began, what is before the hashes of sessions, how many there may be. KEYS: session, sessions of the account. */
-export const putSession: Script = script(`
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
-for _, hash in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1 - tonumber(ARGV[7]))) do
-  redis.call('DEL', ARGV[6] .. hash)
-  redis.call('ZREM', KEYS[2], hash)
-end
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-return {'OK'}
-`)
-
-/** ARGV: what is before the hashes of sessions. KEYS: sessions of the account. */
-export const deleteSessions: Script = script(`
-for _, hash in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', ARGV[1] .. hash) end
-redis.call('DEL', KEYS[1])
+/** ARGV: hash of the session, when it began, how many there may be, seconds until it ends. KEYS: sessions of the account. */
+export const addSession = script(`
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[3]))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
 return {'OK'}
 `)
 
@@ -290,10 +266,11 @@ for at = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
 return {'OK'}
 `)
 
-/** ARGV: a name, and '1' to put it at the end of the list, or '0' to take it out. */
+/** ARGV: a name; '1' to put it at the end of the list, or '0' to take it out; how many stay, '' for all. */
 export const setListed = script(`
 redis.call('LREM', KEYS[1], 0, ARGV[1])
 if ARGV[2] == '1' then redis.call('RPUSH', KEYS[1], ARGV[1]) end
+if ARGV[3] ~= '' then redis.call('LTRIM', KEYS[1], '-' .. ARGV[3], -1) end
 return {'OK'}
 `)
 

@@ -1,11 +1,8 @@
 import type { Engine } from './engine.ts'
-import { globalKeys, keysOf, parseKey } from './keys.ts'
+import { globalKeys } from './keys.ts'
 
 /** The layout that this kss writes. */
 const format = 1
-
-/** Keys that one SCAN looks at. */
-const page = '1000'
 
 /** What an operator is told of an engine. */
 export interface Findings {
@@ -33,7 +30,7 @@ export class Survey {
 
   /** Marks an empty database as kss's own. Rejects with StoreUnavailable, or for a database of a newer kss. */
   async look(): Promise<Findings> {
-    if ((await this.#engine.ask(['DBSIZE'])) === 0) {
+    if ((await this.#engine.askAll(['DBSIZE'])).every((size) => size === 0)) {
       await this.#engine.ask(['SET', globalKeys.format, `${format}`, 'NX'])
     }
     const found = (await this.#engine.ask(['GET', globalKeys.format])) as string | null
@@ -48,26 +45,27 @@ export class Survey {
 
   /** What a power cut would cost. Some engines, and some users of them, have no CONFIG. */
   async #readPersistence(): Promise<string[]> {
-    const read = async (name: string): Promise<string | undefined> => {
-      const [, value] = (await this.#engine.ask(['CONFIG', 'GET', name]).catch(() => [])) as string[]
-      return value
+    const read = async (name: string): Promise<string[]> => {
+      const replies = (await this.#engine.askAll(['CONFIG', 'GET', name]).catch(() => [])) as string[][]
+      return replies.map(([, value]) => value!)
     }
     const [appendonly, appendfsync] = [await read('appendonly'), await read('appendfsync')]
-    if (appendonly === undefined)
+    if (appendonly.length === 0)
       return ['The engine does not tell what a power cut would cost (CONFIG GET appendonly).']
-    if (appendonly === 'no')
+    if (appendonly.includes('no'))
       return ['A power cut costs all positions since the last snapshot of Redis: appendonly is no.']
-    if (appendfsync === 'always') return []
+    const worst = ['no', 'everysec'].find((each) => appendfsync.includes(each))
+    if (worst === undefined) return []
     return [
-      appendfsync === 'everysec'
+      worst === 'everysec'
         ? 'A power cut costs the positions of the last second: appendfsync is everysec, not always.'
-        : `A power cut costs what the system has not written yet: appendfsync is ${appendfsync}, not always.`,
+        : `A power cut costs what the system has not written yet: appendfsync is ${worst}, not always.`,
     ]
   }
 
   async #readRole(): Promise<string[]> {
-    const [role] = (await this.#engine.ask(['ROLE']).catch(() => [])) as string[]
-    return role === 'slave'
+    const roles = (await this.#engine.askAll(['ROLE']).catch(() => [])) as string[][]
+    return roles.some(([role]) => role === 'slave')
       ? ['This Redis is a replica: positions cannot be stored. Name its master in KSS_STORE.']
       : []
   }
@@ -86,8 +84,9 @@ export class Survey {
 
   /** The same, whoever began the database; resolves to how many were not known. */
   async findAll(): Promise<number> {
+    const { parseKey, keysOf } = this.#engine
     let added = 0
-    for await (const keys of this.#scan('user:*')) {
+    for await (const keys of this.#engine.scan('user:*')) {
       const replies = keys.map(async (key) => {
         const { username, document } = parseKey(key) ?? {}
         if (username === undefined) return 0
@@ -98,17 +97,5 @@ export class Survey {
       for (const count of await Promise.all(replies)) added += count
     }
     return added
-  }
-
-  async *#scan(pattern: string): AsyncGenerator<string[]> {
-    let cursor = '0'
-    do {
-      const [next, keys] = (await this.#engine.ask(['SCAN', cursor, 'MATCH', pattern, 'COUNT', page])) as [
-        string,
-        string[],
-      ]
-      yield keys
-      cursor = next
-    } while (cursor !== '0')
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { globalKeys, keysOf, parseKey } from '../../../src/store/redis-store/keys.ts'
+import { globalKeys, keysOf, keysOfCluster, parseKey, parseKeyOfCluster } from '../../../src/store/redis-store/keys.ts'
+import { slotOf } from '../../../src/store/redis-store/topology.ts'
 import { hardNames } from '../contract.ts'
 
 /** Names that look like parts of keys are likelier than at random. */
@@ -73,4 +74,21 @@ t.test('other keys tell nothing', async (t) => {
 t.test('the layout of a name without a colon is that of the official server', async (t) => {
   t.match(keysOf('ann'), { key: 'user:ann:key', records: 'user:ann:document:' })
   t.match(keysOf('a:b'), { key: 'user::613a62:key', records: 'user::613a62:document:' })
+})
+
+t.test('in a cluster all keys of a name are in one slot, and tell of it', async () => {
+  fc.assert(
+    fc.property(name, document, (username, id) => {
+      const { key, account, documents, records, histories } = keysOfCluster(username)
+      const slots = new Set([key, account, documents, records + id, histories + id].map(slotOf))
+      const [user, record] = [parseKeyOfCluster(key), parseKeyOfCluster(records + id)]
+      return slots.size === 1 && user?.username === username && record?.document === id
+    }),
+  )
+})
+
+t.test('other keys tell nothing in a cluster', async (t) => {
+  for (const key of ['user:ann:key', 'user:{616e6e}', 'user:{xyz}:key', 'kss:users']) {
+    t.equal(parseKeyOfCluster(key), undefined, key)
+  }
 })

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { RedisStore, type RedisStoreOptions } from '../../../src/store/redis-store/redis-store.ts'
-import type { Redis } from '../../redis.ts'
+import type { Cluster, Redis } from '../../redis.ts'
 
 let database = 1
 
@@ -18,6 +18,18 @@ export async function openOn(
   options: Partial<RedisStoreOptions> = {},
 ): Promise<RedisStore> {
   const store = await RedisStore.open({ url: new URL(`redis://${host}/${number}`), timeoutMs: 60_000, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** A store on a cluster. */
+export async function openCluster(
+  t: Test,
+  { hosts }: Pick<Cluster, 'hosts'>,
+  options: Partial<RedisStoreOptions> = {},
+): Promise<RedisStore> {
+  const url = new URL(`redis://${hosts[0]}/0`)
+  const store = await RedisStore.open({ url, cluster: hosts, timeoutMs: 60_000, ...options })
   t.teardown(() => store.close())
   return store
 }

@@ -1,0 +1,30 @@
+/** The engine did not answer in time, or refused. `code` is `STORE_UNAVAILABLE`. */
+export class StoreUnavailable extends Error {
+  readonly code = 'STORE_UNAVAILABLE'
+}
+
+/** Fewer replicas than wanted have what was stored. */
+export class NotConfirmed extends StoreUnavailable {}
+
+/** Without the password. */
+export function hostOf({ host, pathname }: URL): string {
+  return `Redis at ${host}, database ${pathname.slice(1)},`
+}
+
+const reasons: [RegExp, string][] = [
+  [/^(NOAUTH|WRONGPASS|ERR AUTH)/, 'refuses the name or the password'],
+  [/^READONLY/, 'is a read-only replica'],
+  [/^OOM/, 'is full: its memory limit is reached'],
+  [/^LOADING/, 'is loading its data'],
+  [/^CROSSSLOT/, 'is a node of a cluster: name some of them in KSS_STORE'],
+  [/^CLUSTERDOWN/, 'says that the cluster is down'],
+  [/^(ASK|TRYAGAIN)/, 'is handing over what is asked for to another node'],
+  [/^no answer|timeout/i, 'does not answer'],
+  [/^The client is (closed|offline)|^Socket closed|ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'cannot be reached'],
+]
+
+/** The engine's own words may quote a command, and that a key: only the first one is told. */
+export function reasonOf({ message }: Error): string {
+  const known = reasons.find(([pattern]) => pattern.test(message))?.[1]
+  return known ?? `does not answer as it should (${message.split(' ', 1)[0]})`
+}
