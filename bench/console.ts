@@ -5,15 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask } from './answer.ts'
-import { measureRow, median, type Row } from './measure.ts'
-import { operations, readOptions, type Options } from './options.ts'
-import { cpuMilliseconds, killAll, mainThreadSeconds, startGenerator, startServer, type Server } from './processes.ts'
+import { comparePairs, quantile } from './pairs.ts'
+import { cpuMilliseconds, killAll, mainThreadSeconds, startServer, type Server } from './processes.ts'
 import { makeReaders, passwordOf, requestsOf, seed } from './seed.ts'
 
 const isSmoke = process.argv.includes('--smoke')
-
-/** Two fresh processes each time: what the compiler makes of them differs by ten per cent. */
-const starts = isSmoke ? 1 : 10
 
 /** Books of the reader whose pages are looked at. */
 const books = isSmoke ? 20 : 300
@@ -31,61 +27,13 @@ process.once('exit', () => {
   killAll()
   rmSync(folder, { recursive: true, force: true })
 })
-if (!process.argv.includes('--in-use'))
-  await compareUnused(readOptions(isSmoke ? ['--smoke'] : ['--requests', '5000', '--rounds', '3'])!)
+if (!process.argv.includes('--in-use')) await comparePairs('the console that nobody uses', startConsole, isSmoke)
 await measureInUse()
 process.exit()
 
 function startConsole(name: string, isOn: boolean): Promise<Server> {
   const args = ['bin/kss.cjs', 'serve', '--dir', join(folder, name)]
   return startServer((port) => [...args, '--port', `${port}`], { KSS_CONSOLE: String(isOn) })
-}
-
-/** Processor time of the sync routes with a console that nobody uses, and without one. */
-async function compareUnused(options: Options): Promise<void> {
-  const readers = makeReaders(options.users, options.documents)
-  const generate = startGenerator(join(import.meta.dirname, 'load.js'))
-  const rows: Row[] = []
-  for (let start = 0; start < starts; start++) {
-    const servers = { on: await startConsole('on', true), off: await startConsole('off', false) }
-    if (start === 0) for (const { port } of [servers.on, servers.off]) await seed(port, readers)
-    // Each reader proves its key once.
-    const proofs = { requests: requestsOf('auth', readers), connections: 1, seconds: 60, count: options.users }
-    for (const { port } of [servers.on, servers.off]) await generate({ ...proofs, port })
-    // Who is measured first in a round is not always the same one.
-    const [kss, bare] = start % 2 === 0 ? [servers.on, servers.off] : [servers.off, servers.on]
-    for (const operation of operations) {
-      const row = await measureRow(operation, 64, requestsOf(operation, readers), {
-        servers: { kss, bare },
-        generate,
-        options,
-      })
-      rows.push(kss === servers.on ? row : turned(row))
-    }
-    for (const server of [servers.on, servers.off]) await server.stop()
-    process.stderr.write(`${start + 1} of ${starts} starts\n`)
-  }
-  console.log(`Main thread, µs a request, with the console that nobody uses and without it, of ${starts} starts`)
-  for (const operation of operations) {
-    const own = rows.filter((row) => row.operation === operation)
-    const on = own.map(({ kss: { cpuPerRequest = NaN } }) => cpuPerRequest)
-    const off = own.map(({ bare: { cpuPerRequest = NaN } }) => cpuPerRequest)
-    const parts = [
-      compare('the median', median(on), median(off)),
-      // Other work on the machine makes a request longer, and never shorter.
-      compare('the quickest quarter', quantile(on, 0.25), quantile(off, 0.25)),
-      `the median of the ratios ${median(own.map(({ cpuRatio = NaN }) => cpuRatio)).toFixed(3)}`,
-    ]
-    console.log(`${operation}: ${parts.join('; ')}`)
-  }
-}
-
-function compare(name: string, on: number, off: number): string {
-  return `${name} ${on.toFixed(1)} and ${off.toFixed(1)}, ratio ${(on / off).toFixed(3)}`
-}
-
-function turned({ kss, bare, cpuRatio = NaN, ...row }: Row): Row {
-  return { ...row, kss: bare, bare: kss, cpuRatio: 1 / cpuRatio }
 }
 
 /** How long pushes take while somebody looks at pages, and without that. */
@@ -148,10 +96,6 @@ async function pace(perSecond: number, work: (at: number) => Promise<unknown>): 
 
 function quantiles(times: number[]): string {
   return `p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms`
-}
-
-function quantile(values: number[], share: number): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length * share)] ?? NaN
 }
 
 /** Signs in as a browser does; resolves to the cookie. */
