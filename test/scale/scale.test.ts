@@ -14,6 +14,7 @@ const folder = join(import.meta.dirname, '../../docs/scale')
 const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8')
 
 interface Service {
+  extends?: { file: string; service: string }
   environment?: Record<string, string>
   command?: string[]
   stop_grace_period?: string
@@ -73,7 +74,8 @@ t.test('the compose files', async (t) => {
         servers.map(([service]) => service),
         ['kss-1', 'kss-2'],
       )
-      for (const [, { environment = {}, stop_grace_period }] of servers) {
+      for (const [, service] of servers) {
+        const { environment = {}, stop_grace_period } = await extend(service)
         t.same(await refused(environment), [])
         t.ok(parseInt(stop_grace_period ?? '') > Number(environment['KSS_DRAIN_SECONDS']) + inFlight)
         t.equal(environment['KSS_TRUSTED_PROXIES'], compose.networks.inner.ipam.config[0]?.subnet)
@@ -158,6 +160,14 @@ t.test('the manifests of Kubernetes', async (t) => {
     t.match(engine.args!.join(' '), /--appendonly yes --appendfsync always/)
   })
 })
+
+/** The service with what it has of another file's. */
+async function extend(service: Service): Promise<Service> {
+  if (!service.extends) return service
+  const { services } = parse(await read(service.extends.file), { merge: true }) as Compose
+  const base = services[service.extends.service]
+  return { ...base, ...service, environment: { ...base?.environment, ...service.environment } }
+}
 
 /** Of an address as redis://one:6379,two:6379/1. */
 function hostsOf(address = ''): string[] {
