@@ -172,3 +172,56 @@ t.test('an ebook place stays in its fragment', async (t) => {
   const empty = { fragments: [{ characters: 0, before: {} }], contents: [] }
   t.equal(new Mapping(facts(empty, { duration: 0 })).toPlaceOfEbook(0.5, undefined).fragment, 1)
 })
+
+/** Numbers from 0 to 1, the same in each run. */
+function numbers(seed: number): () => number {
+  let state = seed
+  return () => (state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32) / 2 ** 32
+}
+
+/**
+ * A book that a simulated person reads aloud: 30 chapters of 6,000 to 18,000 characters, each 10 % faster or slower than the
+ * last, each paragraph 12 % faster or slower than its chapter; notes at the end that nobody reads.
+ */
+async function narrate(): Promise<{ book: BookText; audio: AudioChapter[]; told: [Position, number][] }> {
+  const next = numbers(7)
+  const spread = (by: number): number => 1 + by * (2 * next() - 1)
+  const titles = Array.from({ length: 30 }, (_each, at) => `Chapter ${at + 1}`)
+  const text = titles.map((title) => ({ title, text: paragraphs(6000 + Math.floor(next() * 12_000)) }))
+  const book = await readEpub(makeEpub([...text, { title: 'Notes', text: paragraphs(60_000) }]))
+  const total = book.fragments.reduce((sum, { characters }) => sum + characters, 0)
+  const audio: AudioChapter[] = []
+  const told: [Position, number][] = []
+  let time = 15
+  let before = 0
+  for (const [at, title] of titles.entries()) {
+    const start = time
+    const { characters, before: places } = book.fragments[at]!
+    const speed = 15 * spread(0.1)
+    const starts = Object.entries(places).filter(([path]) => /^body\/p(\[\d+\])?$/.test(path))
+    for (const [index, [path, from]] of starts.entries()) {
+      told.push([{ progress: `/body/DocFragment[${at + 1}]/${path}.0`, percentage: (before + from) / total }, time])
+      time += ((starts[index + 1]?.[1] ?? characters) - from) / (speed * spread(0.12))
+    }
+    before += characters
+    audio.push({ title, start, end: time })
+  }
+  return { book, audio, told }
+}
+
+t.test(
+  'the times of a simulated narration are met within 15 s, and a percentage of the time is minutes off',
+  async (t) => {
+    const { book, audio, told } = await narrate()
+    const duration = audio.at(-1)!.end
+    const errorsOf = (given: AudioChapter[]): { average: number; most: number } => {
+      const mapping = new Mapping({ duration, chapters: given, book, history: [] })
+      const errors = told.map(([position, seconds]) => Math.abs(mapping.toSeconds(position) - seconds))
+      return { average: errors.reduce((sum, each) => sum + each, 0) / errors.length, most: Math.max(...errors) }
+    }
+    const [aligned, proportional] = [errorsOf(audio), errorsOf([])]
+    t.comment(`${told.length} places in ${Math.round(duration)} s`, aligned, proportional)
+    t.ok(aligned.most <= 15, `${aligned.most}`)
+    t.ok(proportional.average > 60, `${proportional.average}`)
+  },
+)

@@ -29,6 +29,22 @@ t.test('an archive has the files of users, a history after its record, and nothi
   t.ok(names.indexOf('ann/history/abc.jsonl') > names.indexOf('ann/abc.json'))
 })
 
+t.test('an archive has what the Audiobookshelf bridge keeps of users, and none of its keys', async (t) => {
+  const bridge = { '_links.json': '{}', '_log.jsonl': '', 'abc.json': '{}' }
+  const top = {
+    'settings.json': '{"AUDIOBOOKSHELF_API_KEY":"secret"}',
+    outbox: { 'a.json': '{}' },
+    books: { 'b.json': '{}' },
+  }
+  const names = await namesOf(
+    t.testdir({ ...tree, ann: { ...tree.ann, audiobookshelf: bridge }, '.audiobookshelf': top }),
+  )
+  t.same(
+    names.filter((name) => name.includes('audiobookshelf')).toSorted(),
+    ['_links.json', '_log.jsonl', 'abc.json'].map((name) => `ann/audiobookshelf/${name}`),
+  )
+})
+
 t.test('an archive has only the folders that are asked for', async (t) => {
   t.same(await namesOf(t.testdir(tree), ['bob', 'carl']), ['kss-backup.json', 'bob/auth.json'])
 })
