@@ -5,14 +5,26 @@ import { FolderInUse } from '../store/file-store/folder-in-use.ts'
 import { repairLog } from '../check/repair.ts'
 import { scanSettled } from '../check/scan-settled.ts'
 import { examples, jsonCommand } from './define.ts'
-import { changeState, checkFolder, loadSettings, lock, type StateFlags } from '../control/state.ts'
-import { stateFolderOf } from '../control/state-folder.ts'
+import type { OpenedEngine } from '../control/open-store.ts'
+import {
+  asCommandError,
+  changeState,
+  checkFolder,
+  loadSettings,
+  lock,
+  openEngineOf,
+  type StateFlags,
+} from '../control/state.ts'
 import { plain } from '../plain.ts'
 import { count, printPages, progressBar } from './terminal.ts'
 
 /** `kss check`. */
 export function defineCheck(program: Command): void {
-  jsonCommand(program, 'check', 'read every file, and tell what is wrong: exit code 4 when something is damaged')
+  jsonCommand(
+    program,
+    'check',
+    'read every file, or key of KSS_STORE, and tell what is wrong: exit code 4 when something is damaged',
+  )
     .option('--repair', 'mend it; what cannot be read is kept under another name')
     .addHelpText('after', examples('kss check', 'kss check --repair', 'kss check --json'))
     .action(check)
@@ -28,11 +40,28 @@ async function check({ repair, ...flags }: StateFlags & { repair?: boolean }): P
       yield finding
     }
   }
-  await printPages(flags.json, counted(repair ? await repairAll(flags) : findAll(flags)), (findings) =>
+  await printPages(flags.json, counted(await open(flags, repair ?? false)), (findings) =>
     findings.map((finding) => describe(finding, repair ?? false)).join(''),
   )
   if (!flags.json) process.stdout.write(summaryOf(total))
   if (total.left > 0) process.exitCode = exitCodes.damaged
+}
+
+/** What is wrong, and with `repair` what was done. */
+async function open(flags: StateFlags, repair: boolean): Promise<AsyncIterable<Finding> | Finding[]> {
+  const engine = await openEngineOf(flags)
+  if (engine) return findOnEngine(engine, repair)
+  return repair ? await repairAll(flags) : findAll(flags)
+}
+
+async function* findOnEngine({ survey, close }: OpenedEngine, mends: boolean): AsyncGenerator<Finding> {
+  try {
+    yield* survey.check({ mends, show: progressBar('key') })
+  } catch (error) {
+    throw asCommandError(error)
+  } finally {
+    await close()
+  }
 }
 
 /** Done, and nothing is left to do. */
@@ -42,7 +71,7 @@ function isMended({ repair, advice }: Finding): boolean {
 
 /** Opens nothing: a start would bring the log into the files. */
 async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
-  const dir = stateFolderOf(loadSettings(flags))
+  const { KSS_DIR: dir } = loadSettings(flags)
   await checkFolder(dir)
   const held = await lock(dir, flags.command).catch((error: unknown) => {
     if (error instanceof FolderInUse) return undefined

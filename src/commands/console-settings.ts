@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { SetupCode } from '../accounts/setup-code.ts'
 import type { Activity } from '../activity/activity.ts'
 import type { Loaded } from '../config.ts'
+import type { OpenedStore } from '../control/open-store.ts'
 import type { ConsoleSettings, ExtraPages } from '../console/options.ts'
 import type { Admin, SessionStore, Store } from '../store/store.ts'
 import { serverAddresses } from './announce.ts'
@@ -23,6 +24,7 @@ export interface OpenConsoleOptions extends Pick<Loaded, 'config' | 'sources'> {
   store: Store
   admin: Admin
   sessions: SessionStore
+  check?: OpenedStore['check'] | undefined
   activity: Activity
   logger: FastifyBaseLogger
   /** Of the Audiobookshelf bridge, where it is on. */

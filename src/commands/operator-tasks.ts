@@ -19,9 +19,11 @@ import type { Loaded } from '../config.ts'
 import type { Backup, BackupMade, CheckResult, OpenedBackup, OperatorTasks, Stats } from '../console/operator-tasks.ts'
 import { makeBackupFolder } from '../control/state-format.ts'
 import { stateFolderOf } from '../control/state-folder.ts'
+import type { OpenedStore } from '../control/open-store.ts'
 import { hasCode } from '../error-code.ts'
 import { archiveOf } from '../export/archive.ts'
 import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
+import type { Finding } from '../store/finding.ts'
 import { eachPage } from '../store/pages.ts'
 import { current } from '../store/account.ts'
 import type { Account, Admin, ExportedDocument, Store } from '../store/store.ts'
@@ -34,6 +36,8 @@ import { paced } from './paced.ts'
 export interface OperatorTasksOptions extends Pick<Loaded, 'config' | 'sources'> {
   store: Pick<Store, 'getUser'>
   admin: Pick<Admin, 'exportAccount' | 'flush'>
+  /** As OpenedStore has it. */
+  check?: OpenedStore['check'] | undefined
   activity: Activity
   logger: FastifyBaseLogger
 }
@@ -50,7 +54,7 @@ export function createOperatorTasks(options: OperatorTasksOptions): OperatorTask
     return reasonOf(error)
   }
   const check = new OneAtATime<CheckResult>(
-    async (show, signal) => runCheck(stateFolderOf(config), show, signal),
+    async (show, signal) => runCheck(findAll(options, show, signal)),
     failed('check'),
   )
   const backup = new OneAtATime<BackupMade>(async (show, signal) => makeBackup(options, show, signal), failed('backup'))
@@ -74,9 +78,18 @@ export function createOperatorTasks(options: OperatorTasksOptions): OperatorTask
 
 type Show = (done: number, total: number) => void
 
-async function runCheck(dir: string, show: Show, signal: AbortSignal): Promise<CheckResult> {
+async function* findAll(
+  { config, check }: OperatorTasksOptions,
+  show: Show,
+  signal: AbortSignal,
+): AsyncGenerator<Finding[]> {
+  if (check) for await (const finding of check({ show, signal })) yield [finding]
+  else for await (const { findings } of scanSettled(config.KSS_DIR, { running: true, show, signal })) yield findings
+}
+
+async function runCheck(found: AsyncIterable<Finding[]>): Promise<CheckResult> {
   const result: CheckResult = { findings: [], total: 0, damaged: 0 }
-  for await (const { findings } of scanSettled(dir, { running: true, show, signal })) {
+  for await (const findings of found) {
     result.findings.push(...findings.slice(0, mostFindings - result.findings.length))
     result.total += findings.length
     result.damaged += findings.filter(({ damage }) => damage).length

@@ -96,7 +96,7 @@ async function openParts(loaded: Loaded, { home, log, bridge, onDamage }: Ground
   const upstream = await openUpstream(config, store, logger)
   const { findUnready, drain } = createDrain(config, opened.stats, whole, logger)
   const { sessions } = opened
-  const common = { ...loaded, admin, activity, logger, whole }
+  const common = { ...loaded, admin, activity, logger, whole, check: opened.check }
   const console = openConsole({ ...common, store: operators, sessions, extra: bridged.pages })
   const queue = new HashQueue()
   const metrics = await openMetrics(config, opened, queue)

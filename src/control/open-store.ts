@@ -19,6 +19,8 @@ export interface OpenedStore {
   sessions: SessionStore
   /** There where other processes count too. */
   createLimiter?: CreateLimiter
+  /** Reads all that there is, and tells what is wrong; left out where that is in a folder. */
+  check?: Survey['check']
   /** Finishes what is under way. */
   close: () => Promise<void>
 }
@@ -65,7 +67,8 @@ export async function openEngine(
   const watch: OpenedEngine['watch'] = (tell) => store.watch(tell)
   const place = cluster.length > 0 ? `Redis cluster at ${cluster.join(', ')},` : hostOf(url)
   const createLimiter: CreateLimiter = (limiter) => store.createLimiter(limiter)
-  const parts = { store, admin, stats, sessions, survey, createLimiter }
+  const check: Survey['check'] = (given) => survey.check(given)
+  const parts = { store, admin, stats, sessions, survey, check, createLimiter }
   return { ...parts, hashesKeys, place, watch, close: () => store.close() }
 }
 

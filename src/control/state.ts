@@ -5,7 +5,7 @@ import { loadConfig, type Config, type Loaded, type Values } from '../config.ts'
 import { plain } from '../plain.ts'
 import { ControlChannel, RemoteError } from './control-channel.ts'
 import { unlessAbsent } from '../error-code.ts'
-import { openEngine, openStore } from './open-store.ts'
+import { openEngine, openStore, type OpenedEngine } from './open-store.ts'
 import { FolderInUse, type Holder } from '../store/file-store/folder-in-use.ts'
 import { lockFolder, type FolderLock } from '../store/file-store/folder-lock.ts'
 import { shellWord } from '../command-line.ts'
@@ -65,6 +65,12 @@ function load({ dir, envFile }: StateFlags): Loaded {
   const loaded = loadConfig(values, envFile)
   for (const warning of loaded.warnings) console.error(plain(warning))
   return loaded
+}
+
+/** The engine of KSS_STORE as it is, for a command that begins nothing on it; undefined where there is none. */
+export async function openEngineOf(flags: StateFlags): Promise<OpenedEngine | undefined> {
+  const { config } = loadConfig({}, flags.envFile)
+  return config.KSS_STORE === '' ? undefined : await openEngine(load(flags), { reconnects: false })
 }
 
 /** Does the work on the state directory, beside a running server or without one. Throws CommandError. */
@@ -246,7 +252,7 @@ function tell(error: unknown): void {
 }
 
 /** What the file system, or the server, says is for a person; anything else is a bug. */
-function asCommandError(error: unknown): unknown {
+export function asCommandError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (error instanceof CommandError || (code === undefined && !(error instanceof RemoteError))) return error
   return new CommandError(`It failed: ${message}`)

@@ -212,16 +212,40 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
 
   t.test('what works on files only says so', async (t) => {
     const file = await envFile(t, await startRedis(t))
-    for (const args of [['check'], ['check', '--repair'], ['backup', 'list']]) {
-      t.match(await run('/none', ...args, '--env-file', file), {
-        code: 2,
-        stderr: 'This works on files, and KSS_STORE is set. See docs/redis.md.\n',
-      })
+    t.match(await run('/none', 'backup', 'list', '--env-file', file), {
+      code: 2,
+      stderr: 'This works on files, and KSS_STORE is set. See docs/redis.md.\n',
+    })
+  })
+
+  t.test('a check tells what is wrong, and a repair mends the index', async (t) => {
+    const redis = await startRedis(t)
+    const file = await envFile(t, redis)
+    const check = (...args: string[]) => run('/none', 'check', ...args, '--env-file', file)
+    const well = { code: 0, stdout: 'All is well.\n', stderr: '' }
+    t.same(await check(), well)
+    t.equal(await redis.command(1, 'DBSIZE'), 0, 'it marks nothing as its own')
+    t.match(await run('/none', 'user', 'add', 'ann', '--random', '--env-file', file), { code: 0 })
+    t.same(await check(), well)
+    await redis.command(1, 'DEL', 'kss:users')
+    const note = 'note: kss:users users or documents that are not in the index: 1\n'
+    const found = `${note}  --repair: it adds them\n1 finding, 0 of them damage.\n`
+    t.same(await check(), { ...well, stdout: found })
+    const done = `${note}  done: it adds them\n1 finding, 0 of them damage.\n`
+    t.same(await check('--repair'), { ...well, stdout: done })
+    t.same(await check(), well)
+    await redis.command(1, 'HSET', 'user:ann:document:abc', 'percentage', 'x')
+    for (const args of [[], ['--repair']]) {
+      const { code, stdout } = await check(...args)
+      t.equal(code, 4)
+      t.match(stdout, /^damaged: user:ann:document:abc has no progress\n {2}to do: remove it/)
     }
+    await redis.stop()
+    t.match(await check(), { code: 1, stderr: /^It failed: Redis at .* cannot be reached\n$/ })
   })
 
   t.test('the console does what needs no folder', async (t) => {
-    const { url } = await startRedis(t)
+    const { url, command } = await startRedis(t)
     const loaded = loadConfig({ KSS_STORE: url }, undefined, {})
     const opened = await openEngine(loaded)
     t.teardown(() => opened.close())
@@ -231,11 +255,16 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     const logger = pino({ base: null }, { write: () => undefined })
     const tasks = createOperatorTasks({ ...loaded, ...opened, activity: new Activity(), logger })
     t.teardown(() => tasks.stop())
-    for (const task of [tasks.check, tasks.backup]) {
-      task.start()
-      await until(() => task.state().is !== 'running')
-      t.match(task.state(), { is: 'failed', reason: /^This works on files/ })
+    tasks.backup.start()
+    await until(() => tasks.backup.state().is !== 'running')
+    t.match(tasks.backup.state(), { is: 'failed', reason: /^This works on files/ })
+    for (const result of [{ total: 0 }, { total: 1, damaged: 1, findings: [{ path: 'user:ann:document:bad' }] }]) {
+      tasks.check.start()
+      await until(() => tasks.check.state().is !== 'running')
+      t.match(tasks.check.state(), { is: 'done', result })
+      await command(1, 'SET', 'user:ann:document:bad', 'x')
     }
+    await command(1, 'DEL', 'user:ann:document:bad')
     t.same(await tasks.listBackups(), [])
     t.equal(await tasks.openBackup('x'), undefined)
     t.ok((await tasks.stats()).disk.size > 0)

@@ -69,6 +69,18 @@ export const parseKeyOfCluster: ParseKey = (key) => {
   return user === undefined ? undefined : toParsed(fromHex(user), document)
 }
 
+const ownKey = /^kss:\{([^:]+|:[\da-f]*)\}:(?:(account|documents)|history:(.+))$/s
+
+/** What kss adds to an account, by its key: `document` of a history alone. Undefined for any other key. */
+export function parseOwnKey(
+  key: string,
+  parse: ParseKey,
+): { username: string; kind: string | undefined; document: string } | undefined {
+  const [, tag, kind, document = ''] = ownKey.exec(key) ?? []
+  const { username } = parse(`user:${tag}:key`) ?? parse(`user:{${tag}}:key`) ?? {}
+  return tag === undefined || username === undefined ? undefined : { username, kind, document }
+}
+
 function toParsed(username: string, document: string | undefined): ReturnType<ParseKey> {
   return { username, ...(document !== undefined && { document }) }
 }

@@ -289,12 +289,11 @@ export class RedisAdmin implements Admin {
     return true
   }
 
-  /** Brings the index of documents up to what there is; nothing else can be mended. */
+  /** Brings the index of users and documents up to what there is; all else is left to a person. */
   async repair(): Promise<Finding[]> {
-    const added = await this.#options.survey.findAll()
-    if (added === 0) return []
-    const [path, problem] = ['kss:users', `users or documents that are not in the index: ${added}`]
-    return [{ path, problem, repair: 'adds them', damage: false }]
+    const found: Finding[] = []
+    for await (const finding of this.#options.survey.check({ mends: true })) found.push(finding)
+    return found
   }
 
   /** Whether the work had something to change. It is done again when another process was faster. */

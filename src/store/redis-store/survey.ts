@@ -1,8 +1,8 @@
+import type { Finding } from '../finding.ts'
+import { Check, type CheckOptions } from './check.ts'
+import { format } from './check-values.ts'
 import type { Engine } from './engine.ts'
 import { globalKeys } from './keys.ts'
-
-/** The layout that this kss writes. */
-const format = 1
 
 /** What an operator is told of an engine. */
 export interface Findings {
@@ -43,6 +43,11 @@ export class Survey {
     return { isOwn: this.#isOwn, warnings: [...(await this.#readPersistence()), ...(await this.#readRole())] }
   }
 
+  /** Reads every key, and tells what is wrong. It marks no database. */
+  check(options: CheckOptions = {}): AsyncGenerator<Finding> {
+    return new Check(this.#engine, options).findings()
+  }
+
   /** What a power cut would cost. Some engines, and some users of them, have no CONFIG. */
   async #readPersistence(): Promise<string[]> {
     const read = async (name: string): Promise<string[]> => {
@@ -78,24 +83,21 @@ export class Survey {
     this.#isOwn ??= (await this.#engine.ask(['GET', globalKeys.format])) !== null
     if (this.#isOwn || performance.now() - this.#found < sinceMs) return
     const began = performance.now()
-    await this.findAll()
+    await this.#findAll()
     this.#found = began
   }
 
-  /** The same, whoever began the database; resolves to how many were not known. */
-  async findAll(): Promise<number> {
+  async #findAll(): Promise<void> {
     const { parseKey, keysOf } = this.#engine
-    let added = 0
     for await (const keys of this.#engine.scan('user:*')) {
       const replies = keys.map(async (key) => {
         const { username, document } = parseKey(key) ?? {}
-        if (username === undefined) return 0
+        if (username === undefined) return
         const [index, name] =
           document === undefined ? [globalKeys.users, username] : [keysOf(username).documents, document]
-        return (await this.#engine.ask(['ZADD', index, '0', name])) as number
+        await this.#engine.ask(['ZADD', index, '0', name])
       })
-      for (const count of await Promise.all(replies)) added += count
+      await Promise.all(replies)
     }
-    return added
   }
 }

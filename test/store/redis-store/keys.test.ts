@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { globalKeys, keysOf, keysOfCluster, parseKey, parseKeyOfCluster } from '../../../src/store/redis-store/keys.ts'
+import {
+  globalKeys,
+  keysOf,
+  keysOfCluster,
+  parseKey,
+  parseOwnKey,
+  parseKeyOfCluster,
+} from '../../../src/store/redis-store/keys.ts'
 import { slotOf } from '../../../src/store/redis-store/topology.ts'
 import { hardNames } from '../contract.ts'
 
@@ -91,4 +98,22 @@ t.test('other keys tell nothing in a cluster', async (t) => {
   for (const key of ['user:ann:key', 'user:{616e6e}', 'user:{xyz}:key', 'kss:users']) {
     t.equal(parseKeyOfCluster(key), undefined, key)
   }
+})
+
+t.test('what kss adds to an account is known by its key', async (t) => {
+  for (const [keys, parse] of [
+    [keysOf, parseKey],
+    [keysOfCluster, parseKeyOfCluster],
+  ] as const) {
+    for (const username of ['ann', 'a:b', '李', 'a}b']) {
+      const { account, documents, histories } = keys(username)
+      t.match(parseOwnKey(account, parse), { username, kind: 'account' })
+      t.match(parseOwnKey(documents, parse), { username, kind: 'documents' })
+      t.match(parseOwnKey(`${histories}a:b`, parse), { username, kind: undefined, document: 'a:b' })
+    }
+    for (const key of ['kss:users', 'kss:{ann}:other', 'user:ann:key', 'kss:{:zz}:account']) {
+      t.equal(parseOwnKey(key, parse), undefined, key)
+    }
+  }
+  t.equal(parseOwnKey('kss:{zz}:account', parseKeyOfCluster), undefined)
 })
