@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withState, type State, type StateFlags } from '../control/state.ts'
+import { isFolder, withState, type State, type StateFlags } from '../control/state.ts'
 import type { Heard } from '../doctor/events.ts'
 import { findInRecords, findTroubles, lastOf } from '../doctor/findings.ts'
 import { sayFinding, sayPush } from '../doctor/finding-sentences.ts'
@@ -118,9 +118,11 @@ function serverOf({ server }: State, heard: Heard | undefined): { server: boolea
   return { server: server !== undefined, since: heard?.since ?? null }
 }
 
-function sourceLine({ dir, server }: State, heard: Heard | undefined): string {
+function sourceLine(state: State, heard: Heard | undefined): string {
   if (heard) return `The server started ${ago(Date.now() / 1000 - heard.since)}, and knows what it heard since then.\n`
-  const why = server ? 'The server is of an earlier version' : `No kss server is running on ${plain(dir)}`
+  if (!isFolder(state))
+    return 'What a server on this Redis heard only that server knows: only the records were looked at.\n'
+  const why = state.server ? 'The server is of an earlier version' : `No kss server is running on ${plain(state.dir)}`
   return `${why}: only the records were looked at.\n`
 }
 
