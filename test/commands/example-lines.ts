@@ -10,6 +10,7 @@ import { kss, type Ended } from './kss.ts'
 import { operatorCommands, run, runJson } from './run.ts'
 import { copyOf, folder, places, serveHere, stateFolder } from './state-fixture.ts'
 import { bundled } from '../launcher.ts'
+import type { Redis } from '../redis.ts'
 
 /** Lines that no test can run as they are. */
 const excluded: Record<string, string> = {
@@ -69,7 +70,7 @@ async function workFolder(t: Test, backup: string, command: string[]): Promise<s
   return work
 }
 
-async function runLine(line: string, work: string, dir: string, port?: number): Promise<Ended> {
+async function runLine(line: string, work: string, settings: NodeJS.ProcessEnv): Promise<Ended> {
   const inPlace = line
     .replaceAll('/mnt/nas', join(work, 'nas'))
     .replaceAll('/srv/new', join(work, 'new'))
@@ -81,8 +82,7 @@ async function runLine(line: string, work: string, dir: string, port?: number): 
       ...clean,
       PATH: `${join(work, 'bin')}:${process.env['PATH']}`,
       PASSWORD: 'correct horse',
-      KSS_DIR: dir,
-      ...(port !== undefined && { KSS_HOST: '127.0.0.1', KSS_PORT: `${port}` }),
+      ...settings,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -93,30 +93,87 @@ async function runLine(line: string, work: string, dir: string, port?: number): 
   return { code, ...ended }
 }
 
-/** Runs every example of every command, each on a state directory of its own; `command` are the words that start kss. */
-export async function testExamples(t: Test, beside: boolean, command = bundled): Promise<void> {
+/** All examples that a test can run as they are, without a server or beside one. */
+async function listLines(t: Test, beside: boolean): Promise<string[]> {
   const all = await allHelp(t)
   t.ok(all.length > 25)
   for (const { name, text } of all) t.not(examplesOf(text).length, 0, `kss ${name} has an example`)
   const lines = all.flatMap(({ text }) => examplesOf(text))
   for (const line of Object.keys(excluded)) t.ok(lines.includes(line), `${line} is an example still`)
+  return lines.filter((line) => !(line in excluded) && (beside || !needsServer.has(line)))
+}
 
+/** State directories with alice and without her, and a backup of the first one. */
+async function makeStates(t: Test): Promise<{ full: string; withoutAlice: string; backup: string }> {
   const full = await stateFolder(t, (store) =>
     byName(store).putProgress('alice', { ...places[0]!, document: '0a1b2c3d' }),
   )
   const withoutAlice = await copyOf(t, full)
   await run(withoutAlice, 'user', 'rm', 'alice', '--yes')
   const { path: backup } = await runJson<{ path: string }>(full, 'backup', 'create', join(withoutAlice, 'kss.tar.gz'))
+  return { full, withoutAlice, backup }
+}
+
+/** Runs every example of every command, each on a state directory of its own; `command` are the words that start kss. */
+export async function testExamples(t: Test, beside: boolean, command = bundled): Promise<void> {
+  const lines = await listLines(t, beside)
+  const { full, withoutAlice, backup } = await makeStates(t)
   const limit = pLimit(2)
   const tryLine = async (line: string): Promise<[string, Ended]> => {
     const dir = await copyOf(t, makesAlice.test(line) ? withoutAlice : full)
     const work = await workFolder(t, backup, command)
     const server = beside ? await serveHere(t, dir) : undefined
-    const ended = await runLine(line, work, dir, server?.port)
+    const address = server && { KSS_HOST: '127.0.0.1', KSS_PORT: `${server.port}` }
+    const ended = await runLine(line, work, { KSS_DIR: dir, ...address })
     await server?.close()
     return [line, ended]
   }
-  const possible = lines.filter((line) => !(line in excluded) && (beside || !needsServer.has(line)))
-  const runs = possible.map((line) => limit(() => tryLine(line)))
+  const runs = lines.map((line) => limit(() => tryLine(line)))
   for (const [line, { code, stdout, stderr }] of await Promise.all(runs)) t.equal(code, 0, line, { stdout, stderr })
+}
+
+/** What is about a folder: the exit code on a Redis, and what it says. */
+const refused = new Map<string, [code: number, stderr: RegExp]>([
+  ['kss backup create', [2, /^KSS_STORE is set: there is no data folder for backups\./]],
+  ['kss backup list', [2, /^This works on files, and KSS_STORE is set\./]],
+  ['kss backup restore kss.tar.gz --dir /srv/new', [1, /^KSS_STORE has accounts\./]],
+])
+
+/** The settings differ, what no server tells, and a repair, which prints no place there. */
+const hasOwnWords = /^kss (config|doctor|check --repair)/
+
+/** Runs every example on a folder and on a database of its own: what they say must be the same. */
+export async function testExamplesOnRedis(t: Test, redis: Redis): Promise<void> {
+  const lines = await listLines(t, false)
+  const { full, withoutAlice, backup } = await makeStates(t)
+  const file = join(await folder(t), 'kss.env')
+  await writeFile(file, `KSS_STORE=redis://${redis.host}/0\n`)
+  t.equal((await run('/none', 'backup', 'restore', backup, '--env-file', file)).code, 0)
+  const keys = (await redis.command(0, 'KEYS', '*')) as string[]
+  const limit = pLimit(2)
+  const tryLine = async (line: string, at: number): Promise<void> => {
+    const dir = await copyOf(t, makesAlice.test(line) ? withoutAlice : full)
+    const copied = makesAlice.test(line) ? ['kss:format'] : keys
+    for (const key of copied) await redis.command(0, 'COPY', key, key, 'DB', `${at + 1}`)
+    const onFolder = await runLine(line, await workFolder(t, backup, bundled), { KSS_DIR: dir })
+    const settings = { KSS_DIR: '/none', KSS_STORE: `redis://${redis.host}/${at + 1}` }
+    const onRedis = await runLine(line, await workFolder(t, backup, bundled), settings)
+    const [code, stderr] = refused.get(line) ?? []
+    if (stderr) t.match(onRedis, { code, stderr }, line)
+    else if (hasOwnWords.test(line)) t.match(onRedis, { code: 0, stderr: '' }, line)
+    else t.same(wordsOf(onRedis), wordsOf(onFolder), line)
+  }
+  await Promise.all(lines.map((line, at) => limit(() => tryLine(line, at))))
+  for (const line of refused.keys()) t.ok(lines.includes(line), `${line} is an example still`)
+}
+
+/** Without what differs from run to run, or is the place itself. */
+function wordsOf({ code, stdout, stderr }: Ended): Ended {
+  const plain = (text: string): string =>
+    text
+      .replaceAll(/^Data (folder|store): .*$/gm, 'Data: here')
+      .replaceAll(/\/tmp\/[^\s"]+/g, 'PATH')
+      .replaceAll(/^Password: .*$/gm, 'Password: random')
+      .replaceAll(/"bytes": \d+|\b[\d.]+K?B\b/g, 'SIZE')
+  return { code, stdout: plain(stdout), stderr: plain(stderr) }
 }
