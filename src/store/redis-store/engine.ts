@@ -106,18 +106,17 @@ export class Engine {
   }
 
   /** A node that says MOVED has done nothing: the one that it names is asked. */
-  async #send(key: string, send: (node: EngineNode) => Promise<Reply>): Promise<Reply> {
-    for (let moves = 0; ; moves++) {
-      try {
-        return await send(this.#masters.of(key))
-      } catch (error) {
-        const [, to] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
-        if (to === undefined) throw error
-        if (!this.isCluster)
-          throw new StoreUnavailable('This Redis is a node of a cluster: name some of them in KSS_STORE')
-        if (moves === mostMoves) throw new StoreUnavailable('The nodes of the Redis cluster do not agree')
-        await this.#masters.move(key, to)
-      }
+  async #send(key: string, send: (node: EngineNode) => Promise<Reply>, moves = 0): Promise<Reply> {
+    try {
+      return await send(this.#masters.of(key))
+    } catch (error) {
+      const [, to] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
+      if (to === undefined) throw error
+      if (!this.isCluster)
+        throw new StoreUnavailable('This Redis is a node of a cluster: name some of them in KSS_STORE')
+      if (moves === mostMoves) throw new StoreUnavailable('The nodes of the Redis cluster do not agree')
+      await this.#masters.move(key, to)
+      return await this.#send(key, send, moves + 1)
     }
   }
 
