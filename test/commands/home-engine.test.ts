@@ -196,6 +196,7 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     await print('invite', 'eve')
     t.same(await redis.command(1, 'LRANGE', 'kss:invited', '0', '-1'), ['eve'])
     await print('user', 'quota', 'ann', '--documents', '5')
+    t.match(await print('doctor'), /^What a server on this Redis heard only that server knows: only the records were/m)
     await print('user', 'rm', 'rob', '--yes')
     t.match(await json('user', 'list'), [{ username: 'ann' }])
   })
