@@ -27,6 +27,22 @@ t.test('a create of which the second half fails is finished later, in the same r
   t.match(await bridged.pull(), { device: 'kobo', timestamp })
 })
 
+t.test('a push that Audiobookshelf takes for a bad request is dropped, with what it says', async (t) => {
+  const bridged = await Bridged.start(t)
+  const { stub, bridge } = bridged
+  stub.fault = 'badRequest'
+  stub.faulty = (path) => path.includes('progress') && stub.patches.length > 0
+  await bridged.push(0.4, at(3))
+  await bridged.delivered()
+  t.same(bridge.parts.outbox.entries, [])
+  const events = await bridge.listEvents(await bridged.account())
+  t.match(events, [{ what: 'failed' }, { what: 'dropped', why: 'answered 400: Invalid progress' }])
+  stub.fault = undefined
+  await bridged.push(0.5, at(3))
+  await bridged.delivered()
+  t.match(stub.records, [{ ebookProgress: 0.5 }])
+})
+
 t.test('an item that the user may not see any more is not written a minute later', async (t) => {
   const bridged = await Bridged.start(t)
   await bridged.push(0.4, at(3))

@@ -6,7 +6,17 @@ import type { Test } from 'tap'
 import { applyPatch, newRecord, type AbsRecord } from './stub-progress.ts'
 
 /** What the stub does in place of an answer. */
-export type Fault = 'reset' | 'hang' | 'drip' | 'page502' | 'redirect' | 'huge' | 'tooMany' | 'refuse' | 'notJson'
+export type Fault =
+  | 'reset'
+  | 'hang'
+  | 'drip'
+  | 'page502'
+  | 'redirect'
+  | 'huge'
+  | 'tooMany'
+  | 'refuse'
+  | 'notJson'
+  | 'badRequest'
 
 export interface AbsItem {
   id: string
@@ -270,6 +280,7 @@ export class AbsStub {
     else if (fault === 'notJson') plain(response, 200, 'surprise')
     else if (fault === 'redirect') response.writeHead(302, { location: this.redirectTo }).end()
     else if (fault === 'tooMany') response.writeHead(429, { 'retry-after': this.retryAfter }).end('Too many requests')
+    else if (fault === 'badRequest') plain(response, 400, 'Invalid progress')
     else if (fault === 'refuse') plain(response, 401, 'Unauthorized')
     else await pour(response, fault)
   }
