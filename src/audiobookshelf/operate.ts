@@ -48,10 +48,11 @@ export class Operator {
       timestamp,
       tries,
     }))
-    const { failure } = outage
+    const { failure, complaint } = outage
+    const trouble = failure ? { text: failure.failure.text, since: failure.since } : complaint
     return {
       url: client().baseUrl,
-      ...(failure && { trouble: { text: failure.failure.text, since: Math.floor(failure.since / 1000) } }),
+      ...(trouble && { trouble: { ...trouble, since: Math.floor(trouble.since / 1000) } }),
       waiting: waiting.toSorted((one, other) => one.timestamp - other.timestamp),
     }
   }

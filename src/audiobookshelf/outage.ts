@@ -4,6 +4,8 @@ import { delayOf } from './outbox.ts'
 /** Milliseconds for which pulls do not ask after a failure. */
 export const quietMs = 30_000
 
+const slow = 'is slow'
+
 /**
  * Whether Audiobookshelf answers, for all users: while it does not, one request at a time finds out whether it does
  * again, and readers do not wait for it.
@@ -17,6 +19,8 @@ export class Outage {
   #isProbing = false
   /** What is wrong, and since when; undefined when nothing is. */
   failure: { failure: Failure; since: number } | undefined
+  /** What some requests met, while others may go; undefined when nothing is known of it. */
+  complaint: { text: string; since: number } | undefined
 
   constructor(now: () => number, random: () => number) {
     this.#now = now
@@ -61,11 +65,18 @@ export class Outage {
   /** A pull ran out of time: later ones do not wait for what is that slow. */
   ranOut(): void {
     this.#nextPull = this.#now() + quietMs
+    this.complain(slow)
+  }
+
+  /** A request had an answer that is of no use, or late. `text` is for a person. */
+  complain(text: string): void {
+    this.complaint = { text, since: this.complaint?.since ?? this.#now() }
   }
 
   /** A request had an answer. Pulls go on when it was as quick as they need. */
   answered(wasQuick: boolean): void {
     if (this.failure || wasQuick) this.#nextPull = 0
+    if (wasQuick || this.complaint?.text !== slow) this.complaint = undefined
     this.failure = undefined
     this.#tries = 0
   }

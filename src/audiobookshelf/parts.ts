@@ -76,6 +76,7 @@ export function laneOf({ apiKey }: UserKey, item: string): string {
 /** What a failure says of the server or the key. Whether it says so. */
 export function noteFailure({ outage, access, settings }: Parts, username: string, failure: Failure): boolean {
   if (failure.isOutage) outage.failed(failure)
+  if (failure.kind === 'serverError' || failure.kind === 'notJson') outage.complain(failure.text)
   const { users, defaultKey } = settings()
   const key = users.get(username) ?? defaultKey
   if (failure.kind === 'refusedKey' && key) access.refuse(key)

@@ -17,6 +17,18 @@ async function start(
 
 const start3 = '/body/DocFragment[3].0'
 
+t.test('tells of answers that are of no use, until there is another one', async (t) => {
+  const { bridged, ask } = await start(t)
+  bridged.stub.fault = 'page502'
+  await bridged.push(0.4, start3)
+  await bridged.bridge.idle()
+  t.match(await ask('status'), { result: { trouble: { text: 'answered 502', since: Number }, waiting: [{}] } })
+  bridged.stub.fault = undefined
+  bridged.pass(10_000)
+  await bridged.delivered()
+  t.same(await ask('status'), { result: { url: bridged.stub.url, waiting: [] } })
+})
+
 t.test('tells whether Audiobookshelf answers, and what waits', async (t) => {
   const { bridged, ask } = await start(t)
   const url = bridged.stub.url

@@ -55,11 +55,15 @@ t.test('a pull that ran out of time lets only pulls wait, until one is quick aga
   t.notOk(outage.mayPull())
   outage.answered(false)
   t.notOk(outage.mayPull())
+  t.same(outage.complaint, { text: 'is slow', since: 1_000_000 })
   pass(30_000)
   t.ok(outage.mayPull())
   await outage.probe(async () => t.notOk(outage.mayPull()))
+  outage.ranOut()
+  t.equal(outage.complaint?.since, 1_000_000)
   outage.answered(true)
   t.ok(outage.mayPull())
+  t.equal(outage.complaint, undefined)
 })
 
 t.test('waits as long as Audiobookshelf asks for', (t) => {
