@@ -17,6 +17,7 @@ import { BadBackup, unpackBackup, type UnpackOptions } from '../backup/unpack-ba
 import { findUser, hasUsers } from './accounts.ts'
 import { interruptible } from './interrupt.ts'
 import { mergeUser, type MergedUser } from './merge-user.ts'
+import { restoreLinks } from './restore-links.ts'
 import type { StateStore } from '../control/state-store.ts'
 import { changeState, isFolder, type State, type StateFlags } from '../control/state.ts'
 import { count, print, progressBar, table } from './terminal.ts'
@@ -58,7 +59,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     const backup = await unpackStore(file, temp, { signal, onDamage })
     try {
       signal.throwIfAborted()
-      for await (const user of restoreUsers(backup, state, merge, onDamage)) {
+      for await (const user of restoreUsers(backup, temp, { state, merge, onDamage })) {
         merged.push(user)
         signal.throwIfAborted()
       }
@@ -101,12 +102,11 @@ async function unpackStore(file: string, folder: string, options: UnpackOptions)
   return await openStore({ dir: folder, history: true, blocking: true, onDamage: options.onDamage })
 }
 
-/** Adds the users of the backup one after the other. */
+/** Adds the users of the backup, which was unpacked into the folder, one after the other. */
 async function* restoreUsers(
   { admin }: Pick<OpenedStore, 'admin'>,
-  state: State,
-  merge: boolean,
-  onDamage: (error: unknown) => void,
+  folder: string,
+  { state, merge, onDamage }: { state: State; merge: boolean; onDamage: (error: unknown) => void },
 ): AsyncGenerator<MergedUser> {
   const show = progressBar('user')
   let done = 0
@@ -115,6 +115,7 @@ async function* restoreUsers(
     for (const user of users) {
       const merged = await mergeUser(state.store, user, readDocuments(admin, user.account, onDamage))
       if (!merge) await restoreRights(state, user)
+      await restoreLinks(folder, user.account, state, onDamage)
       yield merged
       show(Math.min((done += 1), total), total)
     }
