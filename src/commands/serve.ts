@@ -12,8 +12,8 @@ import { openBridge, readBridge, type OpenedBridge } from './bridge.ts'
 import { openConsole } from './console-settings.ts'
 import { createDrain } from './drain.ts'
 import { holdCalls, holdChanges } from './held-changes.ts'
-import type { Home, OpenedHome } from './home.ts'
-import { openFolder } from './home-folder.ts'
+import type { Backend, OpenedBackend } from './backend.ts'
+import { openFolderBackend } from './folder-backend.ts'
 import { takeKeptKeys } from './kept-keys.ts'
 import { listen } from './listen.ts'
 import type { FastifyBaseLogger } from 'fastify'
@@ -33,13 +33,13 @@ export interface RunningServer {
 export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningServer> {
   const { config, warnings } = loaded
   const bridge = await readBridge(config)
-  const home = await openHome(loaded)
+  const backend = await openBackend(loaded)
   const log = await createLogger(config)
   const { logger } = log
-  for (const warning of [...warnings, ...bridge.warnings, ...(await home.warnings())]) logger.warn(warning)
+  for (const warning of [...warnings, ...bridge.warnings, ...(await backend.warnings())]) logger.warn(warning)
   const onDamage = (err: unknown): void =>
     logger.error({ err }, config.KSS_STORE === '' ? 'damaged file' : 'the store cannot be used')
-  const parts = await openParts(loaded, { home, log, bridge, onDamage })
+  const parts = await openParts(loaded, { backend, log, bridge, onDamage })
   const { app, tls, metrics, console, isOpen } = parts
   let port: number
   try {
@@ -47,26 +47,30 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
     port = await listen(app.server, tls?.listener.server, config, kss)
     await metrics?.listen()
   } catch (error) {
-    await closeParts(parts, home, log)
+    await closeParts(parts, backend, log)
     throw error
   }
   // Warnings come before what it says on a terminal.
   await log.flush()
-  announce({ ...config, KSS_PORT: port }, { place: home.place, users: await home.countUsers(), isOpen, kss }, logger)
-  home.tidy(onDamage)
+  announce(
+    { ...config, KSS_PORT: port },
+    { place: backend.place, users: await backend.countUsers(), isOpen, kss },
+    logger,
+  )
+  backend.tidy(onDamage)
   void console?.begin(port)
   return {
     close: async (signal) => {
       await parts.drain(signal)
       logger.info({ signal }, 'stopping')
-      await closeParts(parts, home, log)
+      await closeParts(parts, backend, log)
     },
   }
 }
 
 /** What the parts are made of. */
 interface Ground {
-  home: Home
+  backend: Backend
   log: Log
   bridge: Awaited<ReturnType<typeof readBridge>>
   onDamage: (error: unknown) => void
@@ -74,11 +78,11 @@ interface Ground {
 
 type Parts = Awaited<ReturnType<typeof openParts>>
 
-async function openParts(loaded: Loaded, { home, log, bridge, onDamage }: Ground) {
+async function openParts(loaded: Loaded, { backend, log, bridge, onDamage }: Ground) {
   const { config } = loaded
   const { logger } = log
-  const tls = await openTls(config, home, logger)
-  const { opened, formatChange, hashesKeys } = await openStore(home, logger, onDamage)
+  const tls = await openTls(config, backend, logger)
+  const { opened, formatChange, hashesKeys } = await openStore(backend, logger, onDamage)
   const whole = formatChange?.whole
   const held = whole ? holdChanges(opened.store, whole, onDamage) : opened.store
   const stores = { store: held, admin: opened.admin }
@@ -87,7 +91,7 @@ async function openParts(loaded: Loaded, { home, log, bridge, onDamage }: Ground
   const activity = new Activity()
   const { call, stop: stopCalls } = stoppable(callStore(operators, admin))
   const events = new Events({ basePath: config.KSS_BASE_PATH })
-  answerCalls(home, whole ? holdCalls(call, whole) : call, { events, operate }, (command) => {
+  answerCalls(backend, whole ? holdCalls(call, whole) : call, { events, operate }, (command) => {
     logger.info(`command: ${command}`)
     activity.addCommand(command)
   })
@@ -107,7 +111,7 @@ async function openParts(loaded: Loaded, { home, log, bridge, onDamage }: Ground
 }
 
 /** In the order that loses nothing: requests, commands, the store, and then the folder is free. */
-async function closeParts(parts: Parts, home: Home, log: Log): Promise<void> {
+async function closeParts(parts: Parts, backend: Backend, log: Log): Promise<void> {
   try {
     parts.tls?.close()
     parts.metrics?.close()
@@ -119,39 +123,39 @@ async function closeParts(parts: Parts, home: Home, log: Log): Promise<void> {
     await parts.store.close()
     await parts.saveKeys()
   } finally {
-    await home.release()
+    await backend.release()
     await log.flush()
   }
 }
 
 /** Of the engine nothing is loaded where the settings do not ask for it. */
-async function openHome(loaded: Loaded): Promise<Home> {
-  if (loaded.config.KSS_STORE === '') return await openFolder(loaded.config)
-  const engine = await import('./home-engine.ts')
-  return await engine.openEngineHome(loaded)
+async function openBackend(loaded: Loaded): Promise<Backend> {
+  if (loaded.config.KSS_STORE === '') return await openFolderBackend(loaded.config)
+  const engine = await import('./redis-backend.ts')
+  return await engine.openRedisBackend(loaded)
 }
 
 async function openStore(
-  home: Home,
+  backend: Backend,
   logger: FastifyBaseLogger,
   onDamage: (error: unknown) => void,
-): Promise<OpenedHome> {
+): Promise<OpenedBackend> {
   try {
-    return await home.open(logger, onDamage)
+    return await backend.open(logger, onDamage)
   } catch (error) {
-    await home.release()
+    await backend.release()
     throw error
   }
 }
 
 /** Undefined where the settings do not ask for https: then nothing of it is loaded. */
-async function openTls(config: Config, home: Home, logger: FastifyBaseLogger): Promise<OpenTls | undefined> {
+async function openTls(config: Config, backend: Backend, logger: FastifyBaseLogger): Promise<OpenTls | undefined> {
   if (!hasTls(config)) return undefined
   const tls = await import('./tls.ts')
   try {
     return await tls.openTls(config, logger)
   } catch (error) {
-    await home.release()
+    await backend.release()
     throw error
   }
 }
@@ -169,7 +173,7 @@ async function openMetrics(config: Config, { stats }: OpenedStore, queue: HashQu
 
 function optionsOf(
   config: Config,
-  { hashesKeys, createLimiter }: Pick<OpenedStore, 'createLimiter'> & Pick<OpenedHome, 'hashesKeys'>,
+  { hashesKeys, createLimiter }: Pick<OpenedStore, 'createLimiter'> & Pick<OpenedBackend, 'hashesKeys'>,
   { logger, logRequest }: Log,
   activity: Activity,
   queue: HashQueue,
@@ -203,12 +207,12 @@ function optionsOf(
 
 /** Does what commands ask for; `logCommand` is told what the operator typed. */
 function answerCalls(
-  home: Home,
+  backend: Backend,
   call: Call,
   { events, operate }: { events: Events; operate: OpenedBridge['operate'] },
   logCommand: (command: string) => void,
 ): void {
-  home.answer(async (method, args) => {
+  backend.answer(async (method, args) => {
     if (method === 'listEvents') return events.list(...(args as [string?]))
     if (method === 'audiobookshelf') return await operate(...(args as [string]))
     if (method === 'countEvents') return events.counts()

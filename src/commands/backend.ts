@@ -4,10 +4,10 @@ import type { OpenedStore } from '../control/open-store.ts'
 import type { FormatChange } from './held-changes.ts'
 
 /** Where a server has its accounts and positions: a folder, or an engine. */
-export interface Home {
+export interface Backend {
   /** For a person, once the log is there. */
   warnings: () => Promise<string[]>
-  open: (logger: FastifyBaseLogger, onDamage: (error: unknown) => void) => Promise<OpenedHome>
+  open: (logger: FastifyBaseLogger, onDamage: (error: unknown) => void) => Promise<OpenedBackend>
   /** Does what commands ask for, where they ask the server. */
   answer: (call: Call) => void
   countUsers: () => Promise<number>
@@ -19,7 +19,7 @@ export interface Home {
   release: () => Promise<void>
 }
 
-export interface OpenedHome {
+export interface OpenedBackend {
   opened: OpenedStore
   hashesKeys: () => boolean
   /** There while the backup before a change of format is made. */

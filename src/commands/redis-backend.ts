@@ -2,13 +2,13 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Loaded } from '../config.ts'
 import { openEngine, type OpenedEngine } from '../control/open-store.ts'
 import { openStateFolder } from '../control/state-folder.ts'
-import type { Home } from './home.ts'
+import type { Backend } from './backend.ts'
 
 /**
  * The engine of KSS_STORE, which any number of servers use. A start does not wait for it: until it is there, requests get
  * 503. Only a certificate of kss's own is in the folder. Throws CommandError.
  */
-export async function openEngineHome(loaded: Pick<Loaded, 'config' | 'sources'>): Promise<Home> {
+export async function openRedisBackend(loaded: Pick<Loaded, 'config' | 'sources'>): Promise<Backend> {
   const { config } = loaded
   if (config.KSS_TLS === 'self-signed') await openStateFolder(config.KSS_DIR)
   const opened = await openEngine(loaded)

@@ -52,7 +52,7 @@ t.test('with files nothing of the engine is loaded', async (t) => {
   }
   const modulesOf = (paths: Iterable<string>): string[] =>
     [...paths].flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}))
-  const ofEngine = /\/redis-store\/|\/home-engine\.ts$|@redis\//
+  const ofEngine = /\/redis-store\/|\/redis-backend\.ts$|@redis\//
   t.same(
     modulesOf(loaded).filter((path) => ofEngine.test(path)),
     [],

@@ -10,10 +10,10 @@ import { RegistrationFile } from '../store/file-store/files/registration-file.ts
 import { hasLog } from '../store/file-store/wal/recovery.ts'
 import { mostCounted } from './announce.ts'
 import { beginFormatChange } from './held-changes.ts'
-import type { Home, OpenedHome } from './home.ts'
+import type { Backend, OpenedBackend } from './backend.ts'
 
 /** The state directory, which this process has to itself. Throws CommandError. */
-export async function openFolder(config: Config): Promise<Home> {
+export async function openFolderBackend(config: Config): Promise<Backend> {
   const { KSS_DIR: dir } = config
   await openStateFolder(dir)
   const lock = await lockStateFolder(dir, config.KSS_DISABLE_REGISTRATION)
@@ -33,7 +33,7 @@ async function openFiles(
   config: Config,
   logger: FastifyBaseLogger,
   onDamage: (error: unknown) => void,
-): Promise<OpenedHome> {
+): Promise<OpenedBackend> {
   const { KSS_DIR: dir } = config
   try {
     const changeFormat = await planFormat(dir, onDamage)
