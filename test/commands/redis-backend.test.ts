@@ -12,6 +12,7 @@ import { createOperatorTasks } from '../../src/commands/operator-tasks.ts'
 import { readBridge } from '../../src/commands/bridge.ts'
 import { loadConfig } from '../../src/config.ts'
 import { openEngine } from '../../src/control/open-store.ts'
+import { withState } from '../../src/control/state.ts'
 import { freePort } from '../free-port.ts'
 import { noRedis, startRedis, type Redis } from '../redis.ts'
 import { until } from '../until.ts'
@@ -216,6 +217,9 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     t.match(await run('/none', 'backup', 'list', '--env-file', file), {
       code: 2,
       stderr: 'This works on files, and KSS_STORE is set. See docs/redis.md.\n',
+    })
+    await withState({ envFile: file }, async (state) => {
+      t.throws(() => state.dir, { exitCode: 2, message: /^This works on files/ }, 'no command takes it for one')
     })
   })
 
