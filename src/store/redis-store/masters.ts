@@ -53,8 +53,11 @@ export class Masters {
     await this.#at(address).connect()
   }
 
+  /** Also while it asks who the masters are. */
   close(): void {
     this.#isClosed = true
+    this.#bySlot = []
+    this.lost = new StoreUnavailable('the store is closed')
     clearInterval(this.#timer)
     for (const node of this.#nodes.values()) node.close()
   }
@@ -63,7 +66,9 @@ export class Masters {
     return this.#options.cluster.length > 0 ? slotOf(key) : 0
   }
 
+  /** Throws StoreUnavailable when it is closed: nothing would close the connection to a new node. */
   #at(address: string): EngineNode {
+    if (this.#isClosed) throw this.lost
     let node = this.#nodes.get(address)
     if (!node) {
       const url = new URL(this.#options.url)
@@ -81,8 +86,9 @@ export class Masters {
     this.#isDiscovering = true
     for (const address of this.#candidates()) if (await this.#discoverAt(address)) break
     await Promise.all(this.all().map((node) => node.connect()))
-    this.#closeOthers()
     this.#isDiscovering = false
+    if (this.#isClosed) return
+    this.#closeOthers()
     this.#options.tell()
   }
 
@@ -94,21 +100,22 @@ export class Masters {
   }
 
   async #discoverAt(address: string): Promise<boolean> {
-    const node = this.#at(address)
-    await node.connect()
+    if (this.#isClosed) return false
     try {
-      this.#bySlot = toMasters(await node.ask(['CLUSTER', 'SLOTS']), address)
+      const node = this.#at(address)
+      await node.connect()
+      const slots = await node.ask(['CLUSTER', 'SLOTS'])
+      if (!this.#isClosed) this.#bySlot = toMasters(slots, address)
       return true
     } catch (error) {
-      this.lost = error as StoreUnavailable
+      if (!this.#isClosed) this.lost = error as StoreUnavailable
       return false
     }
   }
 
-  /** Of a store that was closed meanwhile: all. */
   #closeOthers(): void {
     for (const [address, node] of this.#nodes) {
-      if (this.#bySlot.includes(address) && !this.#isClosed) continue
+      if (this.#bySlot.includes(address)) continue
       node.close()
       this.#nodes.delete(address)
     }
