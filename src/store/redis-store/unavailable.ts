@@ -20,7 +20,8 @@ const reasons: [RegExp, string][] = [
   [/^CLUSTERDOWN/, 'says that the cluster is down'],
   [/^(ASK|TRYAGAIN)/, 'is handing over what is asked for to another node'],
   [/^no answer|timeout/i, 'does not answer'],
-  [/^The client is (closed|offline)|^Socket closed|ECONNREFUSED|ENOTFOUND|EAI_AGAIN/, 'cannot be reached'],
+  [/^The client is (closed|offline)|^Socket closed/, 'cannot be reached'],
+  [/\bE(CONN[A-Z]+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)\b/, 'cannot be reached'],
 ]
 
 /** The engine's own words may quote a command, and that a key: only the first one is told. */
