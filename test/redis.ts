@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -42,13 +42,13 @@ export async function startRedis(t: Test, ...settings: string[]): Promise<Redis>
   const start = async (): Promise<void> => {
     child = launch()
     closed = once(child, 'close')
-    await untilUp(host)
+    await untilUp(host, child)
   }
   t.teardown(async () => {
     await stop()
     await rm(dir, { recursive: true, force: true })
   })
-  await untilUp(host)
+  await untilUp(host, child)
   return {
     host,
     url: `redis://${host}/1`,
@@ -108,7 +108,7 @@ async function untilAll(nodes: Redis[], words: string[], holds: RegExp): Promise
   for (const { command } of nodes) while (!holds.test(String(await command(0, ...words)))) await sleep(20)
 }
 
-async function untilUp(host: string): Promise<void> {
+async function untilUp(host: string, server: ChildProcess): Promise<void> {
   const isUp = async (): Promise<boolean> => {
     const probe = createClient({ url: `redis://${host}`, socket: { reconnectStrategy: false } })
     probe.on('error', () => {})
@@ -124,7 +124,10 @@ async function untilUp(host: string): Promise<void> {
       ({ message }: Error) => message.startsWith('NOAUTH'),
     )
   }
-  while (!(await isUp())) await sleep(20)
+  while (!(await isUp())) {
+    if (server.exitCode !== null) throw new Error(`redis-server at ${host} ended with ${server.exitCode}`)
+    await sleep(20)
+  }
 }
 
 async function run(url: string, words: (string | Buffer)[]): Promise<unknown> {

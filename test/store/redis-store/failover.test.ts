@@ -12,7 +12,14 @@ t.test(
   'when a master of a cluster is killed under load, no acknowledged push is lost',
   { skip: noRedis },
   async (t) => {
-    const cluster = await startCluster(t, true, '--cluster-node-timeout', '2000')
+    const cluster = await startCluster(
+      t,
+      true,
+      '--cluster-node-timeout',
+      '2000',
+      '--cluster-replica-validity-factor',
+      '0',
+    )
     const store = await openCluster(t, cluster, { replicas: 1, timeoutMs: 1400, historyLimit: 0 })
     // One that replicas do not confirm may be stored all the same.
     const isThere = async (username: string): Promise<boolean> => {
