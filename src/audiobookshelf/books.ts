@@ -1,18 +1,10 @@
-import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { makeFolder, replaceFile } from '../durable.ts'
-import { unlessAbsent } from '../error-code.ts'
-import { toFileName } from '../store/file-store/files/file-name.ts'
-import { bridgeFolder } from '../store/file-store/files/folder-names.ts'
-import { readTrusted } from '../trusted-file.ts'
+import type { CountedBooks } from './bridge-storage.ts'
 import type { Client, Key } from './client.ts'
 import { readEpub, type BookText } from './epub.ts'
 import { isFailure, type Failure } from './failure.ts'
 import { Lanes } from './lanes.ts'
 import type { Ebook, Item } from './replies.ts'
-
-/** In the folder of the bridge: the counts of each EPUB, by item. */
-export const booksFolder = 'books'
 
 /** Milliseconds that an ebook has at least: it is longer than any other answer. */
 const leastMs = 60_000
@@ -23,7 +15,8 @@ const mostTries = 3
 /** Books kept in memory: the counts of one are up to some megabytes. */
 const mostCached = 8
 
-interface Counted {
+/** The counts of an EPUB. */
+export interface Counted {
   /** Which ebook it was. */
   of: string
   /** Undefined when it cannot be read. */
@@ -32,19 +25,17 @@ interface Counted {
 
 /** The texts of EPUBs as counts. Each is read once from Audiobookshelf, and again when the file there is another one. */
 export class Books {
-  readonly #folder: string
+  readonly #kept: CountedBooks
   readonly #client: () => Client
   readonly #timeoutMs: () => number
-  readonly #onDamage: (error: unknown) => void
   readonly #cache = new LRUCache<string, Counted>({ max: mostCached })
   readonly #tries = new LRUCache<string, number>({ max: 1000 })
   readonly #lanes = new Lanes()
 
-  constructor(dir: string, client: () => Client, timeoutMs: () => number, onDamage: (error: unknown) => void) {
-    this.#folder = join(dir, bridgeFolder, booksFolder)
+  constructor(kept: CountedBooks, client: () => Client, timeoutMs: () => number) {
+    this.#kept = kept
     this.#client = client
     this.#timeoutMs = timeoutMs
-    this.#onDamage = onDamage
   }
 
   /** Undefined when the item has no EPUB, or none that can be read. */
@@ -52,23 +43,12 @@ export class Books {
     if (ebook?.format !== 'epub') return undefined
     return await this.#lanes.take(id, async () => {
       const of = `${ebook.ino} ${ebook.size} ${ebook.mtimeMs}`
-      const known = this.#cache.get(id) ?? (await this.#load(id))
+      const known = this.#cache.get(id) ?? (await this.#kept.get(id))
       const counted = known?.of === of ? known : await this.#fetch(key, id, ebook, of)
       if (isFailure(counted)) return counted
       this.#cache.set(id, counted)
       return counted.text
     })
-  }
-
-  async #load(id: string): Promise<Counted | undefined> {
-    try {
-      const text = await unlessAbsent(readTrusted(this.#pathOf(id)))
-      return text === undefined ? undefined : (JSON.parse(text) as Counted)
-    } catch (error) {
-      // It is read from Audiobookshelf again.
-      this.#onDamage(error)
-      return undefined
-    }
   }
 
   async #fetch(key: Key, id: string, ebook: Ebook, of: string): Promise<Counted | Failure> {
@@ -85,13 +65,8 @@ export class Books {
       of,
       text: isFailure(data) ? undefined : await readEpub(data).catch(() => undefined),
     }
-    await makeFolder(this.#folder)
-    await replaceFile(this.#pathOf(id), JSON.stringify(counted)).catch(this.#onDamage)
+    await this.#kept.put(id, counted)
     return counted
-  }
-
-  #pathOf(id: string): string {
-    return join(this.#folder, `${toFileName(id)}.json`)
   }
 }
 

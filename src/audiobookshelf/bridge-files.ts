@@ -4,21 +4,11 @@ import { LRUCache } from 'lru-cache'
 import { makeFolder, replaceFile, setAside, syncFolder } from '../durable.ts'
 import { hasCode, unlessAbsent } from '../error-code.ts'
 import { bridgeAccountFolder } from '../store/file-store/files/folder-names.ts'
-import { toFileName } from '../store/file-store/files/file-name.ts'
 import type { Account } from '../store/store.ts'
 import { checkFolder, readTrusted } from '../trusted-file.ts'
+import type { AccountData } from './bridge-storage.ts'
 import { Lanes } from './lanes.ts'
 import { fieldsOf } from './replies.ts'
-
-/** Nothing that toFileName makes begins with it. */
-const own = '_'
-
-export const fileNames = {
-  overlay: (document: string): string => `${toFileName(document)}.json`,
-  item: (item: string): string => `${own}item-${toFileName(item)}.json`,
-  links: `${own}links.json`,
-  library: `${own}library.json`,
-}
 
 /** Files kept in memory: most pulls then need no disk. */
 const mostCached = 10_000
@@ -27,7 +17,7 @@ const mostCached = 10_000
  * Small JSON files in `<user>/audiobookshelf/`, each replaced durably. A file says whose account it is for: the next
  * account of the name does not get what the last one left. Nothing else writes them while the server runs.
  */
-export class BridgeFiles {
+export class BridgeFiles implements AccountData {
   readonly #dir: string
   readonly #onDamage: (error: unknown) => void
   readonly #cache = new LRUCache<string, { value: object | undefined }>({ max: mostCached })
@@ -59,6 +49,12 @@ export class BridgeFiles {
       if (value) await this.#write(path, { account: account.id, ...value })
       else await remove(path)
     })
+  }
+
+  async change<T extends object>(account: Account, name: string, change: (before: T | undefined) => T): Promise<void> {
+    const before = await this.get<T>(account, name)
+    const after = change(before)
+    if (after !== before) await this.put(account, name, after)
   }
 
   #pathOf({ folder }: Account, name: string): string {

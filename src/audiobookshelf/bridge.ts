@@ -3,16 +3,14 @@ import type { Progress } from '../kosync/protocol.ts'
 import type { Account, Admin, Store } from '../store/store.ts'
 import { Access } from './access.ts'
 import { Books } from './books.ts'
-import { BridgeFiles } from './bridge-files.ts'
+import type { BridgeStorage, EventLog, OpenStorage } from './bridge-storage.ts'
 import { Client } from './client.ts'
-import { EventLog } from './event-log.ts'
 import { Items } from './items.ts'
 import { Lanes } from './lanes.ts'
 import { Library } from './library.ts'
 import { Linker } from './linker.ts'
 import { Links } from './links.ts'
 import { Outage } from './outage.ts'
-import { Outbox } from './outbox.ts'
 import type { BridgeEvent, Parts } from './parts.ts'
 import { Pulls } from './pull.ts'
 import { Sender } from './sender.ts'
@@ -29,8 +27,7 @@ import type { Settings } from './settings.ts'
  */
 
 export interface BridgeOptions {
-  /** KSS_DIR. */
-  dir: string
+  openStorage: OpenStorage
   settings: Settings
   /** KSS_DISABLE_REGISTRATION. */
   disableRegistration: boolean
@@ -71,25 +68,24 @@ export class Bridge {
   #isReady = false
   #isClosed = false
 
-  private constructor(options: BridgeOptions, { store, admin }: Stores, outbox: Outbox) {
+  private constructor(options: BridgeOptions, { store, admin }: Stores, storage: BridgeStorage) {
     this.#options = options
     this.#settings = options.settings
-    const { dir, disableRegistration, now = Date.now, random = Math.random } = options
+    const { disableRegistration, now = Date.now, random = Math.random } = options
+    const { data, outbox, log, books } = storage
+    this.#log = log
     this.#client = clientOf(options.settings, now)
     const client = (): Client => this.#client
     const settings = (): Settings => this.#settings
-    const onFailure = (err: unknown): void => options.logger.error({ err }, 'the Audiobookshelf bridge failed')
-    const files = new BridgeFiles(dir, onFailure)
-    this.#log = new EventLog(dir, now, onFailure)
     const { spacingMs } = options
-    const library = new Library({ files, client, now, ...(spacingMs !== undefined && { spacingMs }) })
+    const library = new Library({ data, client, now, ...(spacingMs !== undefined && { spacingMs }) })
     this.#parts = {
       store,
-      files,
+      data,
       access: new Access({ store, admin, settings, disableRegistration, now }),
-      links: new Links({ files, library, settings, now }),
+      links: new Links({ data, library, settings, now }),
       library,
-      books: new Books(dir, client, () => this.#settings.timeoutMs, onFailure),
+      books: new Books(books, client, () => this.#settings.timeoutMs),
       items: new Items(client, now),
       outbox,
       outage: new Outage(now, random),
@@ -99,18 +95,19 @@ export class Bridge {
       now,
       send: (account, record) => this.#send(account, record),
       tell: (account, event) => this.#tell(account, event),
-      onFailure,
+      onFailure: failureLog(options),
     }
     this.#sender = new Sender(this.#parts, random, () => this.look())
     this.#pulls = new Pulls(this.#parts, options.budgetMs)
     this.#linker = new Linker(this.#parts, admin, () => this.look())
   }
 
-  /** Reads the outbox; sends nothing until `whole` resolves. */
+  /** Opens what is kept; sends nothing until `whole` resolves. */
   static async open(options: BridgeOptions, stores: Stores): Promise<Bridge> {
-    const { dir, settings, logger, whole = Promise.resolve() } = options
+    const { openStorage, settings, logger, now = Date.now, whole = Promise.resolve() } = options
     const onDamage = (err: unknown): void => logger.error({ err }, 'damaged entry of the outbox')
-    const bridge = new Bridge(options, stores, await Outbox.open(dir, onDamage))
+    const storage = await openStorage({ now, onFailure: failureLog(options), onDamage })
+    const bridge = new Bridge(options, stores, storage)
     for (const warning of settings.warnings) logger.warn(warning)
     for (const username of settings.users.keys()) {
       const user = await stores.store.getUser(username)
@@ -238,6 +235,10 @@ export class Bridge {
     logger[isNews ? 'info' : 'debug']({ username: account.username, ...event }, 'Audiobookshelf')
     this.#log.add(account, event)
   }
+}
+
+function failureLog({ logger }: BridgeOptions): (err: unknown) => void {
+  return (err) => logger.error({ err }, 'the Audiobookshelf bridge failed')
 }
 
 function clientOf({ baseUrl, timeoutMs }: Settings, now: () => number): Client {

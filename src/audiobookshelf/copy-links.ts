@@ -1,5 +1,6 @@
 import type { Account } from '../store/store.ts'
-import { BridgeFiles, fileNames } from './bridge-files.ts'
+import { BridgeFiles } from './bridge-files.ts'
+import { dataNames } from './bridge-storage.ts'
 
 /** An account in a state directory. */
 export interface AccountIn {
@@ -19,9 +20,9 @@ export async function copyLinks(from: AccountIn, to: AccountIn, onDamage: OnDama
   const { hand } = await read(new BridgeFiles(from.dir, onDamage), from.account)
   const files = new BridgeFiles(to.dir, onDamage)
   const there = await read(files, to.account)
-  await files.put(to.account, fileNames.links, { ...there, hand: { ...hand, ...there.hand } })
+  await files.put(to.account, dataNames.links, { ...there, hand: { ...hand, ...there.hand } })
 }
 
 async function read(files: BridgeFiles, account: Account): Promise<{ hand: object }> {
-  return { hand: {}, ...(await files.get<object>(account, fileNames.links)) }
+  return { hand: {}, ...(await files.get<object>(account, dataNames.links)) }
 }

@@ -1,5 +1,5 @@
 import type { Account } from '../store/store.ts'
-import { fileNames } from './bridge-files.ts'
+import { dataNames } from './bridge-storage.ts'
 import { isFailure, type Failure } from './failure.ts'
 import { guardPush, seenOf, type Agreed, type Halves, type PushDecision } from './guards.ts'
 import { Mapping } from './mapping.ts'
@@ -64,7 +64,7 @@ export class Delivery {
 
   async #exchange(job: Job): Promise<Failure | 'noBook' | undefined> {
     const { entry, account, key, id } = job
-    const { items, links, books, store, client, files } = this.#parts
+    const { items, links, books, store, client, data } = this.#parts
     // A PATCH is not checked there: the user must see the item now.
     const item = await items.get(account, key, id, seenMs)
     if (isFailure(item)) return item
@@ -79,7 +79,7 @@ export class Delivery {
     const mapping = new Mapping({ duration: item.duration, chapters: item.chapters, book, history })
     const remote = await client().getProgress(key, id)
     if (isFailure(remote)) return remote
-    const state = (await files.get<ItemState>(account, fileNames.item(id))) ?? {}
+    const state = (await data.get<ItemState>(account, dataNames.item(id))) ?? {}
     const values = valuesOf(entry, item, mapping.toSeconds(entry))
     const decision = this.#decide(job, { item, mapping, remote, state, values })
     const { clockDifference } = client()
@@ -120,7 +120,7 @@ export class Delivery {
     about: { item: Item; remote: Remote | undefined; state: ItemState; values: Values; mapping: Mapping },
   ): Promise<Failure | undefined> {
     const { entry, account, id } = job
-    const { outbox, files, tell } = this.#parts
+    const { outbox, data, tell } = this.#parts
     const { remote, state } = about
     const decided = Math.max(state.decided ?? 0, entry.timestamp * 1000)
     const told = {
@@ -134,14 +134,14 @@ export class Delivery {
       tell(account, { what: 'waits', why: 'active player', ...told })
       await outbox.delay(entry, decision.until)
     } else if (decision.action === 'hold') {
-      await files.put(account, fileNames.item(id), { ...state, held: decision.held, decided })
+      await data.put(account, dataNames.item(id), { ...state, held: decision.held, decided })
       tell(account, { what: 'held', why: 'stale reader', ...told })
       await outbox.delete(entry)
     } else {
       // Both are at the same place, whoever was there first.
       const isThere = decision.guard === 'small change' && remote
       const agreed = isThere ? agreedOf(remote, entry) : state.agreed
-      await files.put(account, fileNames.item(id), { ...state, agreed, decided })
+      await data.put(account, dataNames.item(id), { ...state, agreed, decided })
       tell(account, { what: 'dropped', why: decision.guard, ...told })
       await outbox.delete(entry)
     }
@@ -152,7 +152,7 @@ export class Delivery {
     { entry, account, key, id }: Job,
     { item, remote, values, mapping }: { item: Item; remote: Remote | undefined; values: Values; mapping: Mapping },
   ): Promise<Failure | undefined> {
-    const { client, files, outbox, tell } = this.#parts
+    const { client, data, outbox, tell } = this.#parts
     this.#onSend(entry)
     const body = bodyOf(entry, item, values, remote !== undefined)
     const failure = await client().patchProgress(key, id, body)
@@ -165,7 +165,7 @@ export class Delivery {
       decided: entry.timestamp * 1000,
       shown: shownOf({ remote: left, item, mapping, clockDifference: 0 }),
     }
-    await files.put(account, fileNames.item(id), state)
+    await data.put(account, dataNames.item(id), state)
     if (!remote) {
       // A create ignores the time: the same once more is an update. Then it is read, to see that there is one record.
       const again = await client().patchProgress(key, id, bodyOf(entry, item, values, true))

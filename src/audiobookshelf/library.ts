@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { filenameMd5, offsets, sampleBytes } from '../document-id.ts'
 import type { Account } from '../store/store.ts'
-import { fileNames, type BridgeFiles } from './bridge-files.ts'
+import { dataNames, type AccountData } from './bridge-storage.ts'
 import { pageSize, type Client, type Key } from './client.ts'
 import { isFailure, type Failure } from './failure.ts'
 import type { Ebook, Item } from './replies.ts'
@@ -31,7 +31,7 @@ interface Kept {
 }
 
 export interface LibraryOptions {
-  files: BridgeFiles
+  data: AccountData
   client: () => Client
   now: () => number
   /** Milliseconds between the starts of two requests. */
@@ -79,7 +79,7 @@ export class Library {
    * items, or to why it cannot: then the items that it came to are kept.
    */
   async refresh(account: Account, key: Key, onlyNew = false): Promise<LibraryItem[] | Failure> {
-    const { client, files, now } = this.#options
+    const { client, data, now } = this.#options
     const kept = await this.#read(account)
     const before = new Map(kept?.items.map((item) => [item.id, item]))
     const libraries = await this.#ask(() => client().listLibraries(key))
@@ -101,7 +101,7 @@ export class Library {
       items.push(...found.filter((each) => each !== undefined))
     }
     const refreshed = failure || onlyNew ? (kept?.refreshed ?? 0) : now()
-    await files.put(account, fileNames.library, { refreshed, items } satisfies Kept)
+    await data.put(account, dataNames.library, { refreshed, items } satisfies Kept)
     return failure ?? items
   }
 
@@ -158,6 +158,6 @@ export class Library {
   }
 
   async #read(account: Account): Promise<Kept | undefined> {
-    return await this.#options.files.get<Kept>(account, fileNames.library)
+    return await this.#options.data.get<Kept>(account, dataNames.library)
   }
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Progress } from '../kosync/protocol.ts'
 import type { Account, Admin } from '../store/store.ts'
-import { fileNames } from './bridge-files.ts'
+import { dataNames } from './bridge-storage.ts'
 import { longestMs } from './delivery.ts'
 import { isFailure, type Failure } from './failure.ts'
 import type { LinkKind } from './links.ts'
@@ -184,9 +184,9 @@ export class Linker {
   }
 
   async #isUndecided(account: Account, item: string, { document, timestamp }: Progress): Promise<boolean> {
-    const { files, outbox, now } = this.#parts
-    const { decided = 0 } = (await files.get<ItemState>(account, fileNames.item(item))) ?? {}
+    const { data, outbox, now } = this.#parts
+    const { decided = 0 } = (await data.get<ItemState>(account, dataNames.item(item))) ?? {}
     if (timestamp * 1000 <= Math.max(decided, now() - longestMs)) return false
-    return !outbox.entries.some((each) => each.account === account.id && each.document === document)
+    return !(await outbox.isWaiting(account, document))
   }
 }

@@ -2,7 +2,7 @@ import type { Progress } from '../kosync/protocol.ts'
 import { bookName, bookPath, bookTitle, shortName } from '../console/names.ts'
 import { button, form, html, notice, percentage, time, type Html } from '../console/page.ts'
 import type { Page, ReaderVisit, Redirect } from '../console/route.ts'
-import { fileNames } from './bridge-files.ts'
+import { dataNames } from './bridge-storage.ts'
 import { listRecords } from '../console/list-records.ts'
 import { linkWords } from './link-words.ts'
 import type { LibraryItem } from './library.ts'
@@ -40,7 +40,7 @@ export async function showLinks({ bridge, operator }: PageParts, visit: ReaderVi
   const rows: Html[] = []
   for (const record of records.slice(from, from + mostShown))
     rows.push(await lineOf({ bridge, visit, items, titles: new Map(items.map((item) => [item.id, item])) }, record))
-  const { trouble, waiting } = operator.status()
+  const { trouble, waiting } = await operator.status()
   const waits = waiting.filter(({ username }) => username === account.username).length
   const isRefused = now() < access.refusedUntil(key)
   const isLooking = visit.query.get('done') === 'look'
@@ -69,7 +69,7 @@ interface LineFacts {
 }
 
 async function lineOf({ bridge, visit, items, titles }: LineFacts, record: Progress): Promise<Html> {
-  const { links, files, outbox } = bridge.parts
+  const { links, data, outbox } = bridge.parts
   const { account, base } = visit
   const { document, metadata } = record
   const link = await links.find(account, document)
@@ -77,8 +77,8 @@ async function lineOf({ bridge, visit, items, titles }: LineFacts, record: Progr
   const likely = link
     ? undefined
     : items.find((item) => isLikely(item, document, bookTitle(record), metadata?.authors ?? ''))
-  const state = link && (await files.get<ItemState>(account, fileNames.item(link.item)))
-  const isWaiting = outbox.entries.some((entry) => entry.account === account.id && entry.document === document)
+  const state = link && (await data.get<ItemState>(account, dataNames.item(link.item)))
+  const isWaiting = await outbox.isWaiting(account, document)
   const name = link && titles.get(link.item)?.title
   return html`<tr><th scope="row"><a href="${base}/audiobookshelf${bookPath(document)}">${bookName(record)}</a></th>
 <td data-label="Reader">${percentage(record.percentage)}, ${time(record.timestamp)}</td>

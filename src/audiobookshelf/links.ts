@@ -1,6 +1,5 @@
 import type { Account } from '../store/store.ts'
-import type { BridgeFiles } from './bridge-files.ts'
-import { fileNames } from './bridge-files.ts'
+import { dataNames, type AccountData } from './bridge-storage.ts'
 import type { Library, LibraryItem } from './library.ts'
 import type { Settings } from './settings.ts'
 
@@ -18,15 +17,17 @@ export type Obstacle = 'gone' | 'notAllowed' | 'notABook'
 /** What the user decided, and what is known of items. */
 interface Kept {
   /** Items by document; false: not linked. */
-  hand?: Record<string, string | false>
+  hand?: Record<string, string | false> | undefined
   obstacles?: Record<string, { obstacle: Obstacle; since: number; isSure: boolean }>
 }
+
+const none: Kept = {}
 
 /** Milliseconds after which an item that was not found is asked for once more. */
 const againMs = 3_600_000
 
 export interface LinksOptions {
-  files: BridgeFiles
+  data: AccountData
   library: Library
   settings: () => Settings
   now: () => number
@@ -61,11 +62,12 @@ export class Links {
 
   /** Links by hand, or not at all with false; undefined leaves it to the map and the digest again. */
   async set(account: Account, document: string, item: string | false | undefined): Promise<void> {
-    const kept = await this.#read(account)
-    const { [document]: _before, ...others } = kept.hand ?? {}
-    const hand = item === undefined ? others : { ...others, [document]: item }
-    const { [String(item)]: _obstacle, ...obstacles } = kept.obstacles ?? {}
-    await this.#write(account, { hand, obstacles })
+    await this.#change(account, (kept) => {
+      const { [document]: _before, ...others } = kept.hand ?? {}
+      const hand = item === undefined ? others : { ...others, [document]: item }
+      const { [String(item)]: _obstacle, ...obstacles } = kept.obstacles ?? {}
+      return { hand, obstacles }
+    })
   }
 
   /** What stands in the way of requests for the item now. */
@@ -77,21 +79,20 @@ export class Links {
 
   /** An item that is not found is asked for once more, an hour later; one that may not be seen, every hour. */
   async obstruct(account: Account, item: string, obstacle: Obstacle): Promise<void> {
-    const { hand, obstacles = {} } = await this.#read(account)
-    const isSure = obstacle === 'notABook' || (obstacle === 'gone' && obstacles[item]?.obstacle === 'gone')
-    await this.#write(account, {
-      hand,
-      obstacles: { ...obstacles, [item]: { obstacle, since: this.#options.now(), isSure } },
+    await this.#change(account, ({ hand, obstacles = {} }) => {
+      const isSure = obstacle === 'notABook' || (obstacle === 'gone' && obstacles[item]?.obstacle === 'gone')
+      return { hand, obstacles: { ...obstacles, [item]: { obstacle, since: this.#options.now(), isSure } } }
     })
   }
 
   /** Nothing stands in the way of these any more. */
   async clear(account: Account, items: Iterable<string>): Promise<void> {
-    const { hand, obstacles = {} } = await this.#read(account)
     const cleared = new Set(items)
-    const left = Object.entries(obstacles).filter(([item]) => !cleared.has(item))
-    if (left.length < Object.keys(obstacles).length)
-      await this.#write(account, { hand, obstacles: Object.fromEntries(left) })
+    await this.#change(account, (kept) => {
+      const all = Object.entries(kept.obstacles ?? {})
+      const left = all.filter(([item]) => !cleared.has(item))
+      return left.length < all.length ? { hand: kept.hand, obstacles: Object.fromEntries(left) } : kept
+    })
   }
 
   /** Documents that were linked by hand. */
@@ -100,11 +101,11 @@ export class Links {
   }
 
   async #read(account: Account): Promise<Kept> {
-    return (await this.#options.files.get<Kept>(account, fileNames.links)) ?? {}
+    return (await this.#options.data.get<Kept>(account, dataNames.links)) ?? none
   }
 
-  async #write(account: Account, kept: { [name in keyof Kept]: Kept[name] | undefined }): Promise<void> {
-    await this.#options.files.put(account, fileNames.links, kept)
+  async #change(account: Account, change: (kept: Kept) => Kept): Promise<void> {
+    await this.#options.data.change<Kept>(account, dataNames.links, (before = none) => change(before))
   }
 }
 

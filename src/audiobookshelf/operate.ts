@@ -40,9 +40,9 @@ export class Operator {
     this.#admin = admin
   }
 
-  status(): BridgeStatus {
+  async status(): Promise<BridgeStatus> {
     const { client, outage, outbox } = this.#bridge.parts
-    const waiting = outbox.entries.map(({ username, document, timestamp, tries }) => ({
+    const waiting = (await outbox.list()).map(({ username, document, timestamp, tries }) => ({
       username,
       document,
       timestamp,
@@ -115,7 +115,7 @@ export class Operator {
   /** Everything that waits is tried at once. */
   async retry(): Promise<BridgeStatus> {
     await this.#bridge.retry()
-    return this.status()
+    return await this.status()
   }
 
   async #accountOf(username: string): Promise<Account> {
@@ -155,7 +155,7 @@ export async function operate(
 ): Promise<{ result?: unknown; error?: string }> {
   const [username = '', document = '', item = ''] = args
   try {
-    if (verb === 'status') return { result: operator.status() }
+    if (verb === 'status') return { result: await operator.status() }
     if (verb === 'test') return { result: await operator.test(username) }
     if (verb === 'links') return { result: await operator.links(username) }
     if (verb === 'link') return { result: await operator.link(username, document, item) }

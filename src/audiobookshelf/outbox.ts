@@ -1,17 +1,7 @@
-import { createHash } from 'node:crypto'
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Batcher } from '../batcher.ts'
-import { makeFolder, replaceUnflushed, setAside, syncFolder } from '../durable.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import type { Account } from '../store/store.ts'
-import { bridgeFolder } from '../store/file-store/files/folder-names.ts'
-import { readTrusted } from '../trusted-file.ts'
 import type { Pushed } from './payload.ts'
 import { fieldsOf, numberOf, textOf } from './replies.ts'
-
-/** In the folder of the bridge. */
-export const outboxFolder = 'outbox'
 
 /** The newest position of a user and a document that Audiobookshelf does not have. It holds no secret. */
 export interface Entry extends Pushed {
@@ -31,116 +21,14 @@ export function delayOf(tries: number, random: number): number {
   return Math.round(delay * (1 + backoff.jitter * (2 * random - 1)))
 }
 
-/**
- * A small durable queue: `<KSS_DIR>/.audiobookshelf/outbox/`, one file for each user and document. A newer position
- * takes the place of a waiting one. Survives restarts and crashes; the file of an entry goes when it is done.
- */
-export class Outbox {
-  readonly #folder: string
-  readonly #entries = new Map<string, Entry>()
-  /** The names of files to be written; resolves to why one could not be. */
-  readonly #writes = new Batcher<string, { failure: unknown } | undefined>((_key, names) => this.#write(names))
-
-  private constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  /** Reads what an earlier process left; what cannot be read is set aside and told. */
-  static async open(dir: string, onDamage: (error: unknown) => void): Promise<Outbox> {
-    await makeFolder(join(dir, bridgeFolder))
-    const folder = join(dir, bridgeFolder, outboxFolder)
-    await makeFolder(folder)
-    const outbox = new Outbox(folder)
-    for (const name of await readdir(folder)) {
-      if (!/^[\da-f]{32}\.json$/.test(name)) continue
-      const path = join(folder, name)
-      try {
-        outbox.#entries.set(name, readEntry(await readTrusted(path)))
-      } catch (error) {
-        onDamage(error)
-        await setAside(path).catch(onDamage)
-      }
-    }
-    return outbox
-  }
-
-  get entries(): Entry[] {
-    return [...this.#entries.values()]
-  }
-
-  /** Resolves when it is durable; an older one of the same user and document goes. */
-  async put({ username, id }: Account, record: Progress): Promise<void> {
-    const { document, progress, percentage, device, timestamp } = record
-    const entry = { username, account: id, document, progress, percentage, device, timestamp, tries: 0, due: 0 }
-    await this.#set(keyOf(entry), entry)
-  }
-
-  /** Whether it is still the newest of its user and document. */
-  has(entry: Entry): boolean {
-    return this.#entries.get(keyOf(entry)) === entry
-  }
-
-  /** Lets it wait until then. Nothing when a newer one has taken its place. */
-  async delay(entry: Entry, due: number, tries = entry.tries): Promise<void> {
-    if (this.has(entry)) await this.#set(keyOf(entry), Object.assign(entry, { due, tries }))
-  }
-
-  /** It is done. A newer one of the same user and document stays. */
-  async delete(entry: Entry): Promise<void> {
-    if (this.has(entry)) await this.#set(keyOf(entry), undefined)
-  }
-
-  /** The account is gone. */
-  async deleteAccount(account: string): Promise<void> {
-    const gone = this.entries.filter((entry) => entry.account === account)
-    await Promise.all(gone.map((entry) => this.delete(entry)))
-  }
-
-  /** The account has another name. */
-  async rename(account: string, username: string): Promise<void> {
-    const own = this.entries.filter((entry) => entry.account === account)
-    await Promise.all(own.map((entry) => this.#set(keyOf(entry), Object.assign(entry, { username }))))
-  }
-
-  /** Resolves when all that was put so far has been written, or could not be. */
-  async flush(): Promise<void> {
-    await this.#writes.drained('')
-  }
-
-  async #set(key: string, entry: Entry | undefined): Promise<void> {
-    if (entry) this.#entries.set(key, entry)
-    else this.#entries.delete(key)
-    const failed = await this.#writes.add('', key)
-    if (failed) throw failed.failure
-  }
-
-  /**
-   * Writes what is newest, one file after the other, and flushes their folder once: pushes wait for the same disk, and
-   * theirs is the flush that a reader waits for.
-   */
-  async #write(names: string[]): Promise<({ failure: unknown } | undefined)[]> {
-    const failed = new Map<string, { failure: unknown }>()
-    for (const name of new Set(names)) {
-      await this.#writeFile(name).catch((failure: unknown) => failed.set(name, { failure }))
-    }
-    await syncFolder(this.#folder)
-    return names.map((name) => failed.get(name))
-  }
-
-  async #writeFile(name: string): Promise<void> {
-    const path = join(this.#folder, name)
-    const entry = this.#entries.get(name)
-    if (entry) await replaceUnflushed(path, `${JSON.stringify(entry)}\n`, (file) => file.sync())
-    else await rm(path, { force: true })
-  }
+/** An entry that is due at once. */
+export function entryOf({ username, id }: Pick<Account, 'username' | 'id'>, record: Progress): Entry {
+  const { document, progress, percentage, device, timestamp } = record
+  return { username, account: id, document, progress, percentage, device, timestamp, tries: 0, due: 0 }
 }
 
-/** Never derived from a name alone: it is the name of a file. */
-function keyOf({ account, document }: Entry): string {
-  return `${createHash('sha256').update(`${account}\0${document}`).digest('hex').slice(0, 32)}.json`
-}
-
-function readEntry(text: string): Entry {
+/** Throws for what is none. */
+export function readEntry(text: string): Entry {
   const fields = fieldsOf(JSON.parse(text))
   const [percentage, timestamp] = [numberOf(fields['percentage']), numberOf(fields['timestamp'])]
   const document = textOf(fields['document'])

@@ -2,7 +2,7 @@ import type { Progress } from '../kosync/protocol.ts'
 import type { Account, Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Books } from './books.ts'
-import type { BridgeFiles } from './bridge-files.ts'
+import type { AccountData, Outbox } from './bridge-storage.ts'
 import type { Client } from './client.ts'
 import type { Failure } from './failure.ts'
 import type { Agreed, HandedOut, Held, SeenRecord } from './guards.ts'
@@ -12,7 +12,6 @@ import type { Library } from './library.ts'
 import type { Links } from './links.ts'
 import type { Method } from './mapping.ts'
 import type { Outage } from './outage.ts'
-import type { Outbox } from './outbox.ts'
 import type { Settings, UserKey } from './settings.ts'
 
 /** What the console shows of a record of Audiobookshelf. */
@@ -50,7 +49,7 @@ export interface BridgeEvent {
 /** What the sender and the pulls work with. */
 export interface Parts {
   store: Store
-  files: BridgeFiles
+  data: AccountData
   access: Access
   links: Links
   library: Library

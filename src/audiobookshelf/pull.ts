@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Progress } from '../kosync/protocol.ts'
 import type { Account } from '../store/store.ts'
-import { fileNames } from './bridge-files.ts'
+import { dataNames } from './bridge-storage.ts'
 import { isFailure, type Failure } from './failure.ts'
 import { guardPull, seenOf } from './guards.ts'
 import { Mapping } from './mapping.ts'
@@ -37,12 +37,12 @@ export class Pulls {
 
   /** The record that the reader gets. */
   async getProgress(account: Account, document: string, item: string, key: UserKey): Promise<Progress | undefined> {
-    const { store, files } = this.#parts
+    const { store, data } = this.#parts
     const [stored] = await Promise.all([
       store.getProgress(account, document),
       this.#askInTime(account, document, item, key),
     ])
-    const overlay = await files.get<Overlay>(account, fileNames.overlay(document))
+    const overlay = await data.get<Overlay>(account, dataNames.overlay(document))
     // A push since then ends it.
     const isCurrent = overlay?.record.document === document && overlay.against === nameOf(stored)
     return isCurrent ? overlay.record : stored
@@ -50,9 +50,9 @@ export class Pulls {
 
   /** A reader pushed: what a listener did before that is told no more. */
   async end(account: Account, document: string): Promise<void> {
-    const { files } = this.#parts
-    const name = fileNames.overlay(document)
-    if (await files.get(account, name)) await files.put(account, name, undefined)
+    const { data } = this.#parts
+    const name = dataNames.overlay(document)
+    if (await data.get(account, name)) await data.put(account, name, undefined)
   }
 
   /** Resolves when nothing is under way. */
@@ -113,9 +113,9 @@ export class Pulls {
     item: string,
     { key, remote }: { key: UserKey; remote: Remote | undefined },
   ): Promise<Failure | undefined> {
-    const { store, files, client } = this.#parts
+    const { store, data, client } = this.#parts
     const stored = await store.getProgress(account, document)
-    const state = (await files.get<ItemState>(account, fileNames.item(item))) ?? {}
+    const state = (await data.get<ItemState>(account, dataNames.item(item))) ?? {}
     const { clockDifference } = client()
     const storedTime = stored && stored.timestamp * 1000
     const guard = guardPull(remote, { agreed: state.agreed, seen: state.seen, storedTime, clockDifference })
@@ -176,13 +176,13 @@ export class Pulls {
       news: News | undefined
     },
   ): Promise<void> {
-    const { files, tell } = this.#parts
+    const { data, tell } = this.#parts
     const { document, stored, state, before, remote, news } = about
     const seen = remote && seenOf(remote, state.seen)
     const next = { ...state, ...(seen && { seen }), ...(news && { handedOut: news.handedOut }) }
-    await this.#putChanged(account, fileNames.item(item), before, next)
-    const name = fileNames.overlay(document)
-    const overlay = await files.get<Overlay>(account, name)
+    await this.#putChanged(account, dataNames.item(item), before, next)
+    const name = dataNames.overlay(document)
+    const overlay = await data.get<Overlay>(account, name)
     const told: Overlay | undefined = news && { record: news.record, against: nameOf(stored) }
     if (await this.#putChanged(account, name, overlay, told)) {
       if (news)
@@ -198,7 +198,7 @@ export class Pulls {
     value: object | undefined,
   ): Promise<boolean> {
     if (JSON.stringify(before) === JSON.stringify(value)) return false
-    await this.#parts.files.put(account, name, value)
+    await this.#parts.data.put(account, name, value)
     return true
   }
 }

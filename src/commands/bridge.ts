@@ -78,10 +78,11 @@ export async function openBridge(
   const without = { ...stores, operators: stores.store, operate: () => Promise.resolve(undefined), pages: undefined }
   if (!settings) return without
   const { operate, Operator } = await import('../audiobookshelf/operate.ts')
+  const { fileStorage } = await import('../audiobookshelf/file-storage.ts')
   const { withAudiobookshelf } = await import('../audiobookshelf/with-audiobookshelf.ts')
   const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: disableRegistration } = config
   try {
-    const options = { dir, settings, disableRegistration, logger, whole }
+    const options = { openStorage: fileStorage(dir), settings, disableRegistration, logger, whole }
     const { bridge, ...bridged } = await withAudiobookshelf(options, stores)
     const operator = new Operator(bridge, stores.admin)
     const pages = pagesOf(config, bridge, operator, logger)

@@ -353,13 +353,13 @@ t.test('an entry of a refused key waits, and goes with another key at once', asy
 
 t.test('a disk that fails keeps the reader served and the entry waiting', async (t) => {
   const bridged = await Bridged.start(t)
-  const { links, files } = bridged.bridge.parts
-  const put = files.put.bind(files)
-  files.put = () => Promise.reject(new Error('disk'))
+  const { links, data } = bridged.bridge.parts
+  const put = data.put.bind(data)
+  data.put = () => Promise.reject(new Error('disk'))
   await bridged.push(0.4, at(3))
   await bridged.bridge.idle()
   t.match(bridged.bridge.parts.outbox.entries, [{ tries: 1 }])
-  files.put = put
+  data.put = put
   const find = links.find.bind(links)
   links.find = () => Promise.reject(new Error('disk'))
   t.match(await bridged.pull(), { device: 'kobo' })
@@ -371,7 +371,7 @@ t.test('a disk that fails keeps the reader served and the entry waiting', async 
 
 t.test('a position that was stored and never came to the outbox is sent at the next pull', async (t) => {
   const bridged = await Bridged.start(t)
-  const { files, store } = bridged.bridge.parts
+  const { data, store } = bridged.bridge.parts
   await store.putProgress(await bridged.account(), {
     document: digest,
     percentage: 0.4,
@@ -386,7 +386,7 @@ t.test('a position that was stored and never came to the outbox is sent at the n
   await bridged.pull()
   await bridged.delivered()
   t.equal(bridged.stub.patches.length, length)
-  t.ok(files)
+  t.ok(data)
 })
 
 t.test('news of an item that may not be seen, is missing, is no book or fails is none', async (t) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { Bridge } from '../../src/audiobookshelf/bridge.ts'
+import { fileStorage } from '../../src/audiobookshelf/file-storage.ts'
 import { Operator } from '../../src/audiobookshelf/operate.ts'
 import { createPages, type PageParts } from '../../src/audiobookshelf/pages.ts'
 import { SettingsEditor } from '../../src/audiobookshelf/settings-editor.ts'
@@ -41,7 +42,7 @@ export function openBridgedConsole(
   const open = async (): Promise<Bridged> =>
     await withAudiobookshelf(
       {
-        dir,
+        openStorage: fileStorage(dir),
         settings: readSettings({ ...values, ...file.get() }, readFile)!,
         disableRegistration: true,
         logger: pino({ level: 'silent' }),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { Bridge, BridgeOptions } from '../../src/audiobookshelf/bridge.ts'
+import { fileStorage } from '../../src/audiobookshelf/file-storage.ts'
 import { readSettings, type Values } from '../../src/audiobookshelf/settings.ts'
 import { withAudiobookshelf } from '../../src/audiobookshelf/with-audiobookshelf.ts'
 import { offsets } from '../../src/document-id.ts'
@@ -89,7 +90,7 @@ export class Bridged {
     const files = await FileStore.open({ dir: this.dir, history: true, historyLimit: 1000, onDamage: () => undefined })
     const { store, admin, bridge } = await withAudiobookshelf(
       {
-        dir: this.dir,
+        openStorage: fileStorage(this.dir),
         settings: readSettings(this.values, () => '')!,
         disableRegistration: true,
         logger: pino({ level: 'silent' }),

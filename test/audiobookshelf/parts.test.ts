@@ -2,9 +2,11 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { Books } from '../../src/audiobookshelf/books.ts'
-import { BridgeFiles, fileNames } from '../../src/audiobookshelf/bridge-files.ts'
+import { BookFiles } from '../../src/audiobookshelf/book-files.ts'
+import { BridgeFiles } from '../../src/audiobookshelf/bridge-files.ts'
+import { dataNames } from '../../src/audiobookshelf/bridge-storage.ts'
 import { Client } from '../../src/audiobookshelf/client.ts'
-import { EventLog } from '../../src/audiobookshelf/event-log.ts'
+import { EventLogFiles } from '../../src/audiobookshelf/event-log-files.ts'
 import { isFailure } from '../../src/audiobookshelf/failure.ts'
 import { Items } from '../../src/audiobookshelf/items.ts'
 import type { Item } from '../../src/audiobookshelf/replies.ts'
@@ -20,7 +22,7 @@ t.test('a file is for one account, and damage counts as none', async (t) => {
   const told: unknown[] = []
   const make = (): BridgeFiles => new BridgeFiles(dir, (error) => told.push(error))
   const files = make()
-  const name = fileNames.overlay('abc')
+  const name = dataNames.overlay('abc')
   t.equal(await files.get(ann, name), undefined)
   await files.put(ann, name, { a: 1 })
   t.same(await files.get(ann, name), { a: 1 })
@@ -57,10 +59,9 @@ t.test('an ebook is counted once for each file, and again after a failure that m
   const told: unknown[] = []
   const make = (): Books =>
     new Books(
-      dir,
+      new BookFiles(dir, (error) => told.push(error)),
       () => client,
       () => 60_000,
-      (error) => told.push(error),
     )
   const item = (await client.getItem(key, book.id)) as Item
   const reads = (): number => stub.seenOf('GET', /ebook$/).length
@@ -100,10 +101,9 @@ t.test('an ebook that fails three times is done without', async (t) => {
   const client = new Client({ baseUrl: stub.url, timeoutMs: 60_000 })
   t.teardown(() => client.close())
   const books = new Books(
-    t.testdir({}),
+    new BookFiles(t.testdir({}), () => undefined),
     () => client,
     () => 60_000,
-    () => undefined,
   )
   const item = (await client.getItem(key, book.id)) as Item
   stub.fault = 'refuse'
@@ -143,7 +143,7 @@ t.test('an item is asked for again after ten minutes, or when it failed', async 
 t.test('the last 500 events of a user are kept', async (t) => {
   const dir = t.testdir({ ann: {} })
   const told: unknown[] = []
-  const log = new EventLog(
+  const log = new EventLogFiles(
     dir,
     () => 5000,
     (error) => told.push(error),
@@ -157,7 +157,7 @@ t.test('the last 500 events of a user are kept', async (t) => {
   t.ok((await readFile(path, 'utf8')).split('\n').length <= 1003)
   await writeFile(path, '{"torn\n{"time":1,"what":"held"}\n')
   t.same(await log.list(ann), [{ time: 1, what: 'held' }])
-  new EventLog(
+  new EventLogFiles(
     dir,
     () => 0,
     () => undefined,

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { Failure } from '../../src/audiobookshelf/failure.ts'
 import { Outage } from '../../src/audiobookshelf/outage.ts'
-import { Outbox } from '../../src/audiobookshelf/outbox.ts'
+import type { Outbox } from '../../src/audiobookshelf/bridge-storage.ts'
+import { OutboxFiles } from '../../src/audiobookshelf/outbox-files.ts'
 import type { Parts } from '../../src/audiobookshelf/parts.ts'
 import { Sender } from '../../src/audiobookshelf/sender.ts'
 
@@ -12,11 +13,11 @@ t.test('what is due is looked at a second later while a pull finds out whether A
   const clock = { ms: 1_000_000 }
   const now = (): number => clock.ms
   const outage = new Outage(now, () => 0.5)
-  const outbox = await Outbox.open(t.testdir({}), (error) => {
+  const outbox = await OutboxFiles.open(t.testdir({}), (error) => {
     throw error
   })
   const sender = new Sender(
-    { outbox, outage, now } as Parts,
+    { outbox: outbox as Outbox, outage, now } as Parts,
     () => 0.5,
     () => t.fail(),
   )

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { BridgeFiles, fileNames } from '../../src/audiobookshelf/bridge-files.ts'
+import { BridgeFiles } from '../../src/audiobookshelf/bridge-files.ts'
+import { dataNames } from '../../src/audiobookshelf/bridge-storage.ts'
 import type { Account } from '../../src/store/store.ts'
 import { noRedis, startRedis } from '../redis.ts'
 import { accountOf } from '../store/by-name.ts'
@@ -23,12 +24,12 @@ async function filesOf(t: Test, dir: string): Promise<{ files: BridgeFiles; acco
 
 async function link(t: Test, dir: string, links: object): Promise<void> {
   const { files, account } = await filesOf(t, dir)
-  await files.put(account, fileNames.links, links)
+  await files.put(account, dataNames.links, links)
 }
 
 async function linksIn(t: Test, dir: string): Promise<unknown> {
   const { files, account } = await filesOf(t, dir)
-  return await files.get(account, fileNames.links)
+  return await files.get(account, dataNames.links)
 }
 
 /** A backup of alice with these links. */
@@ -86,7 +87,7 @@ t.test('beside a server, and on a Redis, it is told that they do not come', asyn
 t.test('links that are damaged do not keep the rest from coming', async (t) => {
   const from = await stateFolder(t)
   await link(t, from, { hand })
-  const path = join(from, 'alice', 'audiobookshelf', fileNames.links)
+  const path = join(from, 'alice', 'audiobookshelf', dataNames.links)
   await writeFile(path, (await readFile(path, 'utf8')).slice(0, 20))
   const target = join(await folder(t), 'kss.tar.gz')
   await run(from, 'backup', 'create', target)

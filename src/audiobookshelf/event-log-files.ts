@@ -4,6 +4,7 @@ import { unlessAbsent } from '../error-code.ts'
 import { bridgeAccountFolder } from '../store/file-store/files/folder-names.ts'
 import type { Account } from '../store/store.ts'
 import { readTrusted } from '../trusted-file.ts'
+import type { EventLog } from './bridge-storage.ts'
 import { Lanes } from './lanes.ts'
 import type { BridgeEvent } from './parts.ts'
 
@@ -13,8 +14,8 @@ export const logName = '_log.jsonl'
 /** Events of a user that are kept; as many again may wait to be taken away. */
 const kept = 500
 
-/** What the bridge did for a user: JSON lines in `<user>/audiobookshelf/`. For people: nothing depends on it. */
-export class EventLog {
+/** JSON lines in `<user>/audiobookshelf/`. */
+export class EventLogFiles implements EventLog {
   readonly #dir: string
   readonly #now: () => number
   readonly #onFailure: (error: unknown) => void
@@ -28,14 +29,12 @@ export class EventLog {
     this.#onFailure = onFailure
   }
 
-  /** Nothing waits for it. */
   add(account: Account, event: BridgeEvent): void {
     const path = this.#pathOf(account)
     const line = `${JSON.stringify({ time: Math.floor(this.#now() / 1000), ...event })}\n`
     this.#lanes.take(path, () => this.#append(path, line)).catch(this.#onFailure)
   }
 
-  /** Oldest first. */
   async list(account: Account): Promise<(BridgeEvent & { time: number })[]> {
     const lines = await this.#lanes.take(this.#pathOf(account), () => readLines(this.#pathOf(account)))
     return lines.slice(-kept).flatMap((line) => {
