@@ -15,6 +15,7 @@ t.test('nothing set gives the defaults', async (t) => {
     KSS_DIR: config.KSS_DIR,
     KSS_STORE: '',
     KSS_REDIS_PASSWORD_FILE: '',
+    KSS_REDIS_SENTINEL_PASSWORD_FILE: '',
     KSS_REDIS_REPLICAS: 0,
     KSS_BASE_PATH: '',
     KSS_DISABLE_REGISTRATION: false,

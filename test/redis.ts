@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,12 +27,31 @@ export interface Redis {
 
 /** A Redis of its own that keeps nothing, unless the settings say otherwise. */
 export async function startRedis(t: Test, ...settings: string[]): Promise<Redis> {
-  const port = await freePort()
-  const dir = await mkdtemp(join(tmpdir(), 'kss-redis-'))
+  const [port, dir] = [await freePort(), await mkdtemp(join(tmpdir(), 'kss-redis-'))]
   const where = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--repl-diskless-sync-delay', '0']
+  return await startServer(t, port, dir, [...where, '--save', '', '--appendonly', 'no', ...settings])
+}
+
+/** A process that watches the master, and makes a replica it when as many of them as the quorum miss it. */
+export async function startSentinel(t: Test, master: Redis, quorum: number, ...lines: string[]): Promise<Redis> {
+  const [port, dir] = [await freePort(), await mkdtemp(join(tmpdir(), 'kss-redis-'))]
+  const config = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${dir}`,
+    `sentinel monitor mymaster ${master.host.replace(':', ' ')} ${quorum}`,
+    'sentinel down-after-milliseconds mymaster 1000',
+    'sentinel failover-timeout mymaster 5000',
+    ...lines,
+  ]
+  const file = join(dir, 'sentinel.conf')
+  await writeFile(file, config.map((line) => `${line}\n`).join(''))
+  return await startServer(t, port, dir, [file, '--sentinel'])
+}
+
+async function startServer(t: Test, port: number, dir: string, args: string[]): Promise<Redis> {
   const host = `127.0.0.1:${port}`
-  const launch = () =>
-    spawn('redis-server', [...where, '--save', '', '--appendonly', 'no', ...settings], { stdio: 'ignore' })
+  const launch = () => spawn('redis-server', args, { stdio: 'ignore' })
   let child = launch()
   let closed = once(child, 'close')
   const stop = async (): Promise<void> => {
@@ -53,7 +72,7 @@ export async function startRedis(t: Test, ...settings: string[]): Promise<Redis>
     host,
     url: `redis://${host}/1`,
     pid: () => child.pid!,
-    busPort: () => settings[settings.indexOf('--cluster-port') + 1]!,
+    busPort: () => args[args.indexOf('--cluster-port') + 1]!,
     command: (database, ...words) => run(`redis://${host}/${database}`, words),
     stop,
     start,

@@ -9,6 +9,7 @@ for (const address of [
   'redis://localhost:6379/',
   'redis://:secret@10.0.0.1:6379/3',
   'rediss://kss:secret@redis.example:6380/0',
+  'redis+sentinel://:secret@a:26379,[::1]/mymaster/3',
 ]) {
   t.test(`${address} is a store`, async (t) => {
     t.equal(load({ KSS_STORE: address }).KSS_STORE, address)
@@ -24,6 +25,11 @@ for (const address of [
   'redis://a:7000,,b:7001',
   'redis://a:7000,b:7001/1',
   'redis://a:7000,b:x',
+  'redis+sentinel://a',
+  'redis+sentinel://a/',
+  'redis+sentinel://a/my master',
+  'redis+sentinel://a/mymaster/one',
+  'redis://a/mymaster/1',
 ]) {
   t.test(`${address} is none`, async (t) => {
     t.throws(() => load({ KSS_STORE: address }), { message: /^KSS_STORE is / })
@@ -35,9 +41,27 @@ t.test('a list of addresses is a cluster', async (t) => {
   t.equal(load({ KSS_STORE: address }).KSS_STORE, address)
   const { url, cluster } = parseStore(address)!
   t.equal(url.href, 'rediss://kss:secret@a:7000/0')
-  t.same(cluster, ['a:7000', '[::1]:7001', 'c'])
+  t.same(cluster, ['a:7000', '[::1]:7001', 'c:6379'])
   t.match(parseStore('redis://a,b/0'), { url: { pathname: '/0' } })
   t.match(parseStore('redis://a'), { url: { pathname: '/1' }, cluster: [] })
+})
+
+t.test('Sentinels tell where the master is', async (t) => {
+  const { url, ...others } = parseStore('rediss+sentinel://kss:secret@a:7000,b,[::1]/my-master.1/0')!
+  t.equal(url.pathname, '/0')
+  t.equal(url.protocol, 'rediss:')
+  t.same(others, { cluster: [], sentinels: { addresses: ['a:7000', 'b:26379', '[::1]:26379'], name: 'my-master.1' } })
+  const one = { url: { pathname: '/1' }, cluster: [], sentinels: { addresses: ['a:26379'], name: '6379' } }
+  t.match(parseStore('redis+sentinel://a/6379'), one)
+  t.match(parseStore('redis+sentinel://a/6379/'), one)
+})
+
+t.test('a file with the password of Sentinels needs those', async (t) => {
+  const file = { KSS_REDIS_SENTINEL_PASSWORD_FILE: '/run/secret' }
+  t.equal(load({ KSS_STORE: 'redis+sentinel://a/b', ...file }).KSS_REDIS_SENTINEL_PASSWORD_FILE, '/run/secret')
+  for (const address of ['', 'redis://a', 'redis://a,b']) {
+    t.throws(() => load({ KSS_STORE: address, ...file }), { message: /^KSS_REDIS_SENTINEL_PASSWORD_FILE is / })
+  }
 })
 
 t.test('a file with a password needs a store', async (t) => {
@@ -60,5 +84,6 @@ t.test('no message has the password', async (t) => {
     t.throws(() => load({ KSS_STORE: address }), { message: `KSS_STORE is "${shown}": ${expected}` })
     t.equal(withoutPassword(address), shown)
   }
+  t.equal(withoutPassword('redis+sentinel://:secret@a,b/mymaster'), 'redis+sentinel://***@a,b/mymaster')
   t.equal(withoutPassword('redis://localhost'), 'redis://localhost')
 })

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { CreateLimiter } from '../accounts/limits.ts'
 import { CommandError } from '../command-error.ts'
-import type { Loaded } from '../config.ts'
+import type { Config, Loaded } from '../config.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store/file-store.ts'
 import { SessionFiles } from '../store/file-store/session-files.ts'
-import { parseStore } from '../store-settings.ts'
+import { parseStore, type StoreAddress } from '../store-settings.ts'
 import type { RedisStoreOptions } from '../store/redis-store/redis-store.ts'
 import type { Survey } from '../store/redis-store/survey.ts'
 import type { Admin, SessionStore, Stats, Store } from '../store/store.ts'
@@ -50,11 +50,14 @@ export async function openEngine(
 ): Promise<OpenedEngine> {
   const { RedisStore, hostOf } = await import('../store/redis-store/redis-store.ts')
   // The settings were checked.
-  const { url, cluster } = parseStore(config.KSS_STORE)!
-  if (config.KSS_REDIS_PASSWORD_FILE !== '') url.password = await readPassword(config.KSS_REDIS_PASSWORD_FILE)
+  const address = parseStore(config.KSS_STORE)!
+  const { url, cluster, sentinels } = address
+  url.password = (await readPassword(config, 'KSS_REDIS_PASSWORD_FILE')) ?? url.password
+  const password = (await readPassword(config, 'KSS_REDIS_SENTINEL_PASSWORD_FILE')) ?? ''
   const store = await RedisStore.open({
     url,
     cluster,
+    ...(sentinels && { sentinels: { ...sentinels, password } }),
     history: config.KSS_HISTORY,
     historyLimit: config.KSS_HISTORY_LIMIT,
     replicas: config.KSS_REDIS_REPLICAS,
@@ -65,17 +68,29 @@ export async function openEngine(
   const isExplicit = sources['KSS_HASH_KEYS'] !== undefined
   const hashesKeys = (): boolean => config.KSS_HASH_KEYS && (isExplicit || survey.isOwn)
   const watch: OpenedEngine['watch'] = (tell) => store.watch(tell)
-  const place = cluster.length > 0 ? `Redis cluster at ${cluster.join(', ')},` : hostOf(url)
+  const place = placeOf(address) ?? hostOf(url)
   const createLimiter: CreateLimiter = (limiter) => store.createLimiter(limiter)
   const check: Survey['check'] = (given) => survey.check(given)
   const parts = { store, admin, stats, sessions, survey, check, createLimiter }
   return { ...parts, hashesKeys, place, watch, close: () => store.close() }
 }
 
-async function readPassword(path: string): Promise<string> {
+/** Undefined for one server. */
+function placeOf({ cluster, sentinels }: StoreAddress): string | undefined {
+  if (sentinels) return `Redis ${sentinels.name} of the Sentinels at ${sentinels.addresses.join(', ')},`
+  return cluster.length > 0 ? `Redis cluster at ${cluster.join(', ')},` : undefined
+}
+
+/** For a URL; undefined when no file is named. */
+async function readPassword(
+  config: Config,
+  name: 'KSS_REDIS_PASSWORD_FILE' | 'KSS_REDIS_SENTINEL_PASSWORD_FILE',
+): Promise<string | undefined> {
+  const path = config[name]
+  if (path === '') return undefined
   try {
     return encodeURIComponent((await readFile(path, 'utf8')).replace(/\r?\n.*/s, ''))
   } catch (error) {
-    throw new CommandError(`KSS_REDIS_PASSWORD_FILE is "${path}": it cannot be read (${(error as Error).message}).`)
+    throw new CommandError(`${name} is "${path}": it cannot be read (${(error as Error).message}).`)
   }
 }

@@ -8,6 +8,8 @@ export type Reply = string | number | null | Reply[]
 export interface NodeOptions {
   /** redis:// or rediss://, with a database; it may have a password. */
   url: URL
+  /** What messages call it; what `hostOf` says when it is left out. */
+  place?: string
   /** Milliseconds for which a reader waits for one answer. */
   timeoutMs: number
   /** False: gives up when the connection fails, as a command does. */
@@ -50,6 +52,10 @@ export class EngineNode {
     this.#changer = options.replicas > 0 ? createClient(redis, options) : this.#client
     for (const client of this.#clients()) client.on('error', (error: Error) => this.#failed(error))
     this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs).unref()
+  }
+
+  get #place(): string {
+    return this.#options.place ?? hostOf(this.#options.url)
   }
 
   get address(): string {
@@ -123,7 +129,7 @@ export class EngineNode {
 
   /** WAIT is about all that was sent before it on the same connection, so it serves all commands. */
   async #confirm(commands: string[][]): Promise<PromiseSettledResult<Reply>[]> {
-    const { url, timeoutMs, replicas } = this.#options
+    const { timeoutMs, replicas } = this.#options
     const replies = Promise.allSettled(commands.map((words) => this.#changer.sendCommand<Reply>(words)))
     const wait = ['WAIT', `${replicas}`, `${Math.ceil(timeoutMs * confirmShare)}`]
     const [[waited], results] = await Promise.all([
@@ -133,7 +139,7 @@ export class EngineNode {
     const count = waited.status === 'fulfilled' ? waited.value : 0
     const unconfirmed =
       count < replicas
-        ? new NotConfirmed(`${hostOf(url)} has ${count} replicas in step instead of ${replicas}`)
+        ? new NotConfirmed(`${this.#place} has ${count} replicas in step instead of ${replicas}`)
         : undefined
     this.#set({ unconfirmed })
     if (!unconfirmed) return results
@@ -145,7 +151,7 @@ export class EngineNode {
   #failed(cause: Error): StoreUnavailable {
     // Why it is not connected was told before.
     if (this.away && /^The client is (closed|offline)/.test(cause.message)) return this.away
-    const away = new StoreUnavailable(`${hostOf(this.#options.url)} ${reasonOf(cause)}`, { cause })
+    const away = new StoreUnavailable(`${this.#place} ${reasonOf(cause)}`, { cause })
     this.#set({ away })
     return away
   }

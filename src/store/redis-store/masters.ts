@@ -1,21 +1,25 @@
 import type * as Redis from '@redis/client'
 import { EngineNode, type NodeOptions } from './engine-node.ts'
+import { Sentinels, type SentinelOptions } from './sentinels.ts'
 import { slotOf, toMasters, type Masters as BySlot } from './topology.ts'
-import { StoreUnavailable } from './unavailable.ts'
+import { hostOf, StoreUnavailable } from './unavailable.ts'
 
 export interface MastersOptions extends NodeOptions {
   /** host:port of nodes of a cluster, each of which tells of all; `url` has what they have in common. None without one. */
   cluster: string[]
+  /** Who tell which server it is; `url` has all but its address. */
+  sentinels?: SentinelOptions
 }
 
 /** Milliseconds after which it is asked again who the masters are. */
 const discoverMs = 1000
 
-/** The server that has all keys, or those of a cluster, each of which has the keys of some slots. */
+/** The server that has all keys, which Sentinels may know, or those of a cluster, each of which has the keys of some slots. */
 export class Masters {
   readonly #redis: typeof Redis
   readonly #options: MastersOptions
   readonly #nodes = new Map<string, EngineNode>()
+  readonly #sentinels: Sentinels | undefined
   readonly #timer: NodeJS.Timeout | undefined
   #bySlot: BySlot = []
   /** Why no master is known. */
@@ -27,13 +31,19 @@ export class Masters {
   constructor(redis: typeof Redis, options: MastersOptions) {
     this.#redis = redis
     this.#options = options
-    if (options.cluster.length > 0) this.#timer = setInterval(() => void this.#discover(), discoverMs).unref()
-    else this.#bySlot = [options.url.host]
+    this.#sentinels = options.sentinels && new Sentinels(redis, options.sentinels, options)
+    if (this.#isOne) this.#bySlot = [options.url.host]
+    else this.#timer = setInterval(() => void this.#discover(), discoverMs).unref()
+  }
+
+  /** Its address is given. */
+  get #isOne(): boolean {
+    return this.#options.cluster.length === 0 && !this.#sentinels
   }
 
   /** Resolves when they are connected, or have failed once. */
   async connect(): Promise<void> {
-    await (this.#options.cluster.length > 0 ? this.#discover() : this.all()[0]!.connect())
+    await (this.#isOne ? this.all()[0]!.connect() : this.#discover())
   }
 
   all(): EngineNode[] {
@@ -60,6 +70,7 @@ export class Masters {
     this.lost = new StoreUnavailable('the store is closed')
     clearInterval(this.#timer)
     for (const node of this.#nodes.values()) node.close()
+    this.#sentinels?.close()
   }
 
   #slotOf(key: string): number {
@@ -71,20 +82,28 @@ export class Masters {
     if (this.#isClosed) throw this.lost
     let node = this.#nodes.get(address)
     if (!node) {
-      const url = new URL(this.#options.url)
-      url.host = address
-      node = new EngineNode(this.#redis, { ...this.#options, url })
+      node = new EngineNode(this.#redis, { ...this.#options, url: this.#urlOf(address) })
       this.#nodes.set(address, node)
       void node.connect()
     }
     return node
   }
 
-  /** Asks one node after the other who the masters are. Never rejects. */
+  #urlOf(address: string): URL {
+    const url = new URL(this.#options.url)
+    url.host = address
+    return url
+  }
+
+  /** Asks who the masters are; where nobody tells, those that are known stay. Never rejects. */
   async #discover(): Promise<void> {
     if (this.#isDiscovering) return
     this.#isDiscovering = true
-    for (const address of this.#candidates()) if (await this.#discoverAt(address)) break
+    const asked = this.#sentinels ? this.#askSentinels(this.#sentinels) : this.#askNodes()
+    const [found] = await Promise.allSettled([asked])
+    if (this.#isClosed) return
+    if (found.status === 'fulfilled') this.#bySlot = found.value
+    else this.lost = found.reason as StoreUnavailable
     await Promise.all(this.all().map((node) => node.connect()))
     this.#isDiscovering = false
     if (this.#isClosed) return
@@ -92,25 +111,35 @@ export class Masters {
     this.#options.tell()
   }
 
+  /** A Sentinel may not have heard yet that its master is none any more, so the master is asked, too. */
+  async #askSentinels(sentinels: Sentinels): Promise<BySlot> {
+    const address = await sentinels.findMaster()
+    const node = this.#at(address)
+    await node.connect()
+    const [role] = (await node.ask(['ROLE'])) as [string]
+    if (role === 'master') return [address]
+    throw new StoreUnavailable(`${hostOf(this.#urlOf(address))} is not the master yet`)
+  }
+
+  async #askNodes(): Promise<BySlot> {
+    let failure: unknown
+    for (const address of this.#candidates()) {
+      try {
+        const node = this.#at(address)
+        await node.connect()
+        return toMasters(await node.ask(['CLUSTER', 'SLOTS']), address)
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
   /** Masters by turns, since one may be cut off from the others; then those that were given. */
   #candidates(): Set<string> {
     const masters = this.all().map(({ address }) => address)
     const first = this.#turn++ % Math.max(masters.length, 1)
     return new Set([...masters.slice(first), ...masters.slice(0, first), ...this.#options.cluster])
-  }
-
-  async #discoverAt(address: string): Promise<boolean> {
-    if (this.#isClosed) return false
-    try {
-      const node = this.#at(address)
-      await node.connect()
-      const slots = await node.ask(['CLUSTER', 'SLOTS'])
-      if (!this.#isClosed) this.#bySlot = toMasters(slots, address)
-      return true
-    } catch (error) {
-      if (!this.#isClosed) this.lost = error as StoreUnavailable
-      return false
-    }
   }
 
   #closeOthers(): void {
