@@ -11,7 +11,7 @@ export interface MastersOptions extends NodeOptions {
   sentinels?: SentinelOptions
 }
 
-/** Milliseconds after which it is asked again who the masters are. */
+/** Milliseconds between the answer and the next question who the masters are. */
 const discoverMs = 1000
 
 /** The server that has all keys, which Sentinels may know, or those of a cluster, each of which has the keys of some slots. */
@@ -20,12 +20,11 @@ export class Masters {
   readonly #options: MastersOptions
   readonly #nodes = new Map<string, EngineNode>()
   readonly #sentinels: Sentinels | undefined
-  readonly #timer: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
   #bySlot: BySlot = []
   /** Why no master is known. */
   lost = new StoreUnavailable('the store is not connected yet')
   #turn = 0
-  #isDiscovering = false
   #isClosed = false
 
   constructor(redis: typeof Redis, options: MastersOptions) {
@@ -33,7 +32,6 @@ export class Masters {
     this.#options = options
     this.#sentinels = options.sentinels && new Sentinels(redis, options.sentinels, options)
     if (this.#isOne) this.#bySlot = [options.url.host]
-    else this.#timer = setInterval(() => void this.#discover(), discoverMs).unref()
   }
 
   /** Its address is given. */
@@ -68,7 +66,7 @@ export class Masters {
     this.#isClosed = true
     this.#bySlot = []
     this.lost = new StoreUnavailable('the store is closed')
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     for (const node of this.#nodes.values()) node.close()
     this.#sentinels?.close()
   }
@@ -97,18 +95,15 @@ export class Masters {
 
   /** Asks who the masters are; where nobody tells, those that are known stay. Never rejects. */
   async #discover(): Promise<void> {
-    if (this.#isDiscovering) return
-    this.#isDiscovering = true
     const asked = this.#sentinels ? this.#askSentinels(this.#sentinels) : this.#askNodes()
     const [found] = await Promise.allSettled([asked])
     if (this.#isClosed) return
     if (found.status === 'fulfilled') this.#bySlot = found.value
     else this.lost = found.reason as StoreUnavailable
     await Promise.all(this.all().map((node) => node.connect()))
-    this.#isDiscovering = false
-    if (this.#isClosed) return
     this.#closeOthers()
     this.#options.tell()
+    this.#timer = setTimeout(() => void this.#discover(), discoverMs).unref()
   }
 
   /** A Sentinel may not have heard yet that its master is none any more, so the master is asked, too. */
