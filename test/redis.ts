@@ -18,6 +18,8 @@ export interface Redis {
   pid: () => number
   /** Where nodes of a cluster talk to each other. */
   busPort: () => string
+  /** Where `--tls-port` is among its settings. */
+  tlsPort: () => string
   command: (database: number, ...words: (string | Buffer)[]) => Promise<unknown>
   /** Kills it, as a power cut would. */
   stop: () => Promise<void>
@@ -73,6 +75,7 @@ async function startServer(t: Test, port: number, dir: string, args: string[]): 
     url: `redis://${host}/1`,
     pid: () => child.pid!,
     busPort: () => args[args.indexOf('--cluster-port') + 1]!,
+    tlsPort: () => args[args.indexOf('--tls-port') + 1]!,
     command: (database, ...words) => run(`redis://${host}/${database}`, words),
     stop,
     start,
@@ -97,8 +100,11 @@ export interface Cluster {
 
 /** Masters of a cluster, each with a part of the slots. */
 export async function startCluster(t: Test, withReplicas: boolean = false, ...settings: string[]): Promise<Cluster> {
-  const start = async (): Promise<Redis> =>
-    await startRedis(t, '--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`, ...settings)
+  const isTls = settings.includes('--tls-cert-file')
+  const start = async (): Promise<Redis> => {
+    const ports = ['--cluster-port', `${await freePort()}`, '--tls-port', isTls ? `${await freePort()}` : '0']
+    return await startRedis(t, '--cluster-enabled', 'yes', ...ports, ...settings)
+  }
   const masters = [await start(), await start(), await start()]
   const replicas = withReplicas ? [await start(), await start(), await start()] : []
   const all = [...masters, ...replicas]

@@ -20,6 +20,7 @@ const reasons: [RegExp, string][] = [
   [/^CLUSTERDOWN/, 'says that the cluster is down'],
   [/^(ASK|TRYAGAIN)/, 'is handing over what is asked for to another node'],
   [/^no answer|timeout/i, 'does not answer'],
+  [/\bcertificate\b/, 'has a certificate that is not trusted: name its authority in NODE_EXTRA_CA_CERTS'],
   [/^The client is (closed|offline)|^Socket closed/, 'cannot be reached'],
   [/\bE(CONN[A-Z]+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)\b/, 'cannot be reached'],
 ]

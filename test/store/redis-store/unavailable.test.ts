@@ -18,3 +18,11 @@ t.test('a connection that fails is said in the same words, however it fails', (t
   t.equal(reasonOf(new Error('WRONGTYPE Operation against a key')), 'does not answer as it should (WRONGTYPE)')
   t.end()
 })
+
+t.test('a certificate that is not trusted is said, whatever is wrong with it', (t) => {
+  const untrusted = 'has a certificate that is not trusted: name its authority in NODE_EXTRA_CA_CERTS'
+  t.equal(reasonOf(new Error('self-signed certificate')), untrusted)
+  t.equal(reasonOf(new Error('unable to verify the first certificate')), untrusted)
+  t.equal(reasonOf(new Error('certificate has expired')), untrusted)
+  t.end()
+})
