@@ -119,7 +119,10 @@ export interface Loaded {
   sources: Record<string, string>
 }
 
-/** Flags beat the environment, which beats the env file, which beats the defaults. Throws ConfigError. */
+/**
+ * Flags beat the environment, which beats the env file, which beats the defaults. Throws ConfigError; also for a folder that
+ * a flag names where a setting names an engine: a command must not change other accounts than those that are meant.
+ */
 export function loadConfig(
   flags: Values = {},
   envFile?: string,
@@ -134,6 +137,11 @@ export function loadConfig(
   const checked = check(values)
   const bad = (name: Name): ConfigError => badValue(name, { [name]: String(checked[name]) })
   checkStore(checked, bad)
+  if (flags['KSS_DIR'] !== undefined && checked.KSS_STORE !== '') {
+    throw new ConfigError(
+      '--dir names a folder, and KSS_STORE is set: accounts are in only one of them. Leave one out.',
+    )
+  }
   return {
     config: {
       ...checked,

@@ -312,3 +312,12 @@ t.test(
     t.end()
   },
 )
+
+t.test('a folder that a flag names is refused beside a store; one of the environment is not used', (t) => {
+  const message = '--dir names a folder, and KSS_STORE is set: accounts are in only one of them. Leave one out.'
+  const env = { KSS_STORE: 'redis://localhost' }
+  t.throws(() => loadConfig({ KSS_DIR: '/srv/kss' }, undefined, env), { message })
+  t.throws(() => loadConfig({ ...env, KSS_DIR: '/srv/kss' }, undefined, {}), { message })
+  t.equal(loadConfig({}, undefined, { ...env, KSS_DIR: '/srv/kss' }).config.KSS_DIR, '/srv/kss')
+  t.end()
+})

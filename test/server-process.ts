@@ -14,8 +14,8 @@ export interface ServerProcess {
 /** Starts `kss serve` on a free port of this machine, as a process; it ends with the test at the latest. */
 export async function startServer(t: Test, command: string[], dir: string): Promise<ServerProcess> {
   const [program = '', ...first] = command
-  const args = [...first, 'serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir, '--log-format', 'json']
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const args = [...first, 'serve', '--host', '127.0.0.1', '--port', '0', '--log-format', 'json']
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, KSS_DIR: dir } })
   const exit = new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve)
     child.once('error', reject)

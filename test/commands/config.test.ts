@@ -56,7 +56,7 @@ t.test('settings of the Audiobookshelf bridge that are given are shown, but for 
 })
 
 t.test('scripts get JSON', async (t) => {
-  t.match(await runJson('/srv/kss', 'config', '--port', '9000'), [
+  t.match(await runJson('/none', 'config', '--port', '9000', '--dir', '/srv/kss'), [
     { name: 'KSS_HOST', value: '0.0.0.0', source: 'default' },
     { name: 'KSS_PORT', value: 9000, source: 'flag' },
     { name: 'KSS_DIR', value: '/srv/kss', source: 'flag' },

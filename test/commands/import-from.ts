@@ -20,8 +20,8 @@ export async function importFrom(
   ...more: string[]
 ): Promise<Ended> {
   const { kind, flags = [], stdin } = server
-  const args = ['import', kind, source, ...flags, '--dir', dir, ...more]
-  return await kss(t, args, {}, stdin === undefined ? undefined : await typed(t, stdin))
+  const args = ['import', kind, source, ...flags, ...more]
+  return await kss(t, args, { KSS_DIR: dir }, stdin === undefined ? undefined : await typed(t, stdin))
 }
 
 /** The same in this process, where nobody types. */

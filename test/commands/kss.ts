@@ -58,7 +58,7 @@ export interface Server {
 
 /** Starts the built `kss serve` on a free port, and waits until it listens. */
 export async function serve(t: Test, dir: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
-  const child = start(t, ['serve', '--host', '127.0.0.1', '--port', '0', '--dir', dir, ...args], env)
+  const child = start(t, ['serve', '--host', '127.0.0.1', '--port', '0', ...args], { KSS_DIR: dir, ...env })
   const log: Record<string, unknown>[] = []
   const errors = { text: '' }
   let rest = ''

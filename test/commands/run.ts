@@ -19,10 +19,12 @@ export async function run(dir: string, ...args: string[]): Promise<Ended> {
   const { error: tell } = console
   const program = operatorCommands((text) => (ended.stderr += text))
   for (const name of Object.keys(process.env)) if (name.startsWith('KSS_')) delete process.env[name]
+  // A flag, unlike a variable, is refused where the accounts are on a Redis.
+  process.env['KSS_DIR'] = dir
   process.stdout.write = (text: unknown) => Boolean((ended.stdout += String(text)))
   console.error = (line: unknown) => (ended.stderr += `${String(line)}\n`)
   try {
-    await program.parseAsync([...args, ...(args.includes('--dir') ? [] : ['--dir', dir])], { from: 'user' })
+    await program.parseAsync(args, { from: 'user' })
     ended.code = Number(process.exitCode ?? 0)
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ConfigError || error instanceof CommanderError)) throw error
@@ -33,6 +35,7 @@ export async function run(dir: string, ...args: string[]): Promise<Ended> {
     process.stdout.write = write
     console.error = tell
     process.exitCode = undefined
+    delete process.env['KSS_DIR']
   }
   return ended
 }
