@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { killAll, startServer } from './processes.ts'
+import { killAll, startServer, type Server } from './processes.ts'
 
 const users = Array.from({ length: 50 }, (_each, at) => `user-${at}`)
 const documents = Array.from({ length: 20 }, (_each, at) => `document-${at}`)
@@ -17,8 +17,11 @@ const latencyMs = 5
 
 const duration = 36_000
 
-/** Pulls while it hangs. */
-const pulls = 500
+/** Pulls and pushes while it hangs. */
+const count = 500
+
+/** One that Audiobookshelf does not have. */
+const unlinked = 'unlinked'
 
 /** As much of Audiobookshelf as an item without an ebook needs. */
 class Stub {
@@ -99,6 +102,8 @@ async function ask(port: number, method: string, path: string, user: string, bod
 const percentile = (times: number[], part: number): number =>
   times.toSorted((one, other) => one - other)[Math.ceil(times.length * part) - 1]!
 
+const p99 = (times: number[]): string => `${percentile(times, 0.99).toFixed(1)} ms`
+
 const residentMiB = (pid: number): number =>
   Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024)
 
@@ -121,21 +126,12 @@ async function bench(seconds: number, rate: number): Promise<void> {
   await stub.start()
   const dir = mkdtempSync(join(tmpdir(), 'kss-abs-'))
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
-  const { port, pid, stop } = await startServer(
-    (free) => ['bin/kss.cjs', 'serve', '--host', '127.0.0.1', '--port', `${free}`, '--dir', dir],
-    {
-      KSS_REGISTRATIONS_PER_HOUR: '0',
-      KSS_LOG_LEVEL: 'warn',
-      AUDIOBOOKSHELF_BASE_URL: stub.url,
-      AUDIOBOOKSHELF_USER_MAP: JSON.stringify(Object.fromEntries(users.map((user) => [user, `key-of-${user}`]))),
-      AUDIOBOOKSHELF_DOCUMENT_MAP: JSON.stringify(Object.fromEntries(documents.map((each) => [each, `item-${each}`]))),
-    },
-  )
-  for (const user of users) {
-    await ask(port, 'POST', '/users/create', user, { username: user, password: 'key' })
-    // From now on its key is known, and costs no hash.
-    await ask(port, 'GET', '/users/auth', user)
-  }
+  const { port, pid, stop } = await start(dir, {
+    AUDIOBOOKSHELF_BASE_URL: stub.url,
+    AUDIOBOOKSHELF_USER_MAP: JSON.stringify(Object.fromEntries(users.map((user) => [user, `key-of-${user}`]))),
+    AUDIOBOOKSHELF_DOCUMENT_MAP: JSON.stringify(Object.fromEntries(documents.map((each) => [each, `item-${each}`]))),
+  })
+  await register(port)
   const outbox = (): number => readdirSync(join(dir, '.audiobookshelf', 'outbox')).length
   const pushTimes: number[] = []
   const memory = [residentMiB(pid)]
@@ -161,24 +157,59 @@ async function bench(seconds: number, rate: number): Promise<void> {
   while (outbox() > 0) await sleep(100)
   const drained = performance.now() - ended
   memory.push(residentMiB(pid))
-  print(`${total} pushes in ${((ended - began) / 1000).toFixed(0)} s, p99 ${percentile(pushTimes, 0.99).toFixed(1)} ms`)
+  print(`${total} pushes in ${((ended - began) / 1000).toFixed(0)} s, p99 ${p99(pushTimes)}`)
   print(`Audiobookshelf: ${stub.requests} requests, ${stub.patches} writes, ${stub.records.size} records`)
   print(`In flight at most: ${stub.mostOfItem} of a user and item, ${stub.mostAtOnce} in all`)
   print(`Outbox: ${waiting.join(', ')} each 10 s; empty after ${(drained / 1000).toFixed(1)} s`)
   print(`Memory: ${memory.join(', ')} MiB`)
   await sleep(4000)
-  print(`Pulls while it answers: p99 ${percentile(await pullAll(port), 0.99).toFixed(1)} ms`)
+  const linked = (n: number): string => documents[n % documents.length]!
+  print(`Pulls while it answers: p99 ${p99(await pullAll(port, linked))}`)
   stub.hangs = true
-  const [first = 0, ...later] = await pullAll(port)
-  print(`Pulls while it hangs: the first ${first.toFixed(0)} ms, then p99 ${percentile(later, 0.99).toFixed(1)} ms`)
+  const [first = 0, ...later] = await pullAll(port, linked)
+  print(`Pulls while it hangs: the first ${first.toFixed(0)} ms, then p99 ${p99(later)}`)
+  const without = await start(join(dir, 'without'), {})
+  await register(without.port)
+  for (const [name, server] of [
+    ['while it hangs', port],
+    ['without the bridge', without.port],
+  ] as const) {
+    const pushes = await pushAll(server)
+    const pulls = await pullAll(server, () => unlinked)
+    print(`A document without a link, ${name}: pushes p99 ${p99(pushes)}, pulls p99 ${p99(pulls)}`)
+  }
+  await without.stop()
   await stop()
 }
 
-async function pullAll(port: number): Promise<number[]> {
+async function start(dir: string, env: Record<string, string>): Promise<Server> {
+  return await startServer(
+    (free) => ['bin/kss.cjs', 'serve', '--host', '127.0.0.1', '--port', `${free}`, '--dir', dir],
+    { KSS_REGISTRATIONS_PER_HOUR: '0', KSS_LOG_LEVEL: 'warn', ...env },
+  )
+}
+
+async function register(port: number): Promise<void> {
+  for (const user of users) {
+    await ask(port, 'POST', '/users/create', user, { username: user, password: 'key' })
+    // From now on its key is known, and costs no hash.
+    await ask(port, 'GET', '/users/auth', user)
+  }
+}
+
+async function pullAll(port: number, documentOf: (n: number) => string): Promise<number[]> {
   const times: number[] = []
-  for (let n = 0; n < pulls; n += 1) {
-    const path = `/syncs/progress/${documents[n % documents.length]!}`
-    times.push(await ask(port, 'GET', path, users[n % users.length]!))
+  for (let n = 0; n < count; n += 1) {
+    times.push(await ask(port, 'GET', `/syncs/progress/${documentOf(n)}`, users[n % users.length]!))
+  }
+  return times
+}
+
+async function pushAll(port: number): Promise<number[]> {
+  const times: number[] = []
+  for (let n = 0; n < count; n += 1) {
+    const body = { document: unlinked, percentage: n / count, progress: `${n}`, device: 'kobo' }
+    times.push(await ask(port, 'PUT', '/syncs/progress', users[n % users.length]!, body))
   }
   return times
 }
