@@ -9,23 +9,43 @@ const project = join(import.meta.dirname, '..')
 const covered = join(project, '.covered')
 
 // Set by tap. The coverage of a bundle could not be put together with the rest: see build/modules.js.
-const isCovered = process.env['_TAPJS_PROCESSINFO_COVERAGE_'] === '1'
+const isMeasured = process.env['_TAPJS_PROCESSINFO_COVERAGE_'] === '1'
 
 /** What `node` runs to start kss: the build that npm carries, or, where coverage is measured, one of single modules. */
-export const launcher = join(isCovered ? covered : project, 'bin', 'kss.cjs')
+export const launcher = join(isMeasured ? covered : project, 'bin', 'kss.cjs')
 
 /**
  * The words that start the build that npm carries. tap lets `NODE_OPTIONS` load what measures coverage; a short command
- * takes three times as long with it. For a test that starts many, when others cover what they do.
+ * takes three times as long with it.
  */
 export const bundled = ['env', '-u', 'NODE_OPTIONS', process.execPath, join(project, 'bin', 'kss.cjs')]
 
-/** The words that start kss, so that its coverage is measured when that of the tests is. */
-export const command = isCovered ? [process.execPath, launcher] : bundled
+/** Tests whose commands reach what no test reaches in its own process. */
+const covering = [
+  'audiobookshelf/serve',
+  'bin',
+  'commands/audiobookshelf',
+  'commands/disk-faults',
+  'commands/drain',
+  'commands/export',
+  'commands/hash',
+  'commands/healthcheck',
+  'commands/import',
+  'commands/metrics',
+  'commands/redis-backend',
+  'commands/serve',
+  'commands/setup',
+  'commands/tls',
+  'commands/upstream',
+  'log',
+].map((name) => join(import.meta.dirname, `${name}.test.ts`))
+
+/** The words that start kss, so that its coverage is measured where that matters. */
+export const command = isMeasured && covering.includes(process.argv[1]!) ? [process.execPath, launcher] : bundled
 
 /** The URL of a built module, for a process of its own: of `control/state.ts`, say. */
 export async function builtModule(t: Test, path: string): Promise<string> {
-  if (isCovered) return pathToFileURL(join(covered, 'dist', path.replace(/ts$/, 'js'))).href
+  if (isMeasured) return pathToFileURL(join(covered, 'dist', path.replace(/ts$/, 'js'))).href
   const folder = await mkdtemp(join(tmpdir(), 'kss-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const source = `src/${path}`
