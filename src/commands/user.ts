@@ -5,7 +5,8 @@ import { checkName, findUser, hashPassword } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { readPassword, type PasswordFlags } from './password.ts'
 import { defineQuota } from './quota.ts'
-import { changeState, withState, type StateFlags } from '../control/state.ts'
+import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
+import type { Account } from '../store/store.ts'
 import { confirm, print } from './terminal.ts'
 import { listAccounts, orders, removeInactive, sizeLine, describeUse } from './user-summaries.ts'
 
@@ -107,7 +108,7 @@ function tellPassword(
 async function rename(username: string, to: string, flags: StateFlags): Promise<void> {
   checkName(to)
   await changeState(flags, ['user', 'rename', username, to], async (state) => {
-    const { account } = await findUser(state, username)
+    const account = await findRenamed(state, username)
     if (!(await state.store.renameUser(account, to)))
       throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
   })
@@ -116,6 +117,17 @@ async function rename(username: string, to: string, flags: StateFlags): Promise<
     { username: to, before: username },
     () => `${plain(username)} is ${to} now. Log in so on each reader.\n`,
   )
+}
+
+/** Also an account whose rename in a Redis cluster was cut off: this goes on with it, and nothing else can be done with it. */
+async function findRenamed(state: State, username: string): Promise<Account> {
+  try {
+    return (await findUser(state, username)).account
+  } catch (error) {
+    const { account } = error as { account?: Account }
+    if (account === undefined) throw error
+    return account
+  }
 }
 
 async function setDisabled(username: string, flags: StateFlags, disabled: boolean): Promise<void> {

@@ -19,7 +19,10 @@ import {
   stateFolder,
   type LocalServer,
 } from './state-fixture.ts'
+import { flip } from '../../src/store/redis-store/move-scripts.ts'
+import { noRedis, startCluster } from '../redis.ts'
 import { adminByName } from '../store/by-name.ts'
+import { engineFaults } from '../store/redis-store/engine-faults.ts'
 
 const logIn = async ({ url }: LocalServer, username: string, password: string): Promise<number> =>
   (await fetch(`${url}/users/auth`, { headers: headersOf(username, password) })).status
@@ -329,3 +332,31 @@ t.test('with an upstream, who removes an account is told that it stays away, and
   t.same(await store.getRegistration(), { invited: [] })
   await store.close()
 })
+
+t.test(
+  'on a cluster, a rename that was cut off is told, and the same command finishes it',
+  { skip: noRedis },
+  async (t) => {
+    const { hosts } = await startCluster(t)
+    const file = join(await folder(t), 'kss.env')
+    await writeFile(file, `KSS_STORE=redis://${hosts.join(',')}\n`)
+    const kssHere = (...args: string[]) => run('/none', ...args, '--env-file', file)
+    t.match(await kssHere('user', 'add', 'alice', '--random'), { code: 0 })
+    const faults = engineFaults(t)
+    faults.set({ left: 1, script: flip, isLast: true })
+    t.match(await kssHere('user', 'rename', 'alice', 'alicia'), { code: 1, stderr: 'It failed: cut off\n' })
+    faults.set(undefined)
+
+    const finish = 'kss user rename alice alicia\n'
+    const stderr = `It failed: The account alice is being renamed to alicia. If no command does that any more: ${finish}`
+    t.match(await kssHere('user', 'passwd', 'alice', '--random'), { code: 1, stderr })
+    const { code, stdout } = await kssHere('check')
+    t.equal(code, 4)
+    t.match(stdout, 'is being renamed to alicia, and until then requests get 503\n')
+    t.match(stdout, `otherwise: ${finish}`)
+    t.match(await kssHere('user', 'rename', 'alice', 'alicia'), { code: 0, stdout: /^alice is alicia now\. /m })
+    t.match(await kssHere('user', 'rename', 'alice', 'alicia'), { code: 1, stderr: /^There is no user alice\. / })
+    t.match(await kssHere('user', 'disable', 'alicia'), { code: 0 })
+    t.match(await kssHere('check'), { code: 0 })
+  },
+)

@@ -1,5 +1,6 @@
 import type { DamagedFile } from '../../damaged-file.ts'
 import type { Finding } from '../finding.ts'
+import { checkMoving } from './check-moves.ts'
 import { toObject, toProgress, type Fields } from './records.ts'
 
 /** The layout that this kss writes. */
@@ -24,14 +25,15 @@ export function checkRegistration(path: string, fields: Fields): Finding[] {
 }
 
 /** What is wrong in the hash of an account. Without an id it is made anew at the next look. */
-export function checkAccount(path: string, fields: Fields): Finding[] {
+export function checkAccount(path: string, username: string, fields: Fields): Finding[] {
   const { id, generation = '', quotaDocuments = '0', quotaBytes = '0', bytes = '0' } = toObject(fields)
   const numbers = { generation, quotaDocuments, quotaBytes, bytes }
   const bad = Object.entries(numbers).filter(([, value]) => id !== undefined && !isNumber(value))
-  return bad.map(([name]) => {
+  const numberless = bad.map(([name]) => {
     const advice = `write a number into its field ${name} with redis-cli HSET`
     return { path, problem: `has no number as ${name}`, advice, damage: true }
   })
+  return [...numberless, ...checkMoving(path, username, fields)]
 }
 
 /** What is wrong in a record; nothing where it was removed meanwhile. */

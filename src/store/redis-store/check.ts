@@ -1,10 +1,11 @@
 import type { Finding } from '../finding.ts'
+import { checkReserved } from './check-moves.ts'
 import { checkAccount, checkFormat, checkRecord, checkRegistration } from './check-values.ts'
 import type { Engine } from './engine.ts'
 import { globalKeys, parseOwnKey } from './keys.ts'
 import { fromRow, type Fields } from './records.ts'
 
-type CheckedEngine = Pick<Engine, 'ask' | 'askAll' | 'scan' | 'keysOf' | 'parseKey'>
+type CheckedEngine = Pick<Engine, 'ask' | 'askAll' | 'run' | 'scan' | 'keysOf' | 'parseKey'>
 
 export interface CheckOptions {
   /** Brings the index up to what there is. */
@@ -75,8 +76,8 @@ export class Check {
       return [{ path: key, problem: `is a ${type}, not a ${expected.type}`, advice, damage: true }]
     }
     const { username } = expected
-    const owner = username === undefined ? undefined : await this.#checkOwner(key, username)
-    return [owner, ...(await expected.check(key))].filter((finding) => finding !== undefined)
+    const owner = username === undefined ? [] : await this.#checkOwner(key, username)
+    return [...owner, ...(await expected.check(key))].filter((finding) => finding !== undefined)
   }
 
   /** Undefined for a key that kss does not know. */
@@ -106,19 +107,21 @@ export class Check {
     if (username === undefined) return undefined
     const { records } = this.#engine.keysOf(username)
     if (kind === 'account')
-      return { type: 'hash', username, check: async () => checkAccount(key, await this.#readHash(key)) }
+      return { type: 'hash', username, check: async () => checkAccount(key, username, await this.#readHash(key)) }
     if (kind === 'documents')
       return { type: 'zset', username, check: () => this.#checkIndex(key, (name) => records + name) }
     return { type: 'list', username, check: () => this.#checkHistory(key, records + document, document) }
   }
 
-  async #checkOwner(key: string, username: string): Promise<Finding | undefined> {
+  async #checkOwner(key: string, username: string): Promise<Finding[]> {
     const { key: credential } = this.#engine.keysOf(username)
     const isMissing = async (): Promise<boolean> => !(await this.#exists(credential)) && (await this.#exists(key))
-    if (!(await isMissing()) || !(await isMissing()) || this.#missing.has(username)) return undefined
+    if (!(await isMissing()) || !(await isMissing()) || this.#missing.has(username)) return []
     this.#missing.add(username)
     const problem = `is missing, but ${key} is there: documents without an account`
-    return { path: credential, problem, advice: 'restore it, or remove what is left of the account', damage: true }
+    const advice = 'restore it, or remove what is left of the account'
+    const reserved = await checkReserved(this.#engine, username, this.#options.mends === true)
+    return reserved ?? [{ path: credential, problem, advice, damage: true }]
   }
 
   async #readHash(key: string): Promise<Fields> {

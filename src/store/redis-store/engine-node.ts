@@ -3,7 +3,10 @@ import { Batcher } from '../../batcher.ts'
 import { hostOf, NotConfirmed, reasonOf, StoreUnavailable } from './unavailable.ts'
 
 /** A reply in RESP 2. */
-export type Reply = string | number | null | Reply[]
+export type Reply = string | Buffer | number | null | Reply[]
+
+/** A command. */
+export type Words = (string | Buffer)[]
 
 export interface NodeOptions {
   /** redis:// or rediss://, with a database; it may have a password. */
@@ -39,7 +42,8 @@ export class EngineNode {
   readonly #client: Client
   /** Changes that replicas confirm have a connection of their own: WAIT holds up what comes behind it. */
   readonly #changer: Client
-  readonly #changes = new Batcher<string[], PromiseSettledResult<Reply>>((_one, commands) => this.#confirm(commands))
+  readonly #changes = new Batcher<Words, PromiseSettledResult<Reply>>((_one, commands) => this.#confirm(commands))
+  readonly #binary: Parameters<Client['sendCommand']>[1]
   readonly #heartbeat: NodeJS.Timeout
   /** Why it could not be asked last; undefined when it answered. */
   away: StoreUnavailable | undefined = new StoreUnavailable('the store is not connected yet')
@@ -49,6 +53,7 @@ export class EngineNode {
   constructor(redis: typeof Redis, options: NodeOptions) {
     this.#options = options
     this.#client = createClient(redis, options)
+    this.#binary = { typeMapping: { [redis.RESP_TYPES.BLOB_STRING]: Buffer } }
     this.#changer = options.replicas > 0 ? createClient(redis, options) : this.#client
     for (const client of this.#clients()) client.on('error', (error: Error) => this.#failed(error))
     this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs).unref()
@@ -80,13 +85,16 @@ export class EngineNode {
     if (this.#client.isReady) await this.#beat()
   }
 
-  /** Rejects with StoreUnavailable, whatever the reason; with the error of the client for NOSCRIPT and MOVED. */
-  ask(words: string[]): Promise<Reply> {
-    return this.#inTime(this.#client.sendCommand<Reply>(words))
+  /**
+   * Rejects with StoreUnavailable, whatever the reason; with the error of the client for NOSCRIPT and MOVED. `isBinary`: strings
+   * of the reply are buffers.
+   */
+  ask(words: Words, isBinary: boolean = false): Promise<Reply> {
+    return this.#inTime(this.#client.sendCommand<Reply>(words, isBinary ? this.#binary : {}))
   }
 
   /** The same for a change; resolves when so many replicas have it as are wanted. */
-  change(words: string[]): Promise<Reply> {
+  change(words: Words): Promise<Reply> {
     if (this.#options.replicas === 0) return this.ask(words)
     const confirmed = this.#changes.add('', words).then((result) => {
       if (result.status === 'rejected') throw result.reason
@@ -128,7 +136,7 @@ export class EngineNode {
   }
 
   /** WAIT is about all that was sent before it on the same connection, so it serves all commands. */
-  async #confirm(commands: string[][]): Promise<PromiseSettledResult<Reply>[]> {
+  async #confirm(commands: Words[]): Promise<PromiseSettledResult<Reply>[]> {
     const { timeoutMs, replicas } = this.#options
     const replies = Promise.allSettled(commands.map((words) => this.#changer.sendCommand<Reply>(words)))
     const wait = ['WAIT', `${replicas}`, `${Math.ceil(timeoutMs * confirmShare)}`]

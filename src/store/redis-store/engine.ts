@@ -1,6 +1,6 @@
 import type * as Redis from '@redis/client'
 import { importOptional } from '../../optional-package.ts'
-import type { EngineNode, NodeOptions, Reply } from './engine-node.ts'
+import type { EngineNode, NodeOptions, Reply, Words } from './engine-node.ts'
 import { keysOf, keysOfCluster, parseKey, parseKeyOfCluster, type KeysOf, type ParseKey } from './keys.ts'
 import { Masters, type MastersOptions } from './masters.ts'
 import type { Script } from './scripts.ts'
@@ -89,10 +89,14 @@ export class Engine {
   }
 
   /** Runs the script, which the engine may have forgotten: after a restart, say. All keys are those of one account. */
-  async run({ sha, text, isUnconfirmed }: Script, keys: string[], args: (string | number)[]): Promise<Reply[]> {
-    const words = [`${keys.length}`, ...keys, ...args.map(String)]
-    const send = (...command: string[]): Promise<Reply> =>
-      this.#send(keys[0]!, (node) => (isUnconfirmed ? node.ask(command) : node.change(command)))
+  async run(
+    { sha, text, isUnconfirmed, isBinary }: Script,
+    keys: string[],
+    args: (string | number | Buffer)[],
+  ): Promise<Reply[]> {
+    const words = [`${keys.length}`, ...keys, ...args.map((arg) => (typeof arg === 'number' ? String(arg) : arg))]
+    const send = (...command: Words): Promise<Reply> =>
+      this.#send(keys[0]!, (node) => (isUnconfirmed ? node.ask(command, isBinary) : node.change(command)))
     try {
       return (await send('EVALSHA', sha, ...words)) as Reply[]
     } catch (error) {

@@ -13,6 +13,8 @@ export interface AccountKeys {
   records: string
   /** Before the id of a document: the key of its history, a list, the oldest row first. */
   histories: string
+  /** In a cluster: the key of an account that is on its way to this name. */
+  arriving: string
 }
 
 export type KeysOf = (username: string) => AccountKeys
@@ -33,6 +35,7 @@ function toKeys(user: string, tag: string): AccountKeys {
     documents: `kss:{${tag}}:documents`,
     records: `user:${user}:document:`,
     histories: `kss:{${tag}}:history:`,
+    arriving: `kss:{${tag}}:arriving`,
   }
 }
 

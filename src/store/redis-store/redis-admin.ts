@@ -21,17 +21,18 @@ import type {
 import type { Engine } from './engine.ts'
 import type { Indexes } from './indexes.ts'
 import { globalKeys } from './keys.ts'
+import type { Moves } from './move-user.ts'
 import { fromRows, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
 import * as scripts from './scripts.ts'
 import type { RedisStore } from './redis-store.ts'
 import type { Survey } from './survey.ts'
-import { StoreUnavailable } from './unavailable.ts'
 
 export interface RedisAdminOptions {
   engine: Engine
   store: Pick<Store, 'getUser'> & Pick<RedisStore, 'change' | 'runFor'>
   survey: Survey
   indexes: Indexes
+  moves: Moves
   /** The user is not at hand any more. */
   forget: (username: string) => unknown
   /** Rows of a history at most, 0 for any number, -1 for none. */
@@ -179,8 +180,8 @@ export class RedisAdmin implements Admin {
   }
 
   async renameUser(account: Account, to: string): Promise<boolean> {
-    const { engine, store, survey, indexes, forget } = this.#options
-    if (engine.isCluster) throw new StoreUnavailable('A user in a Redis cluster cannot be renamed')
+    const { engine, store, survey, indexes, forget, moves } = this.#options
+    if (engine.isCluster) return await moves.move(account, to)
     const [from, other] = [engine.keysOf(account.username), engine.keysOf(to)]
     await survey.findDocuments(0)
     const [done] = await store.runFor(

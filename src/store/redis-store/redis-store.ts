@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { IRateLimiterOptions, RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Progress } from '../../kosync/protocol.ts'
@@ -8,11 +9,13 @@ import { Engine, type EngineOptions, type Reply } from './engine.ts'
 import { EngineLimiter } from './engine-limiter.ts'
 import { Indexes } from './indexes.ts'
 import { globalKeys } from './keys.ts'
+import { Moves } from './move-user.ts'
 import { fromRows, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
 import { RedisAdmin } from './redis-admin.ts'
 import { RedisSessions } from './redis-sessions.ts'
 import * as scripts from './scripts.ts'
 import { Survey } from './survey.ts'
+import { AccountMoving } from './unavailable.ts'
 
 export { hostOf } from './engine.ts'
 
@@ -28,9 +31,12 @@ export interface RedisStoreOptions extends EngineOptions {
   historyLimit?: number
   /** What an account may keep that has no limits of its own. */
   quota?: Quota
+  /** Milliseconds for which a rename in a cluster leaves the account in its old place, too. */
+  settleMs?: number
 }
 
-const defaults = { history: true, historyLimit: 1000, quota: { documents: 0, bytes: 0 } }
+/** An engine that writes its log each second has written what is so old. */
+const defaults = { history: true, historyLimit: 1000, quota: { documents: 0, bytes: 0 }, settleMs: 2000 }
 
 /** Milliseconds for which an account is taken from memory: a change of another process is seen within a second. */
 const cachedMs = 900
@@ -52,18 +58,21 @@ export class RedisStore implements Store {
   readonly survey: Survey
   readonly stats: Stats
 
-  private constructor(engine: Engine, { history, historyLimit, quota }: RedisStoreOptions) {
+  private constructor(engine: Engine, { history, historyLimit, quota, settleMs }: RedisStoreOptions) {
     this.#options = {
       history: history ?? defaults.history,
       historyLimit: historyLimit ?? defaults.historyLimit,
       quota: quota ?? defaults.quota,
+      settleMs: settleMs ?? defaults.settleMs,
     }
     this.#engine = engine
     this.#indexes = new Indexes(engine)
     this.survey = new Survey(engine)
     const forget = (username: string): unknown => this.#users.delete(username)
     const rows = this.#options.history ? this.#options.historyLimit : -1
-    this.admin = new RedisAdmin({ engine, store: this, survey: this.survey, indexes: this.#indexes, forget, rows })
+    const parts = { engine, store: this, survey: this.survey, indexes: this.#indexes, forget }
+    const moves = new Moves({ ...parts, settle: () => sleep(this.#options.settleMs) })
+    this.admin = new RedisAdmin({ ...parts, moves, rows })
     this.sessions = new RedisSessions(engine)
     const none = { flushes: 0, flushSeconds: 0, logBytes: 0, lagSeconds: 0, cacheHits: 0, cacheMisses: 0 }
     this.stats = { failure: () => engine.failure, figures: () => none }
@@ -100,7 +109,8 @@ export class RedisStore implements Store {
       if (typeof stored === 'string') await this.#indexes.update(username, stored)
       return undefined
     }
-    const { user, isUnlisted } = toUser(username, stored as string, fields as Fields)
+    const { user, isUnlisted, movesTo } = toUser(username, stored as string, fields as Fields)
+    if (movesTo !== undefined) throw new AccountMoving(user.account, movesTo)
     if (isUnlisted) void this.#index(username)
     this.#users.set(username, user)
     return user
@@ -209,16 +219,32 @@ export class RedisStore implements Store {
     const own = this.#engine.keysOf(account.username)
     const reply = await this.#engine.run(script, [own.key, own.account, ...keys], [account.id, generation, ...args])
     const [done] = reply
-    if (done === 'GONE' || done === 'CHANGED') {
+    if (done === 'GONE' || done === 'CHANGED' || done === 'MOVING') {
       this.#users.delete(account.username)
-      throw new StaleAccount(account, done === 'GONE')
+      throw done === 'MOVING'
+        ? new AccountMoving(account, reply[1] as string)
+        : new StaleAccount(account, done === 'GONE')
     }
     return reply
   }
 }
 
-function toUser(username: string, key: string, fields: Fields): { user: User; isUnlisted: boolean } {
-  const { id = '', unlisted, generation, disabled, adopted, admin, quotaDocuments, quotaBytes } = toObject(fields)
+function toUser(
+  username: string,
+  key: string,
+  fields: Fields,
+): { user: User; isUnlisted: boolean; movesTo: string | undefined } {
+  const {
+    id = '',
+    unlisted,
+    movesTo,
+    generation,
+    disabled,
+    adopted,
+    admin,
+    quotaDocuments,
+    quotaBytes,
+  } = toObject(fields)
   const quota = {
     ...(quotaDocuments !== undefined && { documents: Number(quotaDocuments) }),
     ...(quotaBytes !== undefined && { bytes: Number(quotaBytes) }),
@@ -232,5 +258,5 @@ function toUser(username: string, key: string, fields: Fields): { user: User; is
     ...(admin !== undefined && { admin: true }),
     ...(Object.keys(quota).length > 0 && { quota }),
   }
-  return { user, isUnlisted: unlisted !== undefined }
+  return { user, isUnlisted: unlisted !== undefined, movesTo }
 }

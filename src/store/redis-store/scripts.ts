@@ -9,26 +9,30 @@ export interface Script {
   sha: string
   /** It only reads, or a failover may undo what it does: no replica is waited for. */
   isUnconfirmed: boolean
+  /** Its strings are bytes, of any kind. */
+  isBinary: boolean
 }
 
-function script(text: string, isUnconfirmed: boolean = false): Script {
+export function script(text: string, isUnconfirmed: boolean = false, isBinary: boolean = false): Script {
   const whole = prelude + text
-  return { text: whole, sha: hash('sha1', whole), isUnconfirmed }
+  return { text: whole, sha: hash('sha1', whole), isUnconfirmed, isBinary }
 }
 
-function unconfirmed(text: string): Script {
-  return script(text, true)
+export function unconfirmed(text: string, isBinary: boolean = false): Script {
+  return script(text, true, isBinary)
 }
 
 /**
  * KEYS[1] is the stored key, KEYS[2] the account; ARGV[1] the id, ARGV[2] the generation, '' for any. A key that another
- * server stored since does not match its sum.
+ * server stored since does not match its sum. An account that gets another name in a cluster is nobody's meanwhile: `MOVING`
+ * tells the new name.
  */
 const prelude = `
-local function stale()
+local function stale(moves)
   local key = redis.call('GET', KEYS[1])
-  local account = redis.call('HMGET', KEYS[2], 'id', 'generation', 'sum')
+  local account = redis.call('HMGET', KEYS[2], 'id', 'generation', 'sum', 'movesTo')
   if not key or account[1] ~= ARGV[1] then return {'GONE'} end
+  if account[4] and not moves then return {'MOVING', account[4]} end
   if ARGV[2] ~= '' and (account[2] ~= ARGV[2] or account[3] ~= redis.sha1hex(key)) then return {'CHANGED'} end
 end
 local function size(values)
@@ -47,12 +51,13 @@ if refused then return refused end
 
 /**
  * The key and the account. `NEW`: it has no id yet, or another server stored the key since; `adoptUser` is to be run. `NONE`
- * tells the id of an account that was deleted while the indexes may still have it.
+ * tells the id of an account that was deleted while the indexes may still have it. A mark of a move is among the fields.
  */
 export const findUser = unconfirmed(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE', redis.call('HGET', KEYS[2], 'gone')} end
-if redis.call('HGET', KEYS[2], 'sum') ~= redis.sha1hex(key) then return {'NEW'} end
+local account = redis.call('HMGET', KEYS[2], 'sum', 'movesTo')
+if not account[2] and account[1] ~= redis.sha1hex(key) then return {'NEW'} end
 return {'OK', key, redis.call('HGETALL', KEYS[2])}
 `)
 
@@ -60,8 +65,9 @@ return {'OK', key, redis.call('HGETALL', KEYS[2])}
 export const adoptUser = script(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE'} end
-local account = redis.call('HMGET', KEYS[2], 'id', 'sum')
+local account = redis.call('HMGET', KEYS[2], 'id', 'sum', 'movesTo')
 local sum = redis.sha1hex(key)
+if account[3] then return {'OK', key, redis.call('HGETALL', KEYS[2])} end
 if not account[1] then
   redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', sum, 'changed', now(), 'unlisted', 1)
 elseif account[2] ~= sum then
@@ -74,7 +80,7 @@ return {'OK', key, redis.call('HGETALL', KEYS[2])}
 
 /** ARGV: id, key, then fields and values. */
 export const createUser = script(`
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'TAKEN'} end
+if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HEXISTS', KEYS[2], 'movesFrom') == 1 then return {'TAKEN'} end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', redis.sha1hex(ARGV[2]), 'changed', now(), 'unlisted', 1)
@@ -113,7 +119,7 @@ return {'OK'}
 
 /**
  * ARGV[3] to [6]: what is before the ids of records and histories, old and new. KEYS[3]: documents; then key, account and
- * documents of the new name. Not in a cluster, where the two are in different slots.
+ * documents of the new name. Not in a cluster, where the two are in different slots: see move-user.ts.
  */
 export const renameUser = script(`${unlessStale}
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'TAKEN'} end

@@ -1,3 +1,6 @@
+import { shellWord } from '../../command-line.ts'
+import type { Account } from '../store.ts'
+
 /** The engine did not answer in time, or refused. `code` is `STORE_UNAVAILABLE`. */
 export class StoreUnavailable extends Error {
   readonly code = 'STORE_UNAVAILABLE'
@@ -5,6 +8,22 @@ export class StoreUnavailable extends Error {
 
 /** Fewer replicas than wanted have what was stored. */
 export class NotConfirmed extends StoreUnavailable {}
+
+/** The account is on its way to another name: it cannot be used until it is there. */
+export class AccountMoving extends StoreUnavailable {
+  readonly account: Account
+
+  constructor(account: Account, to: string) {
+    const finish = renameCommand(account.username, to)
+    super(`The account ${account.username} is being renamed to ${to}. If no command does that any more: ${finish}`)
+    this.account = account
+  }
+}
+
+/** What a person types to finish a rename. */
+export function renameCommand(from: string, to: string): string {
+  return `kss user rename ${shellWord(from)} ${shellWord(to)}`
+}
 
 /** Without the password. */
 export function hostOf({ host, pathname }: URL): string {

@@ -33,7 +33,7 @@ function meanwhile(
   const scan = async function* (): AsyncGenerator<string[]> {
     yield (await command(1, 'KEYS', '*')) as string[]
   }
-  return new Check({ ask, scan, askAll: async () => [0], keysOf, parseKey }, options).findings()
+  return new Check({ ask, scan, askAll: async () => [0], run: async () => [], keysOf, parseKey }, options).findings()
 }
 
 /** A database that kss began, with ann and her document. */

@@ -33,7 +33,8 @@ t.test('on a cluster with TLS, as a user with few rights', { skip: noRedis }, as
     t.equal((await fetch(`${server.url}/readiness`)).status, 200)
     t.match(await kss(t, ['user', 'list'], env), { code: 0, stdout: /\bann\b/ })
     t.match(await kss(t, ['check'], env), { code: 0 })
-    t.match(await kss(t, ['user', 'rm', 'ann', '--yes'], env), { code: 0, stderr: '' })
+    t.match(await kss(t, ['user', 'rename', 'ann', 'anna'], env), { code: 0, stderr: '' })
+    t.match(await kss(t, ['user', 'rm', 'anna', '--yes'], env), { code: 0, stderr: '' })
     t.equal(await server.stop(), 0)
   })
 

@@ -1,0 +1,173 @@
+import type { Account } from '../store.ts'
+import type { Engine, Reply } from './engine.ts'
+import type { Indexes } from './indexes.ts'
+import * as steps from './move-scripts.ts'
+import type { RedisStore } from './redis-store.ts'
+import { readDocuments, type Script } from './scripts.ts'
+import type { Survey } from './survey.ts'
+import { StoreUnavailable } from './unavailable.ts'
+
+export interface MovesOptions {
+  engine: Engine
+  store: Pick<RedisStore, 'getUser' | 'runFor'>
+  survey: Pick<Survey, 'findDocuments'>
+  indexes: Pick<Indexes, 'update'>
+  /** The user is not at hand any more. */
+  forget: (username: string) => unknown
+  /** Resolves when the engine has had the time to write what it took. */
+  settle: () => Promise<void>
+}
+
+/** One of an account from one name to another. */
+interface Move {
+  account: Account
+  to: string
+  /** Grows with each of the account. */
+  number: number
+}
+
+/** What readMoved tells of one. */
+const fieldsOfDocument = 5
+
+/**
+ * Renames in a cluster, where one script cannot reach the keys of both names.
+ *
+ * 1. The account is marked (`beginMove`): every script refuses it, so nothing of it changes, and requests get 503.
+ * 2. The new name is reserved (`keepName`), and everything is copied there as bytes.
+ * 3. The flip, on the node of the old name: only if that move still goes on. Until then a failure takes the mark away.
+ * 4. The account may be used under the new name (`arrive`). What the old name has left is removed last.
+ *
+ * The mark has the number of the move. It is there from the first to the last step, so a move that was cut off goes on when
+ * it is asked for again: before the flip all is copied anew, afterwards nothing is. A move to another name ends one that was not
+ * flipped. What a process does late, for a move that has ended, is refused under the new name for its number. Two that do
+ * the same move write the same bytes.
+ */
+export class Moves {
+  readonly #options: MovesOptions
+
+  constructor(options: MovesOptions) {
+    this.#options = options
+  }
+
+  /** As Admin.renameUser; goes on with a move that was cut off. Rejects with StoreUnavailable when another one ends it. */
+  async move(account: Account, to: string): Promise<boolean> {
+    const { store, survey } = this.#options
+    if (await this.#isTaken(account, to)) {
+      // A stale account is told of first.
+      await store.runFor(account, readDocuments, [], [])
+      return false
+    }
+    await survey.findDocuments(0)
+    const [state, number, before] = await store.runFor(account, steps.beginMove, [], [to])
+    const move = { account, to, number: Number(number) }
+    if (typeof before === 'string' && before !== to) {
+      // It ended with this. Its node may be away.
+      await this.#free({ account, to: before, number: move.number - 1 }).catch(() => undefined)
+    }
+    if (state === 'OK' && !(await this.#bring(move))) return false
+    await this.#finish(move)
+    return true
+  }
+
+  async #isTaken({ username, id }: Account, to: string): Promise<boolean> {
+    const { store, forget } = this.#options
+    forget(to)
+    const other = await store.getUser(to)
+    return other !== undefined && (to === username || other.account.id !== id)
+  }
+
+  /** All steps up to the flip. False when the new name is taken. */
+  async #bring(move: Move): Promise<boolean> {
+    try {
+      const reserve = [move.account.username, ...this.#prefixesOf(move.to)]
+      if ((await this.#atNew(move, steps.keepName, reserve)) === 'TAKEN') {
+        await this.#atOld(move, steps.stay)
+        return false
+      }
+      await this.#copy(move)
+      await this.#atOld(move, steps.flip)
+      return true
+    } catch (error) {
+      await this.#giveUp(move).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #copy(move: Move): Promise<void> {
+    const { engine } = this.#options
+    const { username } = move.account
+    const { key, account, documents } = engine.keysOf(username)
+    let at = 0
+    for (;;) {
+      const found = await engine.run(steps.readMoved, [key, account, documents], [at, ...this.#prefixesOf(username)])
+      if (found.length === 0) break
+      await this.#atNew(move, steps.writeMoved, [...this.#prefixesOf(move.to), ...(found as Buffer[])])
+      at += found.length / fieldsOfDocument
+    }
+    const found = await engine.run(steps.readMovedAccount, [key, account], [])
+    await this.#atNew(move, steps.writeMovedAccount, [username, ...(found as Buffer[])])
+  }
+
+  /** All steps after the flip. */
+  async #finish(move: Move): Promise<void> {
+    const { indexes, forget, settle } = this.#options
+    const { username } = move.account
+    await this.#arrive(move)
+    forget(move.to)
+    await indexes.update(move.to)
+    await settle()
+    // A power cut or a failover may have taken it from there: the last copy stays.
+    await this.#arrive(move)
+    await this.#run(username, move, steps.leave, this.#prefixesOf(username))
+    forget(username)
+    await indexes.update(username)
+  }
+
+  async #arrive(move: Move): Promise<void> {
+    if ((await this.#atNew(move, steps.arrive, [])) === 'OK') return
+    const { username } = move.account
+    const { account } = this.#options.engine.keysOf(username)
+    const back = `redis-cli HDEL '${account}' movesTo moved`
+    throw new StoreUnavailable(
+      `${move.to} has lost the account ${username}, of which the old keys are there. To go back to them: ${back}`,
+    )
+  }
+
+  /** The account is its old name's again, unless the new one has it. */
+  async #giveUp(move: Move): Promise<void> {
+    if ((await this.#run(move.account.username, move, steps.stay, [])) !== 'MOVED') await this.#free(move)
+  }
+
+  async #free(move: Move): Promise<void> {
+    await this.#run(move.to, move, steps.freeName, this.#prefixesOf(move.to))
+  }
+
+  /** Rejects unless the account is in this move. */
+  async #atOld(move: Move, step: Script): Promise<void> {
+    if ((await this.#run(move.account.username, move, step, [])) !== 'OK') throw ended(move)
+  }
+
+  /** The same for the new name. */
+  async #atNew(move: Move, step: Script, args: (string | Buffer)[]): Promise<Reply> {
+    const done = await this.#run(move.to, move, step, args)
+    if (done === 'ENDED') throw ended(move)
+    return done
+  }
+
+  async #run(username: string, { account, number }: Move, step: Script, args: (string | Buffer)[]): Promise<Reply> {
+    const { engine } = this.#options
+    const { key, account: hash, documents, arriving } = engine.keysOf(username)
+    const [done] = await engine.run(step, [key, hash, documents, arriving], [account.id, number, ...args])
+    return done!
+  }
+
+  /** What is before the ids of documents. */
+  #prefixesOf(username: string): [records: string, histories: string] {
+    const { records, histories } = this.#options.engine.keysOf(username)
+    return [records, histories]
+  }
+}
+
+function ended({ account: { username }, to }: Move): StoreUnavailable {
+  return new StoreUnavailable(`Another command gave up renaming ${username} to ${to}, or renamed it to another name`)
+}
