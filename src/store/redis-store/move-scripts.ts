@@ -3,8 +3,8 @@ import { script, unconfirmed } from './scripts.ts'
 /**
  * The steps of a rename from one slot of a cluster to another, in the order in which they run: see move-user.ts. Fields of
  * the account under its old name: `movesTo`, the new name; `move`, the number of the move, which grows and stays; `moved`,
- * there once the new name has the account. Under the new name: `id`, `move`, and `movesFrom`, the old name, until
- * the account may be used there.
+ * there once the new name has the account. Under the new name: `id`, `move`, `movesFrom`, the old name, until the
+ * account may be used there, and `settles`, the same until the old name has nothing of it.
  */
 
 /** Removes what KEYS[3] lists; the two are indexes of ARGV: what is before the ids of records and of histories. */
@@ -122,7 +122,7 @@ if not is_kept() then return {'ENDED'} end
 redis.call('RESTORE', KEYS[4], ARGV[5], ARGV[4], 'REPLACE')
 redis.call('RESTORE', KEYS[2], ARGV[7], ARGV[6], 'REPLACE')
 redis.call('HDEL', KEYS[2], 'movesTo', 'moved')
-redis.call('HSET', KEYS[2], 'movesFrom', ARGV[3], 'changed', now(), 'unlisted', 1)
+redis.call('HSET', KEYS[2], 'movesFrom', ARGV[3], 'settles', ARGV[3], 'changed', now(), 'unlisted', 1)
 redis.call('HINCRBY', KEYS[2], 'generation', 1)
 return {'OK'}
 `)
@@ -156,6 +156,13 @@ if not moving or not moved then return {'ENDED'} end
 ${removeDocuments(3, 4)}
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[2], 'gone', '')
+return {'OK'}
+`)
+
+/** Nothing is left under the old name. */
+export const settle = script(`
+local account = redis.call('HMGET', KEYS[2], 'id', 'move')
+if account[1] == ARGV[1] and account[2] == ARGV[2] then redis.call('HDEL', KEYS[2], 'settles') end
 return {'OK'}
 `)
 

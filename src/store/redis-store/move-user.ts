@@ -58,6 +58,7 @@ export class Moves {
       return false
     }
     await survey.findDocuments(0)
+    await this.complete(account)
     const [state, number, before] = await store.runFor(account, steps.beginMove, [], [to])
     const move = { account, to, number: Number(number) }
     if (typeof before === 'string' && before !== to) {
@@ -67,6 +68,19 @@ export class Moves {
     if (state === 'OK' && !(await this.#bring(move))) return false
     await this.#finish(move)
     return true
+  }
+
+  /**
+   * Ends a move to the name of the account. To be called before that account goes elsewhere, or is deleted: otherwise a move
+   * that was cut off would bring it back.
+   */
+  async complete(account: Account): Promise<void> {
+    const { engine } = this.#options
+    if (!engine.isCluster) return
+    const { account: hash } = engine.keysOf(account.username)
+    const [id, number, from] = (await engine.ask(['HMGET', hash, 'id', 'move', 'settles'])) as (string | null)[]
+    if (typeof from !== 'string' || id !== account.id) return
+    await this.#leave({ account: { ...account, username: from }, to: account.username, number: Number(number) })
   }
 
   async #isTaken({ username, id }: Account, to: string): Promise<boolean> {
@@ -111,14 +125,20 @@ export class Moves {
   /** All steps after the flip. */
   async #finish(move: Move): Promise<void> {
     const { indexes, forget, settle } = this.#options
-    const { username } = move.account
     await this.#arrive(move)
     forget(move.to)
     await indexes.update(move.to)
     await settle()
     // A power cut or a failover may have taken it from there: the last copy stays.
     await this.#arrive(move)
+    await this.#leave(move)
+  }
+
+  async #leave(move: Move): Promise<void> {
+    const { indexes, forget } = this.#options
+    const { username } = move.account
     await this.#run(username, move, steps.leave, this.#prefixesOf(username))
+    await this.#run(move.to, move, steps.settle, [])
     forget(username)
     await indexes.update(username)
   }
@@ -126,6 +146,8 @@ export class Moves {
   async #arrive(move: Move): Promise<void> {
     if ((await this.#atNew(move, steps.arrive, [])) === 'OK') return
     const { username } = move.account
+    // The account was renamed again, or deleted: what was left here went first.
+    if ((await this.#run(username, move, steps.stay, [])) !== 'MOVED') return
     const { account } = this.#options.engine.keysOf(username)
     const back = `redis-cli HDEL '${account}' movesTo moved`
     throw new StoreUnavailable(

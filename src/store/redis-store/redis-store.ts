@@ -53,6 +53,7 @@ export class RedisStore implements Store {
   readonly #engine: Engine
   readonly #users = new LRUCache<string, User>({ max: 10_000, ttl: cachedMs })
   readonly #indexes: Indexes
+  readonly #moves: Moves
   readonly admin: RedisAdmin
   readonly sessions: RedisSessions
   readonly survey: Survey
@@ -71,8 +72,8 @@ export class RedisStore implements Store {
     const forget = (username: string): unknown => this.#users.delete(username)
     const rows = this.#options.history ? this.#options.historyLimit : -1
     const parts = { engine, store: this, survey: this.survey, indexes: this.#indexes, forget }
-    const moves = new Moves({ ...parts, settle: () => sleep(this.#options.settleMs) })
-    this.admin = new RedisAdmin({ ...parts, moves, rows })
+    this.#moves = new Moves({ ...parts, settle: () => sleep(this.#options.settleMs) })
+    this.admin = new RedisAdmin({ ...parts, moves: this.#moves, rows })
     this.sessions = new RedisSessions(engine)
     const none = { flushes: 0, flushSeconds: 0, logBytes: 0, lagSeconds: 0, cacheHits: 0, cacheMisses: 0 }
     this.stats = { failure: () => engine.failure, figures: () => none }
@@ -150,6 +151,7 @@ export class RedisStore implements Store {
     const { username, id } = account
     const { documents, records, histories } = this.#engine.keysOf(username)
     await this.survey.findDocuments(0)
+    await this.#moves.complete(account)
     await this.runFor(account, scripts.deleteUser, [documents], [records, histories])
     this.#users.delete(username)
     await this.#index(username, id)

@@ -3,7 +3,16 @@ import t, { type Test } from 'tap'
 import type { Account } from '../../../src/store/store.ts'
 import type { Finding } from '../../../src/store/finding.ts'
 import { globalKeys, keysOfCluster } from '../../../src/store/redis-store/keys.ts'
-import { arrive, flip, freeName, keepName, readMoved, writeMoved } from '../../../src/store/redis-store/move-scripts.ts'
+import {
+  arrive,
+  flip,
+  leave,
+  settle,
+  freeName,
+  keepName,
+  readMoved,
+  writeMoved,
+} from '../../../src/store/redis-store/move-scripts.ts'
 import type { RedisStore, RedisStoreOptions } from '../../../src/store/redis-store/redis-store.ts'
 import type { Script } from '../../../src/store/redis-store/scripts.ts'
 import { slotOf } from '../../../src/store/redis-store/topology.ts'
@@ -80,7 +89,7 @@ class Setting {
   async contentOf(username: string): Promise<unknown> {
     const hex = Buffer.from(username).toString('hex')
     const text = `
-      local found, changes = {}, {generation = 1, changed = 1, move = 1, unlisted = 1}
+      local found, changes = {}, {generation = 1, changed = 1, move = 1, unlisted = 1, settles = 1}
       for _, key in ipairs(redis.call('KEYS', '*{${hex}}*')) do
         local value = redis.call('DUMP', key)
         if redis.call('TYPE', key).ok == 'hash' then
@@ -428,6 +437,49 @@ t.test('a user of a cluster gets another name', { skip: noRedis }, async (t) => 
     faults.set({ left: 1, script: keepName, meanwhile })
     await t.rejects(store.admin.renameUser(ann, 'bea'), { message: /^Another command gave up renaming ann to bea/ })
     t.match(await store.getUser('bea'), { key: 'B' })
+  })
+
+  t.test('an account that goes from its new name before all is done leaves nothing under the old one', async (t) => {
+    for (const script of [leave, settle]) {
+      const { ann } = await setting.begin()
+      const before = await setting.contentOf('ann')
+      await cutOff(ann, 'bea', script)
+      const fresh = await setting.open()
+      t.equal(await rename(fresh, 'bea', 'fay'), true)
+      await setting.isWhole(t, fresh, ['fay', 'ann'], before, ann)
+      t.same(await setting.contentOf('bea'), [])
+
+      await cutOff(await accountOf(fresh, 'fay'), 'ann', script)
+      await fresh.deleteUser(await accountOf(fresh, 'ann'))
+      for (const name of ['ann', 'bea', 'fay']) {
+        t.equal(await look(fresh, name), 'none')
+        t.same(await setting.contentOf(name), [])
+      }
+      t.same(await setting.findings(fresh), [])
+    }
+  })
+
+  t.test('an account is deleted while its rename ends', async (t) => {
+    const { store, ann } = await setting.begin()
+    const second = await setting.open()
+    const meanwhile = async (): Promise<void> => await second.deleteUser(await accountOf(second, 'bea'))
+    faults.set({ left: 2, script: arrive, meanwhile })
+    t.equal(await store.admin.renameUser(ann, 'bea'), true)
+    for (const name of ['ann', 'bea']) {
+      t.equal(await look(store, name), 'none')
+      t.same(await setting.contentOf(name), [])
+    }
+    t.same(await setting.findings(store), [])
+  })
+
+  t.test('another account under the new name does not end a move', async (t) => {
+    const { store, ann } = await setting.begin()
+    await cutOff(ann, 'bea', leave)
+    const { account } = keysOfCluster('bea')
+    const stale = await accountOf(store, 'bea')
+    await setting.ask(account, 'HSET', 'id', 'another')
+    await t.rejects(store.deleteUser(stale), { code: 'STALE_ACCOUNT', isGone: true })
+    t.equal(await look(store, 'ann'), 'STORE_UNAVAILABLE')
   })
 
   t.test('the last copy is not removed, and the account can go back to it', async (t) => {
