@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
-import type { Bridge, BridgeOptions } from '../../src/audiobookshelf/bridge.ts'
+import type { Bridge, BridgeOptions, Stores } from '../../src/audiobookshelf/bridge.ts'
 import { fileStorage } from '../../src/audiobookshelf/file-storage.ts'
+import type { Entry } from '../../src/audiobookshelf/outbox.ts'
 import { readSettings, type Values } from '../../src/audiobookshelf/settings.ts'
 import { withAudiobookshelf } from '../../src/audiobookshelf/with-audiobookshelf.ts'
 import { offsets } from '../../src/document-id.ts'
@@ -46,6 +47,11 @@ export const book: AbsItem = {
   ebook: epub,
 }
 
+export type StartBridged = (t: Test, values?: Values, options?: Partial<BridgeOptions>) => Promise<Bridged>
+
+/** Where it keeps all it has; opened again after a stop. */
+export type OpenPlace = () => Promise<Stores & Pick<BridgeOptions, 'openStorage'>>
+
 /** A kss with a bridge, and the Audiobookshelf that it talks to. */
 export class Bridged {
   readonly stub: AbsStub
@@ -55,20 +61,30 @@ export class Bridged {
   store!: Store
   admin!: Admin
   bridge!: Bridge
+  /** The store without the bridge. */
+  engineStore!: Store & { admin: Admin }
   values: Values = {}
   options: Partial<BridgeOptions> = {}
 
-  private constructor(stub: AbsStub, dir: string) {
+  readonly #openPlace: OpenPlace
+
+  private constructor(stub: AbsStub, dir: string, openPlace: OpenPlace = () => openFolder(dir)) {
     this.stub = stub
     this.dir = dir
+    this.#openPlace = openPlace
   }
 
   /** With the user ann and a book that is linked by the settings, unless said otherwise. */
-  static async start(t: Test, values: Values = {}, options: Partial<BridgeOptions> = {}, base = ''): Promise<Bridged> {
-    const stub = await AbsStub.start(t, base)
+  static async start(
+    t: Test,
+    values: Values = {},
+    options: Partial<BridgeOptions> = {},
+    { base = '', openPlace, stub: shared }: { base?: string; openPlace?: OpenPlace; stub?: AbsStub } = {},
+  ): Promise<Bridged> {
+    const stub = shared ?? (await AbsStub.start(t, base))
     stub.addItem(book)
     const dir = await mkdtemp(join(tmpdir(), 'kss-test-'))
-    const bridged = new Bridged(stub, dir)
+    const bridged = new Bridged(stub, dir, openPlace)
     bridged.values = {
       AUDIOBOOKSHELF_BASE_URL: stub.url,
       AUDIOBOOKSHELF_USER_MAP: '{"ann": "key-ann"}',
@@ -78,6 +94,8 @@ export class Bridged {
     }
     bridged.options = options
     await bridged.open()
+    // It has looked at what an earlier process left: a push is not one of those.
+    await bridged.bridge.idle()
     await bridged.addUser('ann')
     t.teardown(async () => {
       await bridged.store.close()
@@ -87,10 +105,10 @@ export class Bridged {
   }
 
   async open(): Promise<void> {
-    const files = await FileStore.open({ dir: this.dir, history: true, historyLimit: 1000, onDamage: () => undefined })
+    const { openStorage, ...stores } = await this.#openPlace()
     const { store, admin, bridge } = await withAudiobookshelf(
       {
-        openStorage: fileStorage(this.dir),
+        openStorage,
         settings: readSettings(this.values, () => '')!,
         disableRegistration: true,
         logger: pino({ level: 'silent' }),
@@ -100,9 +118,9 @@ export class Bridged {
         budgetMs: ample,
         ...this.options,
       },
-      { store: files, admin: files.admin },
+      stores,
     )
-    Object.assign(this, { store, admin, bridge })
+    Object.assign(this, { store, admin, bridge, engineStore: stores.store })
   }
 
   /** As after a stop. */
@@ -160,7 +178,12 @@ export class Bridged {
     this.stub.move(username, book.id, { currentTime, lastUpdate: this.now - secondsAgo * 1000, ...more })
   }
 
-  async outboxFiles(): Promise<string[]> {
-    return await readdir(join(this.dir, '.audiobookshelf', 'outbox'))
+  async waiting(): Promise<Entry[]> {
+    return await this.bridge.parts.outbox.list()
   }
+}
+
+async function openFolder(dir: string): ReturnType<OpenPlace> {
+  const store = await FileStore.open({ dir, history: true, historyLimit: 1000, onDamage: () => undefined })
+  return { store, admin: store.admin, openStorage: fileStorage(dir) }
 }

@@ -136,7 +136,7 @@ t.test('a finished ebook without audio can be read again, here and there', async
 })
 
 t.test('works under a path, as Audiobookshelf is set up by its own default', async (t) => {
-  const bridged = await Bridged.start(t, { AUDIOBOOKSHELF_DOCUMENT_MAP: '' }, {}, '/audiobookshelf')
+  const bridged = await Bridged.start(t, { AUDIOBOOKSHELF_DOCUMENT_MAP: '' }, {}, { base: '/audiobookshelf' })
   await bridged.push(0.4, at(3))
   await bridged.bridge.idle()
   await bridged.delivered()
