@@ -51,10 +51,13 @@ export class BridgeFiles implements AccountData {
     })
   }
 
-  async change<T extends object>(account: Account, name: string, change: (before: T | undefined) => T): Promise<void> {
-    const before = await this.get<T>(account, name)
-    const after = change(before)
-    if (after !== before) await this.put(account, name, after)
+  async change<T extends object>(
+    account: Account,
+    name: string,
+    change: (before: T | undefined) => T | undefined,
+  ): Promise<void> {
+    const after = change(await this.get<T>(account, name))
+    if (after) await this.put(account, name, after)
   }
 
   #pathOf({ folder }: Account, name: string): string {

@@ -6,7 +6,6 @@ import { Books } from './books.ts'
 import type { BridgeStorage, EventLog, OpenStorage } from './bridge-storage.ts'
 import { Client } from './client.ts'
 import { Items } from './items.ts'
-import { Lanes } from './lanes.ts'
 import { Library } from './library.ts'
 import { Linker } from './linker.ts'
 import { Links } from './links.ts'
@@ -54,6 +53,9 @@ const stopMs = 2000
 /** Milliseconds: the longest wait between two looks at the outbox. */
 const longestWait = 60_000
 
+/** Milliseconds between two looks at what other processes left in the outbox. */
+const othersMs = 10_000
+
 export class Bridge {
   readonly #parts: Parts
   readonly #sender: Sender
@@ -65,14 +67,16 @@ export class Bridge {
   #client: Client
   #settings: Settings
   #timer: NodeJS.Timeout | undefined
+  #nextLookAround: NodeJS.Timeout | undefined
   #isReady = false
+  #isBehind = false
   #isClosed = false
 
   private constructor(options: BridgeOptions, { store, admin }: Stores, storage: BridgeStorage) {
     this.#options = options
     this.#settings = options.settings
     const { disableRegistration, now = Date.now, random = Math.random } = options
-    const { data, outbox, log, books } = storage
+    const { data, outbox, log, books, lanes } = storage
     this.#log = log
     this.#client = clientOf(options.settings, now)
     const client = (): Client => this.#client
@@ -89,7 +93,7 @@ export class Bridge {
       items: new Items(client, now),
       outbox,
       outage: new Outage(now, random),
-      lanes: new Lanes(),
+      lanes,
       client,
       settings,
       now,
@@ -106,15 +110,19 @@ export class Bridge {
   static async open(options: BridgeOptions, stores: Stores): Promise<Bridge> {
     const { openStorage, settings, logger, now = Date.now, whole = Promise.resolve() } = options
     const onDamage = (err: unknown): void => logger.error({ err }, 'damaged entry of the outbox')
-    const storage = await openStorage({ now, onFailure: failureLog(options), onDamage })
+    const storage = await openStorage({ store: stores.store, now, onFailure: failureLog(options), onDamage })
     const bridge = new Bridge(options, stores, storage)
     for (const warning of settings.warnings) logger.warn(warning)
-    for (const username of settings.users.keys()) {
-      const user = await stores.store.getUser(username)
-      if (!user) logger.warn({ username }, 'AUDIOBOOKSHELF_USER_MAP has a user that kss does not know')
-    }
+    await bridge.#warnOfStrangers().catch(bridge.#parts.onFailure)
     void whole.then(() => bridge.#begin())
     return bridge
+  }
+
+  async #warnOfStrangers(): Promise<void> {
+    for (const username of this.#settings.users.keys()) {
+      if (await this.#parts.store.getUser(username)) continue
+      this.#options.logger.warn({ username }, 'AUDIOBOOKSHELF_USER_MAP has a user that kss does not know')
+    }
   }
 
   get parts(): Parts {
@@ -167,13 +175,14 @@ export class Bridge {
     const { access, outbox } = this.#parts
     access.forget()
     if (account) this.#linker.forget(account)
-    if (account) await (to === undefined ? outbox.deleteAccount(account.id) : outbox.rename(account.id, to))
+    if (account) await (to === undefined ? outbox.deleteAccount(account) : outbox.rename(account, to))
   }
 
   /** Sends nothing any more; what is in the outbox stays there. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#nextLookAround)
     const done = Promise.all([...this.#background, this.#sender.idle(), this.#pulls.idle(), this.#linker.idle()])
     let timer: NodeJS.Timeout | undefined
     await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, stopMs)))])
@@ -200,14 +209,40 @@ export class Bridge {
 
   async #send(account: Account, record: Progress): Promise<void> {
     if (!(await this.#linkOf(account, record.document, true))) return
-    await this.#parts.outbox.put(account, record)
+    try {
+      await this.#parts.outbox.put(account, record)
+    } catch (error) {
+      this.#isBehind = true
+      throw error
+    }
     this.look()
   }
 
   #begin(): void {
     this.#isReady = true
-    this.#inBackground(() => this.#linker.catchUp())
+    this.#isBehind = true
+    this.#inBackground(() => this.lookAround())
     this.look()
+  }
+
+  /** Brings up what earlier processes left, once; after that what others leave that run beside this one. */
+  async lookAround(): Promise<void> {
+    const { outbox } = this.#parts
+    clearTimeout(this.#nextLookAround)
+    const isBehind = this.#isBehind
+    this.#isBehind = false
+    try {
+      await outbox.refresh?.()
+      if (isBehind) await this.#linker.catchUp()
+    } catch (error) {
+      this.#isBehind ||= isBehind
+      throw error
+    } finally {
+      if (outbox.refresh && !this.#isClosed) {
+        this.#nextLookAround = setTimeout(() => this.#inBackground(() => this.lookAround()), othersMs).unref()
+        this.look()
+      }
+    }
   }
 
   /** Sends what is due now, and looks again when something else is. */
@@ -238,7 +273,11 @@ export class Bridge {
 }
 
 function failureLog({ logger }: BridgeOptions): (err: unknown) => void {
-  return (err) => logger.error({ err }, 'the Audiobookshelf bridge failed')
+  return (err) => {
+    // The server says that the engine is away, and when it is back.
+    const isAway = (err as NodeJS.ErrnoException).code === 'STORE_UNAVAILABLE'
+    logger[isAway ? 'debug' : 'error']({ err }, 'the Audiobookshelf bridge failed')
+  }
 }
 
 function clientOf({ baseUrl, timeoutMs }: Settings, now: () => number): Client {

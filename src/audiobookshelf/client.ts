@@ -21,6 +21,8 @@ export interface Key {
   apiKey: string
   /** For a proxy that wants it; Audiobookshelf ignores it. */
   userToken?: string | undefined
+  /** Ends its requests. */
+  signal?: AbortSignal | undefined
 }
 
 export interface ClientOptions {
@@ -174,7 +176,15 @@ export class Client {
       ...(range !== undefined && { range }),
     }
     const began = this.#now()
-    const reply = await this.#requester.send({ method, url: this.baseUrl + path, headers, body, limit, timeoutMs })
+    const reply = await this.#requester.send({
+      method,
+      url: this.baseUrl + path,
+      headers,
+      body,
+      limit,
+      timeoutMs,
+      signal: key?.signal,
+    })
     if (isFailure(reply)) return reply
     this.#readClock(reply.headers.date, began)
     const failure = failureOf(reply)

@@ -53,9 +53,15 @@ export class Delivery {
       return await outbox.delay(entry, refused)
     }
     const job = { entry, account, key, id: link.item }
-    const failure = await lanes.take(laneOf(key, link.item), () => this.#exchange(job))
-    if (isFailure(failure)) await this.#failed(job, failure)
-    else if (failure !== 'noBook') {
+    const done = await lanes.take(laneOf(key, link.item), async (signal) => {
+      const newest = await outbox.claim(entry)
+      if (!newest) return undefined
+      const failure = await this.#exchange({ ...job, entry: newest, key: { ...key, signal } })
+      return { entry: newest, failure }
+    })
+    if (!done) return
+    if (isFailure(done.failure)) await this.#failed({ ...job, entry: done.entry }, done.failure)
+    else if (done.failure !== 'noBook') {
       this.#parts.outage.answered(false)
       access.accept(key)
       await links.clear(account, [link.item])
@@ -73,7 +79,8 @@ export class Delivery {
       await this.#drop(account, entry, item.isBook ? 'the item is missing' : 'the item is no book')
       return 'noBook'
     }
-    const book = await books.get(key, item)
+    // A book that is read to its end is of use to whoever sends this.
+    const book = await books.get({ ...key, signal: undefined }, item)
     if (isFailure(book)) return book
     const history = await store.listHistory(account, entry.document)
     const mapping = new Mapping({ duration: item.duration, chapters: item.chapters, book, history })

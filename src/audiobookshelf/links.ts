@@ -21,8 +21,6 @@ interface Kept {
   obstacles?: Record<string, { obstacle: Obstacle; since: number; isSure: boolean }>
 }
 
-const none: Kept = {}
-
 /** Milliseconds after which an item that was not found is asked for once more. */
 const againMs = 3_600_000
 
@@ -91,7 +89,7 @@ export class Links {
     await this.#change(account, (kept) => {
       const all = Object.entries(kept.obstacles ?? {})
       const left = all.filter(([item]) => !cleared.has(item))
-      return left.length < all.length ? { hand: kept.hand, obstacles: Object.fromEntries(left) } : kept
+      return left.length < all.length ? { hand: kept.hand, obstacles: Object.fromEntries(left) } : undefined
     })
   }
 
@@ -101,11 +99,11 @@ export class Links {
   }
 
   async #read(account: Account): Promise<Kept> {
-    return (await this.#options.data.get<Kept>(account, dataNames.links)) ?? none
+    return (await this.#options.data.get<Kept>(account, dataNames.links)) ?? {}
   }
 
-  async #change(account: Account, change: (kept: Kept) => Kept): Promise<void> {
-    await this.#options.data.change<Kept>(account, dataNames.links, (before = none) => change(before))
+  async #change(account: Account, change: (kept: Kept) => Kept | undefined): Promise<void> {
+    await this.#options.data.change<Kept>(account, dataNames.links, (before) => change(before ?? {}))
   }
 }
 

@@ -68,6 +68,11 @@ export class OutboxFiles implements Outbox {
     return this.#entries.get(keyOf(entry)) === entry
   }
 
+  /** Nothing else sends it. */
+  async claim(entry: Entry): Promise<Entry> {
+    return entry
+  }
+
   async delay(entry: Entry, due: number, tries = entry.tries): Promise<void> {
     if (this.has(entry)) await this.#set(keyOf(entry), Object.assign(entry, { due, tries }))
   }
@@ -76,13 +81,13 @@ export class OutboxFiles implements Outbox {
     if (this.has(entry)) await this.#set(keyOf(entry), undefined)
   }
 
-  async deleteAccount(account: string): Promise<void> {
-    const gone = this.entries.filter((entry) => entry.account === account)
+  async deleteAccount({ id }: Account): Promise<void> {
+    const gone = this.entries.filter((entry) => entry.account === id)
     await Promise.all(gone.map((entry) => this.delete(entry)))
   }
 
-  async rename(account: string, username: string): Promise<void> {
-    const own = this.entries.filter((entry) => entry.account === account)
+  async rename({ id }: Account, username: string): Promise<void> {
+    const own = this.entries.filter((entry) => entry.account === id)
     await Promise.all(own.map((entry) => this.#set(keyOf(entry), Object.assign(entry, { username }))))
   }
 

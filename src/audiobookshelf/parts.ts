@@ -2,12 +2,11 @@ import type { Progress } from '../kosync/protocol.ts'
 import type { Account, Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Books } from './books.ts'
-import type { AccountData, Outbox } from './bridge-storage.ts'
+import type { AccountData, Outbox, WorkLanes } from './bridge-storage.ts'
 import type { Client } from './client.ts'
 import type { Failure } from './failure.ts'
 import type { Agreed, HandedOut, Held, SeenRecord } from './guards.ts'
 import type { Items } from './items.ts'
-import type { Lanes } from './lanes.ts'
 import type { Library } from './library.ts'
 import type { Links } from './links.ts'
 import type { Method } from './mapping.ts'
@@ -57,7 +56,7 @@ export interface Parts {
   items: Items
   outbox: Outbox
   outage: Outage
-  lanes: Lanes
+  lanes: WorkLanes
   client: () => Client
   settings: () => Settings
   now: () => number

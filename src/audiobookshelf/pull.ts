@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Progress } from '../kosync/protocol.ts'
 import type { Account } from '../store/store.ts'
-import { dataNames } from './bridge-storage.ts'
+import { dataNames, LaneBusy } from './bridge-storage.ts'
 import { isFailure, type Failure } from './failure.ts'
 import { guardPull, seenOf } from './guards.ts'
 import { Mapping } from './mapping.ts'
@@ -42,7 +42,7 @@ export class Pulls {
       store.getProgress(account, document),
       this.#askInTime(account, document, item, key),
     ])
-    const overlay = await data.get<Overlay>(account, dataNames.overlay(document))
+    const overlay = await data.get<Overlay>(account, dataNames.overlay(document)).catch(this.#parts.onFailure)
     // A push since then ends it.
     const isCurrent = overlay?.record.document === document && overlay.against === nameOf(stored)
     return isCurrent ? overlay.record : stored
@@ -77,7 +77,10 @@ export class Pulls {
 
   #begin(name: string, ask: () => Promise<void>): Promise<void> {
     const asked = ask()
-      .catch(this.#parts.onFailure)
+      .catch((error: unknown) => {
+        if (error instanceof LaneBusy) this.#quiet.set(name, this.#parts.now() + quietMs)
+        else this.#parts.onFailure(error)
+      })
       .finally(() => this.#asked.delete(name))
     this.#asked.set(name, asked)
     return asked
@@ -86,7 +89,7 @@ export class Pulls {
   async #ask(account: Account, document: string, item: string, key: UserKey): Promise<void> {
     const { outage, lanes, client } = this.#parts
     await outage.probe(async () => {
-      await lanes.take(laneOf(key, item), async () => {
+      const work = async (): Promise<void> => {
         const began = performance.now()
         const remote = await client().getProgress(key, item)
         // An ebook is read once, and says nothing of the next pull.
@@ -94,7 +97,8 @@ export class Pulls {
         const failure = isFailure(remote) ? remote : await this.#look(account, document, item, { key, remote })
         if (!failure) outage.answered(wasQuick)
         else await this.#failed(account, document, item, failure)
-      })
+      }
+      await lanes.take(laneOf(key, item), work, this.#budgetMs)
     })
   }
 

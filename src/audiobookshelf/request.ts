@@ -13,6 +13,8 @@ export interface Request {
   timeoutMs: number
   /** Bytes of the answer's body. */
   limit: number
+  /** Ends it. */
+  signal?: AbortSignal | undefined
 }
 
 export interface Reply {
@@ -43,7 +45,7 @@ export class Requester {
       }, request.timeoutMs)
     })
     try {
-      return await Promise.race([timeout, this.#exchange(request, controller.signal)])
+      return await Promise.race([timeout, this.#exchange(request, signalOf(controller, request))])
     } finally {
       clearTimeout(timer)
     }
@@ -74,6 +76,10 @@ export class Requester {
       sent.end(body)
     })
   }
+}
+
+function signalOf({ signal }: AbortController, { signal: other }: Request): AbortSignal {
+  return other ? AbortSignal.any([signal, other]) : signal
 }
 
 async function readBody(response: IncomingMessage, limit: number): Promise<Reply | Failure> {

@@ -1,4 +1,5 @@
 import { Delivery } from './delivery.ts'
+import { LaneBusy } from './bridge-storage.ts'
 import { delayOf, type Entry } from './outbox.ts'
 import type { Parts } from './parts.ts'
 
@@ -18,21 +19,21 @@ export class Sender {
   readonly #onIdle: () => void
   readonly #delivery: Delivery
   readonly #inFlight = new Map<string, Promise<void>>()
-  /** When something of the user and document was sent last. */
-  readonly #sent = new Map<string, number>()
+  /** Until when nothing of the user and document is sent. */
+  readonly #rests = new Map<string, number>()
 
   /** `onIdle` is told when one has ended: others may be due then. */
   constructor(parts: Parts, random: () => number, onIdle: () => void) {
     this.#parts = parts
     this.#random = random
     this.#onIdle = onIdle
-    this.#delivery = new Delivery(parts, random, (entry) => this.#sent.set(laneOf(entry), parts.now()))
+    this.#delivery = new Delivery(parts, random, (entry) => this.#rest(entry, restMs))
   }
 
   /** Starts what is due, and resolves to when something is due next; undefined for nothing, or when one has ended. */
   run(): number | undefined {
     const { outage, now } = this.#parts
-    for (const [lane, at] of this.#sent) if (at + restMs <= now()) this.#sent.delete(lane)
+    for (const [lane, until] of this.#rests) if (until <= now()) this.#rests.delete(lane)
     while (this.#inFlight.size < atOnce) {
       const next = this.#next()
       if (!next) return undefined
@@ -65,12 +66,15 @@ export class Sender {
   async retry(): Promise<void> {
     const { outbox, access, now } = this.#parts
     access.retry()
-    await Promise.all(outbox.entries.map((entry) => outbox.delay(entry, now())))
+    await Promise.all((await outbox.list()).map((entry) => outbox.delay(entry, now())))
   }
 
   #dueOf(entry: Entry): number {
-    const sent = this.#sent.get(laneOf(entry))
-    return Math.max(entry.due, sent === undefined ? 0 : sent + restMs)
+    return Math.max(entry.due, this.#rests.get(laneOf(entry)) ?? 0)
+  }
+
+  #rest(entry: Entry, ms: number): void {
+    this.#rests.set(laneOf(entry), this.#parts.now() + ms)
   }
 
   #start(entry: Entry): void {
@@ -80,6 +84,7 @@ export class Sender {
       .probe(() => this.#delivery.deliver(entry))
       // A disk that fails must not end the process, nor make it spin.
       .catch(async (error: unknown) => {
+        if (error instanceof LaneBusy) return this.#rest(entry, blockedMs)
         onFailure(error)
         await outbox.delay(entry, now() + delayOf(entry.tries + 1, this.#random()), entry.tries + 1).catch(onFailure)
       })

@@ -11,7 +11,8 @@ import {
 
 export interface SettingsEditorOptions {
   environment: Values
-  file: SettingsFile
+  /** Undefined where settings come from the environment alone. */
+  file: SettingsFile | undefined
   readFile: ReadFile
   /** Is told what is in force from now on, and the names of what was changed. */
   onChange: (settings: Settings, names: Variable[]) => void
@@ -28,6 +29,9 @@ export interface ShownSetting {
   date?: number | undefined
 }
 
+export const onlyEnvironment =
+  'With KSS_STORE these settings come from the environment of each server: they cannot be changed here.'
+
 /** Changes the settings of the bridge while it runs. Secrets go in, and never come out again. */
 export class SettingsEditor {
   readonly #options: SettingsEditorOptions
@@ -37,8 +41,8 @@ export class SettingsEditor {
   }
 
   list(): ShownSetting[] {
-    const { environment, file } = this.#options
-    const [own, dates] = [file.get(), file.dates()]
+    const { environment } = this.#options
+    const [own, dates] = [this.#own, this.#dates]
     return (Object.keys(variables) as Variable[]).map((name) => {
       const value = own[name] ?? environment[name] ?? ''
       const shown = value !== '' && secrets.has(name) ? hintOf(value) : value
@@ -49,7 +53,7 @@ export class SettingsEditor {
   /** Users with a key of their own, and what may be seen of it. */
   listKeys(): { username: string; key: string; date?: number | undefined }[] {
     const users = [...(this.#read({})?.users ?? [])]
-    const dates = this.#options.file.dates()
+    const dates = this.#dates
     return users.map(([username, key]) => ({
       username,
       key: key === false ? 'never' : hintOf(key.apiKey),
@@ -62,6 +66,8 @@ export class SettingsEditor {
     changes: Partial<Record<Variable, string | undefined>>,
     dates: Record<string, number | undefined> = {},
   ): Promise<string | undefined> {
+    const { file, onChange } = this.#options
+    if (!file) return onlyEnvironment
     let settings: Settings | undefined
     try {
       settings = this.#read(changes)
@@ -71,8 +77,8 @@ export class SettingsEditor {
     if (!settings) return 'The bridge needs an address.'
     const set = Object.entries(changes).filter(([name]) => secrets.has(name as Variable))
     const dated = set.map(([name, value]) => [name, value === undefined ? undefined : this.#today])
-    await this.#options.file.put(changes, { ...Object.fromEntries(dated), ...dates })
-    this.#options.onChange(settings, Object.keys(changes) as Variable[])
+    await file.put(changes, { ...Object.fromEntries(dated), ...dates })
+    onChange(settings, Object.keys(changes) as Variable[])
     return undefined
   }
 
@@ -89,14 +95,26 @@ export class SettingsEditor {
     return await this.change({ AUDIOBOOKSHELF_USER_MAP: map }, { [dateOfKey(username)]: date })
   }
 
+  get isReadOnly(): boolean {
+    return !this.#options.file
+  }
+
+  get #own(): Values {
+    return this.#options.file?.get() ?? {}
+  }
+
+  get #dates(): ReadonlyMap<string, number> {
+    return this.#options.file?.dates() ?? new Map<string, number>()
+  }
+
   get #today(): number {
     const { now = Date.now } = this.#options
     return Math.floor(now() / 1000)
   }
 
   #read(changes: Partial<Record<Variable, string | undefined>>): Settings | undefined {
-    const { environment, file, readFile } = this.#options
-    const own = Object.entries({ ...file.get(), ...changes }).filter(([, value]) => value !== undefined)
+    const { environment, readFile } = this.#options
+    const own = Object.entries({ ...this.#own, ...changes }).filter(([, value]) => value !== undefined)
     return readSettings({ ...environment, ...Object.fromEntries(own) }, readFile)
   }
 }

@@ -2,6 +2,7 @@ import { shortName } from '../console/names.ts'
 import { button, field, form, html, name, notice, time, type Html, type Part } from '../console/page.ts'
 import type { Answer, Page, ReaderVisit } from '../console/route.ts'
 import type { PageParts } from './pages.ts'
+import { onlyEnvironment, type ShownSetting } from './settings-editor.ts'
 import { variables, type Variable } from './settings.ts'
 
 /** What the page changes, with its label. Keys of users have a form of their own. */
@@ -67,19 +68,27 @@ function pageOf({ editor }: PageParts, visit: ReaderVisit, above?: Part, status 
   const body = html`${above}<table><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">From</th></tr></thead>
 <tbody>${rows}</tbody></table>
 <h2>Keys of users</h2><ul>${keys}</ul>
-${form(
-  visit,
-  '/audiobookshelf/settings/key',
-  html`${field({ label: 'User', name: 'username', id: 'key-user' })}
-${field({ label: 'API key', name: 'key', type: 'password', maxlength: 4096 })}${button('Set the key')}`,
-)}
-<h2>Take a key away</h2>
-${form(visit, '/audiobookshelf/settings/key', html`${field({ label: 'User', name: 'username', id: 'no-key-user' })}${button('Take the key away')}`)}
+${!editor.isReadOnly && keyForms(visit)}
 <h2>Test a connection</h2>
 ${form(visit, '/audiobookshelf/settings/test', html`${field({ label: 'User', name: 'username', id: 'test-user' })}${button('Test')}`)}
-<h2>Change a setting</h2><p>It is in force at once, and wins over the environment; a reset leaves it to that.</p>
-${[...editable].map(([setting, label]) => editForm(visit, setting, label, shown.find((each) => each.name === setting)?.source === 'console'))}`
+${editor.isReadOnly ? html`<p>${onlyEnvironment}</p>` : changeForms(visit, shown)}`
   return { title: 'Audiobookshelf settings', body, status }
+}
+
+function keyForms(visit: ReaderVisit): Html {
+  return html`${form(
+    visit,
+    '/audiobookshelf/settings/key',
+    html`${field({ label: 'User', name: 'username', id: 'key-user' })}
+${field({ label: 'API key', name: 'key', type: 'password', maxlength: 4096 })}${button('Set the key')}`,
+  )}
+<h2>Take a key away</h2>
+${form(visit, '/audiobookshelf/settings/key', html`${field({ label: 'User', name: 'username', id: 'no-key-user' })}${button('Take the key away')}`)}`
+}
+
+function changeForms(visit: ReaderVisit, shown: ShownSetting[]): Html {
+  return html`<h2>Change a setting</h2><p>It is in force at once, and wins over the environment; a reset leaves it to that.</p>
+${[...editable].map(([setting, label]) => editForm(visit, setting, label, shown.find((each) => each.name === setting)?.source === 'console'))}`
 }
 
 function dated(date: number | undefined): Part {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { BridgeStatus, ConnectionTest, LinkState } from '../audiobookshelf/operate.ts'
 import { CommandError } from '../command-error.ts'
-import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
+import { changeState, isFolder, withState, type State, type StateFlags } from '../control/state.ts'
 import { plain } from '../plain.ts'
 import { examples, jsonCommand } from './define.ts'
 import { count, formatTime, print, table } from './terminal.ts'
@@ -35,9 +35,13 @@ export function defineAudiobookshelf(program: Command): void {
     })
 }
 
+const noFolder =
+  'kss audiobookshelf asks a running server, which no command reaches with KSS_STORE. Open /audiobookshelf in its web console.'
+
 /** Asks the server; throws CommandError when there is none with a bridge, or it cannot. */
-async function ask<T>({ ask: askServer }: State, verb: string, ...args: string[]): Promise<T> {
-  const answer = (await askServer('audiobookshelf', verb, ...args)) as { result?: T; error?: string } | undefined
+async function ask<T>(state: State, verb: string, ...args: string[]): Promise<T> {
+  if (!isFolder(state)) throw new CommandError(noFolder)
+  const answer = (await state.ask('audiobookshelf', verb, ...args)) as { result?: T; error?: string } | undefined
   if (!answer) throw new CommandError('No kss server with AUDIOBOOKSHELF_BASE_URL is running on this folder.')
   if (answer.error !== undefined) throw new CommandError(answer.error)
   return answer.result as T

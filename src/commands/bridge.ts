@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { closest } from 'fastest-levenshtein'
 import type { FastifyBaseLogger } from 'fastify'
+import type { BridgeEngine } from '../audiobookshelf/bridge-engine.ts'
+import type { OpenStorage } from '../audiobookshelf/bridge-storage.ts'
 import type { Bridge } from '../audiobookshelf/bridge.ts'
 import type { Operator } from '../audiobookshelf/operate.ts'
 import type { Settings, Values } from '../audiobookshelf/settings.ts'
@@ -23,11 +25,8 @@ export interface BridgeSettings {
 /** Checks them; nothing of the bridge is loaded when there are none. Throws ConfigError. */
 export async function readBridge(config: Config): Promise<BridgeSettings> {
   const hasNone = Object.keys(config.audiobookshelf).length === 0
-  if (config.KSS_STORE !== '') {
-    const line = 'The Audiobookshelf bridge is off: it works on files, and KSS_STORE is set. See docs/redis.md.'
-    return { settings: undefined, warnings: hasNone ? [] : [line], given: [] }
-  }
-  if (hasNone && !existsSync(join(config.KSS_DIR, '.audiobookshelf')))
+  const isFolder = config.KSS_STORE === ''
+  if (hasNone && !(isFolder && existsSync(join(config.KSS_DIR, '.audiobookshelf'))))
     return { settings: undefined, warnings: [], given: [] }
   const { readSettings, secrets, variables } = await import('../audiobookshelf/settings.ts')
   const { SettingsFile } = await import('../audiobookshelf/settings-file.ts')
@@ -49,7 +48,7 @@ export async function readBridge(config: Config): Promise<BridgeSettings> {
   try {
     const own = read(config.audiobookshelf)
     try {
-      const console = new SettingsFile(config.KSS_DIR).get()
+      const console = isFolder ? new SettingsFile(config.KSS_DIR).get() : {}
       return { settings: read({ ...config.audiobookshelf, ...console }), warnings, given: list(console) }
     } catch (error) {
       // The server must start, so that they can be set right.
@@ -73,16 +72,20 @@ export async function openBridge(
   config: Config,
   settings: Settings | undefined,
   stores: Stores,
-  { logger, whole }: { logger: FastifyBaseLogger; whole: Promise<void> | undefined },
+  {
+    logger,
+    whole,
+    engine,
+  }: { logger: FastifyBaseLogger; whole: Promise<void> | undefined; engine?: BridgeEngine | undefined },
 ): Promise<OpenedBridge> {
   const without = { ...stores, operators: stores.store, operate: () => Promise.resolve(undefined), pages: undefined }
   if (!settings) return without
   const { operate, Operator } = await import('../audiobookshelf/operate.ts')
-  const { fileStorage } = await import('../audiobookshelf/file-storage.ts')
   const { withAudiobookshelf } = await import('../audiobookshelf/with-audiobookshelf.ts')
   const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: disableRegistration } = config
   try {
-    const options = { openStorage: fileStorage(dir), settings, disableRegistration, logger, whole }
+    const openStorage = await storageOf(dir, engine)
+    const options = { openStorage, settings, disableRegistration, logger, whole }
     const { bridge, ...bridged } = await withAudiobookshelf(options, stores)
     const operator = new Operator(bridge, stores.admin)
     const pages = pagesOf(config, bridge, operator, logger)
@@ -94,6 +97,11 @@ export async function openBridge(
   }
 }
 
+async function storageOf(dir: string, engine: BridgeEngine | undefined): Promise<OpenStorage> {
+  if (engine) return (await import('../audiobookshelf/engine-storage.ts')).engineStorage(engine)
+  return (await import('../audiobookshelf/file-storage.ts')).fileStorage(dir)
+}
+
 function pagesOf(config: Config, bridge: Bridge, operator: Operator, logger: FastifyBaseLogger): ExtraPages {
   const routes: ExtraPages['routes'] = async () => {
     const { createPages } = await import('../audiobookshelf/pages.ts')
@@ -101,7 +109,7 @@ function pagesOf(config: Config, bridge: Bridge, operator: Operator, logger: Fas
     const { SettingsFile } = await import('../audiobookshelf/settings-file.ts')
     const editor = new SettingsEditor({
       environment: config.audiobookshelf,
-      file: new SettingsFile(config.KSS_DIR),
+      file: config.KSS_STORE === '' ? new SettingsFile(config.KSS_DIR) : undefined,
       readFile: (path) => readFileSync(path, 'utf8'),
       onChange: (settings, names) => {
         logger.info({ names }, 'settings of Audiobookshelf were changed')

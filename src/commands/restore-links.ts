@@ -24,5 +24,7 @@ export async function restoreLinks(
 }
 
 function why(state: State): string {
-  return isFolder(state) ? 'stop the server, then restore again with --merge' : 'KSS_STORE has none'
+  return isFolder(state)
+    ? 'stop the server, then restore again with --merge'
+    : 'with KSS_STORE they are linked again in the web console'
 }

@@ -86,7 +86,7 @@ async function openParts(loaded: Loaded, { backend, log, bridge, onDamage }: Gro
   const whole = formatChange?.whole
   const held = whole ? holdChanges(opened.store, whole, onDamage) : opened.store
   const stores = { store: held, admin: opened.admin }
-  const bridged = await openBridge(config, bridge.settings, stores, { logger, whole })
+  const bridged = await openBridge(config, bridge.settings, stores, { logger, whole, engine: opened.bridge })
   const { store, admin, operators, operate } = bridged
   const activity = new Activity()
   const { call, stop: stopCalls } = stoppable(callStore(operators, admin))

@@ -5,6 +5,7 @@ import type { Config, Loaded } from '../config.ts'
 import { FileStore, type FileStoreOptions } from '../store/file-store/file-store.ts'
 import { SessionFiles } from '../store/file-store/session-files.ts'
 import { parseStore, type StoreAddress } from '../store-settings.ts'
+import type { RedisBridge } from '../store/redis-store/redis-bridge.ts'
 import type { RedisStoreOptions } from '../store/redis-store/redis-store.ts'
 import type { Survey } from '../store/redis-store/survey.ts'
 import type { Admin, SessionStore, Stats, Store } from '../store/store.ts'
@@ -21,6 +22,8 @@ export interface OpenedStore {
   createLimiter?: CreateLimiter
   /** Reads all that there is, and tells what is wrong; left out where that is in a folder. */
   check?: Survey['check']
+  /** Where the Audiobookshelf bridge keeps what it needs; left out where that is in a folder. */
+  bridge?: RedisBridge
   /** Finishes what is under way. */
   close: () => Promise<void>
 }
@@ -64,14 +67,14 @@ export async function openEngine(
     quota: { documents: config.KSS_QUOTA_DOCUMENTS, bytes: config.KSS_QUOTA_BYTES },
     ...options,
   })
-  const { admin, stats, sessions, survey } = store
+  const { admin, stats, sessions, survey, bridge } = store
   const isExplicit = sources['KSS_HASH_KEYS'] !== undefined
   const hashesKeys = (): boolean => config.KSS_HASH_KEYS && (isExplicit || survey.isOwn)
   const watch: OpenedEngine['watch'] = (tell) => store.watch(tell)
   const place = placeOf(address) ?? hostOf(url)
   const createLimiter: CreateLimiter = (limiter) => store.createLimiter(limiter)
   const check: Survey['check'] = (given) => survey.check(given)
-  const parts = { store, admin, stats, sessions, survey, check, createLimiter }
+  const parts = { store, admin, stats, sessions, survey, bridge, check, createLimiter }
   return { ...parts, hashesKeys, place, watch, close: () => store.close() }
 }
 

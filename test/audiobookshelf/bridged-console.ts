@@ -33,6 +33,7 @@ export function openBridgedConsole(
   t: Test,
   values: Values = { AUDIOBOOKSHELF_BASE_URL: 'http://127.0.0.1:1' },
   options: TestConsoleOptions = {},
+  hasFile = true,
 ): BridgedConsole {
   const dir = mkdtempSync(join(tmpdir(), 'kss-test-'))
   const store = new MemoryStore()
@@ -54,7 +55,7 @@ export function openBridgedConsole(
   const routes: ExtraPages['routes'] = async () => {
     const { bridge } = await bridged()
     const onChange = bridge.configure.bind(bridge)
-    const editor = new SettingsEditor({ environment: values, file, readFile, onChange })
+    const editor = new SettingsEditor({ environment: values, file: hasFile ? file : undefined, readFile, onChange })
     return createPages({ bridge, operator: new Operator(bridge, store), editor })
   }
   t.teardown(async () => {

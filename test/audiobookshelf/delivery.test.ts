@@ -143,3 +143,21 @@ t.test('works under a path, as Audiobookshelf is set up by its own default', asy
   t.match(bridged.stub.recordOf('ann', book.id), { currentTime: 1200, ebookProgress: 0.4 })
   t.notOk(bridged.stub.seen.some(({ path }) => path === 'elsewhere'))
 })
+
+t.test('work whose lane is lost sends nothing more, and the entry waits', async (t) => {
+  const bridged = await Bridged.start(t)
+  const { lanes, outbox } = bridged.bridge.parts
+  const take = lanes.take.bind(lanes)
+  lanes.take = async (_key, work) => {
+    await work(AbortSignal.abort())
+    throw new Error('lost')
+  }
+  await bridged.push(0.4, '/body/DocFragment[3].0')
+  await bridged.bridge.idle()
+  t.equal(bridged.stub.seen.length, 0)
+  t.match(outbox.entries, [{ tries: 1 }])
+  lanes.take = take
+  bridged.pass(60)
+  await bridged.delivered()
+  t.equal(bridged.stub.recordOf('ann', book.id)?.ebookProgress, 0.4)
+})

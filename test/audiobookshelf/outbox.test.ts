@@ -49,9 +49,9 @@ t.test('an account that is renamed keeps its entries, one that is gone loses the
   const outbox = await OutboxFiles.open(dir, fail)
   await outbox.put(ann, record)
   await outbox.put({ ...ann, username: 'bob', id: 'id-2' }, record)
-  await outbox.rename('id-1', 'anna')
+  await outbox.rename(ann, 'anna')
   t.same((await OutboxFiles.open(dir, fail)).entries.map(({ username }) => username).toSorted(), ['anna', 'bob'])
-  await outbox.deleteAccount('id-2')
+  await outbox.deleteAccount({ ...ann, id: 'id-2' })
   t.same(
     (await OutboxFiles.open(dir, fail)).entries.map(({ username }) => username),
     ['anna'],

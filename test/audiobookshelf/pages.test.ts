@@ -45,7 +45,7 @@ async function start(t: Test, more: Values = {}): Promise<Started> {
   return { ...opened, stub, ann, account, push, idle: () => bridge.idle() }
 }
 
-async function asOperator({ store, ann, account }: Started): Promise<void> {
+async function asOperator({ store, ann, account }: Pick<Started, 'store' | 'ann' | 'account'>): Promise<void> {
   await store.setAdmin(account, true)
   await ann.signIn('ann')
 }
@@ -261,4 +261,23 @@ t.test('the address cannot be taken away', async (t) => {
   t.match(file.get(), { AUDIOBOOKSHELF_USER_MAP: /"bob":false/ })
   t.equal(await editor.change({ AUDIOBOOKSHELF_BASE_URL: undefined }), 'The bridge needs an address.')
   t.same(changed.flat(), ['AUDIOBOOKSHELF_BASE_URL', 'AUDIOBOOKSHELF_USER_MAP', 'AUDIOBOOKSHELF_USER_MAP'])
+})
+
+t.test('where settings come from the environment alone, the page says so and changes none', async (t) => {
+  const opened = openBridgedConsole(
+    t,
+    { AUDIOBOOKSHELF_BASE_URL: 'http://127.0.0.1:1', AUDIOBOOKSHELF_USER_MAP: JSON.stringify({ ann: key }) },
+    {},
+    false,
+  )
+  const ann = await opened.reader('ann')
+  await asOperator({ ...opened, ann, account: await accountOf(opened.store, 'ann') })
+  const { body } = await ann.get('/audiobookshelf/settings')
+  t.match(body, /come from the environment of each server/)
+  t.match(body, /set, ends in …6789/)
+  t.match(body, /Test a connection/)
+  t.notMatch(body, /Change a setting|Set the key/)
+  const change = { name: 'AUDIOBOOKSHELF_HTTP_TIMEOUT', value: '4321' }
+  t.match(await ann.post('/audiobookshelf/settings', change), { statusCode: 400, body: /cannot be changed here/ })
+  t.match(await ann.post('/audiobookshelf/settings/key', { username: 'ann', key: 'x' }), { statusCode: 400 })
 })

@@ -4,6 +4,7 @@ import http from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { kss, serve } from '../commands/kss.ts'
+import { noRedis, startRedis } from '../redis.ts'
 import { stub as answering } from '../upstream/stub.ts'
 import { until } from '../until.ts'
 import { book, digest, epub } from './bridged.ts'
@@ -194,3 +195,33 @@ t.test('an outbox that cannot be read keeps no reader from the server', async (t
   t.equal(await stop(), 0)
   t.equal(stub.seen.length, 0)
 })
+
+t.test(
+  'two servers on one Redis send what readers push, and commands say that they cannot ask',
+  { skip: noRedis },
+  async (t) => {
+    const stub = await start(t)
+    const redis = await startRedis(t)
+    const env = envOf(stub, { KSS_STORE: redis.url })
+    const dir = t.testdir({})
+    const [one, two] = [await serve(t, dir, [], env), await serve(t, dir, [], env)]
+    await register(one.url)
+    t.equal((await put(one.url, 0.3)).status, 200)
+    t.equal((await put(two.url, 0.4)).status, 200)
+    await until(() => stub.recordOf('ann', book.id)?.ebookProgress === 0.4)
+    t.equal(stub.most, 1)
+    t.equal(stub.records.length, 1)
+    t.same(await readdir(dir), [])
+    t.match(await kss(t, ['audiobookshelf', 'status'], { KSS_STORE: redis.url }), {
+      code: 1,
+      stderr: /^kss audiobookshelf asks a running server, which no command reaches with KSS_STORE\./,
+    })
+    for (const { log, stop } of [one, two]) {
+      await stop()
+      t.same(
+        log.filter(({ level }) => Number(level) >= 50),
+        [],
+      )
+    }
+  },
+)

@@ -2,10 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
+import type { BridgeEngine } from '../../src/audiobookshelf/bridge-engine.ts'
 import { openBridge, readBridge } from '../../src/commands/bridge.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { ReaderVisit, Route } from '../../src/console/route.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
+import { until } from '../until.ts'
 
 t.test('the pages of the bridge change its settings, and tell the log their names', async (t) => {
   const dir = t.testdir({})
@@ -42,4 +44,28 @@ t.test('where the bridge is off it has no pages, and answers no command', async 
   t.equal(opened.store, store)
   t.equal(opened.pages, undefined)
   t.equal(await opened.operate('status'), undefined)
+})
+
+t.test('with KSS_STORE it works on the engine, and its pages change no setting', async (t) => {
+  const { config } = loadConfig({}, undefined, {
+    KSS_STORE: 'redis://127.0.0.1:1',
+    AUDIOBOOKSHELF_BASE_URL: 'http://127.0.0.1:1',
+  })
+  const { settings } = await readBridge(config)
+  const store = new MemoryStore()
+  const looked: number[] = []
+  const engine: Partial<BridgeEngine> = {
+    listDue: async (time) => {
+      looked.push(time)
+      return []
+    },
+  }
+  const ground = { logger: pino({ level: 'silent' }), whole: undefined, engine: engine as BridgeEngine }
+  const opened = await openBridge(config, settings, { store, admin: store }, ground)
+  t.teardown(() => opened.store.close())
+  await until(() => looked.length > 0)
+  const routes = await opened.pages!.routes()
+  const post = routes.find(({ method, url }: Route) => method === 'POST' && url === '/audiobookshelf/settings')!
+  const form = new URLSearchParams({ name: 'AUDIOBOOKSHELF_HTTP_TIMEOUT', value: '4321' })
+  t.match(await post.act({ form, base: '', token: '' } as ReaderVisit), { status: 400 })
 })

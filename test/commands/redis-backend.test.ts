@@ -75,13 +75,14 @@ t.test('the settings are shown without the password', async (t) => {
   t.notMatch(stdout, 'secret')
 })
 
-t.test('the Audiobookshelf bridge is off, and said to be', async (t) => {
-  const read = (env: Record<string, string>) => readBridge(loadConfig({}, undefined, env).config)
+t.test('the Audiobookshelf bridge takes its settings from the environment alone', async (t) => {
+  const dir = t.testdir({ '.audiobookshelf': { 'settings.json': '{"AUDIOBOOKSHELF_HTTP_TIMEOUT":"4321"}' } })
+  const read = (env: Record<string, string>) => readBridge(loadConfig({}, undefined, { KSS_DIR: dir, ...env }).config)
   const KSS_STORE = 'redis://localhost'
   t.same(await read({ KSS_STORE }), { settings: undefined, warnings: [], given: [] })
-  t.match(await read({ KSS_STORE, AUDIOBOOKSHELF_URL: 'http://localhost' }), {
-    settings: undefined,
-    warnings: [/^The Audiobookshelf bridge is off: it works on files/],
+  t.match(await read({ KSS_STORE, AUDIOBOOKSHELF_BASE_URL: 'http://localhost' }), {
+    settings: { baseUrl: 'http://localhost', timeoutMs: 5000 },
+    warnings: [],
   })
 })
 

@@ -79,7 +79,8 @@ t.test('beside a server, and on a Redis, it is told that they do not come', asyn
     await writeFile(file, `KSS_STORE=${(await startRedis(t)).url}\n`)
     t.match(await run('/none', 'backup', 'restore', backup, '--env-file', file), {
       code: 1,
-      stderr: 'Not restored: the links of "alice" to Audiobookshelf: KSS_STORE has none\n',
+      stderr:
+        'Not restored: the links of "alice" to Audiobookshelf: with KSS_STORE they are linked again in the web console\n',
     })
   })
 })

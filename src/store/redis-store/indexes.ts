@@ -2,7 +2,7 @@ import type { Engine } from './engine.ts'
 import { globalKeys } from './keys.ts'
 import { setListed } from './scripts.ts'
 
-const { users, operators, invited, removed } = globalKeys
+const { users, operators, invited, removed, bridgeOutbox } = globalKeys
 
 /** Names that an upstream does not bring back: the newest ones. */
 const mostRemoved = 10_000
@@ -43,6 +43,12 @@ export class Indexes {
 
   async setOperator(id: string, isOperator: boolean): Promise<void> {
     await this.#engine.ask([isOperator ? 'SADD' : 'SREM', operators, id])
+  }
+
+  /** A user has another name: what waits for Audiobookshelf is looked at under it. */
+  async moveOutbox(from: string, to: string): Promise<void> {
+    if ((await this.#engine.ask(['ZREM', bridgeOutbox, from])) === 1)
+      await this.#engine.ask(['ZADD', bridgeOutbox, '0', to])
   }
 
   async #add(username: string): Promise<void> {

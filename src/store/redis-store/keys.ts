@@ -15,6 +15,8 @@ export interface AccountKeys {
   histories: string
   /** In a cluster: the key of an account that is on its way to this name. */
   arriving: string
+  /** What the Audiobookshelf bridge keeps begins with it. */
+  bridge: string
 }
 
 export type KeysOf = (username: string) => AccountKeys
@@ -36,7 +38,22 @@ function toKeys(user: string, tag: string): AccountKeys {
     records: `user:${user}:document:`,
     histories: `kss:{${tag}}:history:`,
     arriving: `kss:{${tag}}:arriving`,
+    bridge: `kss:abs:{${tag}}:`,
   }
+}
+
+/** What the Audiobookshelf bridge keeps of an account: not of the next one of the name. */
+export interface BridgeKeys {
+  /** A hash of JSON values by name, each behind its revision. */
+  data: string
+  /** A hash of entries by document, each behind its revision. */
+  outbox: string
+  /** A list of JSON lines, the oldest first. */
+  events: string
+}
+
+export function bridgeKeysOf({ bridge }: AccountKeys, id: string): BridgeKeys {
+  return { data: `${bridge}data:${id}`, outbox: `${bridge}outbox:${id}`, events: `${bridge}events:${id}` }
 }
 
 /** What belongs to no account. */
@@ -56,6 +73,12 @@ export const globalKeys = {
   session: 'kss:session:',
   /** Before the id of an account: a sorted set of the hashes of its sessions, by the times at which they began. */
   sessionsOf: 'kss:sessions:',
+  /** A sorted set of names of users with entries in the outbox of the Audiobookshelf bridge, by when the first is due. */
+  bridgeOutbox: 'kss:abs:outbox',
+  /** Before the id of an item of Audiobookshelf: the counts of its ebook, JSON. */
+  bridgeBook: 'kss:abs:book:',
+  /** Before what the lease is for: a string that tells whose it is. */
+  bridgeLease: 'kss:abs:lease:',
   /** Before the name of a limit and whom it is for: how often, until it expires. */
   limit: 'kss:limit:',
 }

@@ -58,7 +58,7 @@ return {before[2] and 'MOVED' or 'OK', redis.call('HGET', KEYS[2], 'move'), befo
 
 /**
  * Reserves the new name, and removes what a move that ended left there. ARGV[3]: the old name; [4], [5]: what is before the
- * ids of records and histories. KEYS: key, account, documents, arriving.
+ * ids of records and histories. KEYS: key, account, documents, arriving; then what the bridge keeps.
  */
 export const keepName = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'TAKEN'} end
@@ -69,7 +69,7 @@ if kept[1] then
   if kept[3] == ARGV[2] then return {'OK'} end
 end
 ${removeDocuments(4, 5)}
-redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 5))
 redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 0, 'move', ARGV[2], 'movesFrom', ARGV[3])
 return {'OK'}
 `)
@@ -103,11 +103,10 @@ end
 return {'OK'}
 `)
 
-/** The key and the account. */
+/** The key, the account, and what the bridge keeps. */
 export const readMovedAccount = unconfirmed(
   `${dump}
-add(KEYS[1])
-add(KEYS[2])
+for _, key in ipairs(KEYS) do add(key) end
 return found
 `,
   true,
@@ -115,12 +114,16 @@ return found
 
 /**
  * Stores what readMovedAccount replied with, ARGV[4] and so on, under the next generation; the key where it is of no use
- * yet. ARGV[3]: the old name. KEYS: key, account, documents, arriving.
+ * yet. ARGV[3]: the old name. KEYS: key, account, documents, arriving; then what the bridge keeps.
  */
 export const writeMovedAccount = script(`${isKept}
 if not is_kept() then return {'ENDED'} end
 redis.call('RESTORE', KEYS[4], ARGV[5], ARGV[4], 'REPLACE')
 redis.call('RESTORE', KEYS[2], ARGV[7], ARGV[6], 'REPLACE')
+for at = 5, #KEYS do
+  local value = ARGV[2 * at - 2]
+  if value ~= '' then redis.call('RESTORE', KEYS[at], ARGV[2 * at - 1], value, 'REPLACE') end
+end
 redis.call('HDEL', KEYS[2], 'movesTo', 'moved')
 redis.call('HSET', KEYS[2], 'movesFrom', ARGV[3], 'settles', ARGV[3], 'changed', now(), 'unlisted', 1)
 redis.call('HINCRBY', KEYS[2], 'generation', 1)
@@ -149,12 +152,15 @@ redis.call('HSET', KEYS[2], 'changed', now())
 return {'OK'}
 `)
 
-/** Removes the account that has moved. ARGV[3], [4]: what is before the ids of records and histories. KEYS[3]: documents. */
+/**
+ * Removes the account that has moved. ARGV[3], [4]: what is before the ids of records and histories. KEYS: key, account,
+ * documents, arriving; then what the bridge keeps.
+ */
 export const leave = script(`${isMoving}
 local moving, moved = is_moving()
 if not moving or not moved then return {'ENDED'} end
 ${removeDocuments(3, 4)}
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], unpack(KEYS, 5))
 redis.call('HSET', KEYS[2], 'gone', '')
 return {'OK'}
 `)
@@ -177,11 +183,11 @@ return {'OK'}
 
 /**
  * Frees the new name, after the move has ended. ARGV[3], [4]: what is before the ids of records and histories. KEYS: key,
- * account, documents, arriving.
+ * account, documents, arriving; then what the bridge keeps.
  */
 export const freeName = script(`${isKept}
 if not is_kept() then return {'ENDED'} end
 ${removeDocuments(3, 4)}
-redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 5))
 return {'OK'}
 `)

@@ -1,6 +1,7 @@
 import type { Account } from '../store.ts'
 import type { Engine, Reply } from './engine.ts'
 import type { Indexes } from './indexes.ts'
+import { bridgeKeysOf } from './keys.ts'
 import * as steps from './move-scripts.ts'
 import type { RedisStore } from './redis-store.ts'
 import { readDocuments, type Script } from './scripts.ts'
@@ -11,7 +12,7 @@ export interface MovesOptions {
   engine: Engine
   store: Pick<RedisStore, 'getUser' | 'runFor'>
   survey: Pick<Survey, 'findDocuments'>
-  indexes: Pick<Indexes, 'update'>
+  indexes: Pick<Indexes, 'update' | 'moveOutbox'>
   /** The user is not at hand any more. */
   forget: (username: string) => unknown
   /** Resolves when the engine has had the time to write what it took. */
@@ -118,7 +119,7 @@ export class Moves {
       await this.#atNew(move, steps.writeMoved, [...this.#prefixesOf(move.to), ...(found as Buffer[])])
       at += found.length / fieldsOfDocument
     }
-    const found = await engine.run(steps.readMovedAccount, [key, account], [])
+    const found = await engine.run(steps.readMovedAccount, [key, account, ...this.#bridgeOf(username, move)], [])
     await this.#atNew(move, steps.writeMovedAccount, [username, ...(found as Buffer[])])
   }
 
@@ -141,6 +142,7 @@ export class Moves {
     await this.#run(move.to, move, steps.settle, [])
     forget(username)
     await indexes.update(username)
+    await indexes.moveOutbox(username, move.to)
   }
 
   async #arrive(move: Move): Promise<void> {
@@ -179,8 +181,14 @@ export class Moves {
   async #run(username: string, { account, number }: Move, step: Script, args: (string | Buffer)[]): Promise<Reply> {
     const { engine } = this.#options
     const { key, account: hash, documents, arriving } = engine.keysOf(username)
-    const [done] = await engine.run(step, [key, hash, documents, arriving], [account.id, number, ...args])
+    const keys = [key, hash, documents, arriving, ...this.#bridgeOf(username, { account })]
+    const [done] = await engine.run(step, keys, [account.id, number, ...args])
     return done!
+  }
+
+  /** What the Audiobookshelf bridge keeps. */
+  #bridgeOf(username: string, { account }: Pick<Move, 'account'>): string[] {
+    return Object.values(bridgeKeysOf(this.#options.engine.keysOf(username), account.id))
   }
 
   /** What is before the ids of documents. */

@@ -20,7 +20,7 @@ import type {
 } from '../store.ts'
 import type { Engine } from './engine.ts'
 import type { Indexes } from './indexes.ts'
-import { globalKeys } from './keys.ts'
+import { bridgeKeysOf, globalKeys } from './keys.ts'
 import type { Moves } from './move-user.ts'
 import { fromRows, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
 import * as scripts from './scripts.ts'
@@ -184,16 +184,18 @@ export class RedisAdmin implements Admin {
     if (engine.isCluster) return await moves.move(account, to)
     const [from, other] = [engine.keysOf(account.username), engine.keysOf(to)]
     await survey.findDocuments(0)
+    const [kept, moved] = [bridgeKeysOf(from, account.id), bridgeKeysOf(other, account.id)]
+    const more = [kept.data, moved.data, kept.outbox, moved.outbox, kept.events, moved.events]
     const [done] = await store.runFor(
       account,
       scripts.renameUser,
-      [from.documents, other.key, other.account, other.documents],
+      [from.documents, other.key, other.account, other.documents, ...more],
       [from.records, from.histories, other.records, other.histories],
     )
     forget(account.username)
     forget(to)
     if (done !== 'OK') return false
-    await Promise.all([indexes.update(account.username), indexes.update(to)])
+    await Promise.all([indexes.update(account.username), indexes.update(to), indexes.moveOutbox(account.username, to)])
     return true
   }
 

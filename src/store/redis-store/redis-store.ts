@@ -8,10 +8,11 @@ import type { Account, NewUser, Now, Quota, Registration, Stats, Store, User } f
 import { Engine, type EngineOptions, type Reply } from './engine.ts'
 import { EngineLimiter } from './engine-limiter.ts'
 import { Indexes } from './indexes.ts'
-import { globalKeys } from './keys.ts'
+import { bridgeKeysOf, globalKeys } from './keys.ts'
 import { Moves } from './move-user.ts'
 import { fromRows, rowWithoutTime, toFields, toObject, toProgress, type Fields } from './records.ts'
 import { RedisAdmin } from './redis-admin.ts'
+import { RedisBridge } from './redis-bridge.ts'
 import { RedisSessions } from './redis-sessions.ts'
 import * as scripts from './scripts.ts'
 import { Survey } from './survey.ts'
@@ -56,6 +57,7 @@ export class RedisStore implements Store {
   readonly #moves: Moves
   readonly admin: RedisAdmin
   readonly sessions: RedisSessions
+  readonly bridge: RedisBridge
   readonly survey: Survey
   readonly stats: Stats
 
@@ -75,6 +77,7 @@ export class RedisStore implements Store {
     this.#moves = new Moves({ ...parts, settle: () => sleep(this.#options.settleMs) })
     this.admin = new RedisAdmin({ ...parts, moves: this.#moves, rows })
     this.sessions = new RedisSessions(engine)
+    this.bridge = new RedisBridge(engine)
     const none = { flushes: 0, flushSeconds: 0, logBytes: 0, lagSeconds: 0, cacheHits: 0, cacheMisses: 0 }
     this.stats = { failure: () => engine.failure, figures: () => none }
   }
@@ -149,10 +152,11 @@ export class RedisStore implements Store {
 
   async deleteUser(account: Account): Promise<void> {
     const { username, id } = account
-    const { documents, records, histories } = this.#engine.keysOf(username)
+    const own = this.#engine.keysOf(username)
     await this.survey.findDocuments(0)
     await this.#moves.complete(account)
-    await this.runFor(account, scripts.deleteUser, [documents], [records, histories])
+    const keys = [own.documents, ...Object.values(bridgeKeysOf(own, id))]
+    await this.runFor(account, scripts.deleteUser, keys, [own.records, own.histories])
     this.#users.delete(username)
     await this.#index(username, id)
   }

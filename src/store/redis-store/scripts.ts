@@ -44,7 +44,7 @@ local function now() return redis.call('TIME')[1] end
 `
 
 /** The next `stale()` ends the script. */
-const unlessStale = `
+export const unlessStale = `
 local refused = stale()
 if refused then return refused end
 `
@@ -107,19 +107,20 @@ redis.call('HSET', KEYS[2], 'changed', now())
 return {'OK'}
 `)
 
-/** ARGV[3], [4]: what is before the ids of records and histories. KEYS[3]: documents. */
+/** ARGV[3], [4]: what is before the ids of records and histories. KEYS[3]: documents; then other keys of the account. */
 export const deleteUser = script(`${unlessStale}
 for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   redis.call('UNLINK', ARGV[3] .. document, ARGV[4] .. document)
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('DEL', unpack(KEYS))
 redis.call('HSET', KEYS[2], 'gone', ARGV[1])
 return {'OK'}
 `)
 
 /**
  * ARGV[3] to [6]: what is before the ids of records and histories, old and new. KEYS[3]: documents; then key, account and
- * documents of the new name. Not in a cluster, where the two are in different slots: see move-user.ts.
+ * documents of the new name; then other keys of the account, old and new by turns. Not in a cluster, where the two are in
+ * different slots: see move-user.ts.
  */
 export const renameUser = script(`${unlessStale}
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'TAKEN'} end
@@ -139,7 +140,11 @@ for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     end
   end
 end
-if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[6]) end
+local function move(from, to)
+  if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end
+end
+move(KEYS[3], KEYS[6])
+for at = 7, #KEYS, 2 do move(KEYS[at], KEYS[at + 1]) end
 return {'OK'}
 `)
 

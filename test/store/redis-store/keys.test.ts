@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
+  bridgeKeysOf,
   globalKeys,
   keysOf,
   keysOfCluster,
@@ -36,16 +37,17 @@ const name = fc.oneof(
 const document = name.map((text) => text.replaceAll(':', '') || 'x')
 
 const allOf = (username: string, id: string): string[] => {
-  const { key, account, documents, records, histories } = keysOf(username)
-  return [key, account, documents, records + id, histories + id]
+  const keys = keysOf(username)
+  const { key, account, documents, records, histories } = keys
+  return [key, account, documents, ...Object.values(bridgeKeysOf(keys, 'id')), records + id, histories + id]
 }
 
 t.test('no two names meet, whatever they look like', async () => {
   fc.assert(
     fc.property(name, document, name, document, (one, its, other, others) => {
       const meets = allOf(one, its).filter((key) => allOf(other, others).includes(key))
-      const expected = one !== other ? [] : its === others ? allOf(one, its) : allOf(one, its).slice(0, 3)
-      return meets.length === expected.length && new Set(allOf(one, its)).size === 5
+      const expected = one !== other ? [] : its === others ? allOf(one, its) : allOf(one, its).slice(0, 6)
+      return meets.length === expected.length && new Set(allOf(one, its)).size === 8
     }),
     { numRuns: 2000 },
   )
