@@ -125,7 +125,7 @@ for at = 5, #KEYS do
   if value ~= '' then redis.call('RESTORE', KEYS[at], ARGV[2 * at - 1], value, 'REPLACE') end
 end
 redis.call('HDEL', KEYS[2], 'movesTo', 'moved')
-redis.call('HSET', KEYS[2], 'movesFrom', ARGV[3], 'settles', ARGV[3], 'changed', now(), 'unlisted', 1)
+redis.call('HSET', KEYS[2], 'move', ARGV[2], 'movesFrom', ARGV[3], 'settles', ARGV[3], 'changed', now(), 'unlisted', 1)
 redis.call('HINCRBY', KEYS[2], 'generation', 1)
 return {'OK'}
 `)

@@ -402,28 +402,37 @@ t.test('a user of a cluster gets another name', { skip: noRedis }, async (t) => 
     t.match(await store.getUser('bea'), { key: 'D' })
   })
 
-  t.test('what a process does late for a move that has ended is refused', async (t) => {
+  t.test('what a process does late for a move that has ended is refused, also while a later one goes on', async (t) => {
     for (const script of [keepName, readMoved, writeMoved, flip]) {
       const { store, ann } = await setting.begin()
-      const document = { ...pushed, document: 'abc', progress: 'newer' }
+      const third = await setting.open()
       let before: unknown
+      let last: Promise<boolean> | undefined
+      let isLate = (): void => undefined
+      const late = new Promise<void>((resolve) => (isLate = resolve))
       const meanwhile = async (): Promise<void> => {
         const second = await setting.open()
-        await cutOff(ann, 'fay', keepName)
         faults.set({ left: 1, script: flip })
         t.equal(await outcomeOf(second.admin.renameUser(ann, 'dan')), 'STORE_UNAVAILABLE')
         // That gave up: the account is in use again.
-        await second.putProgress(ann, document)
+        await second.putProgress(ann, { ...pushed, progress: 'newer' })
         await second.admin.deleteProgress(ann, 'other')
         before = await setting.contentOf('ann')
-        await cutOff(ann, 'bea', flip)
+        await new Promise<void>((resolve) => {
+          const waits = async (): Promise<void> => {
+            resolve()
+            await late
+          }
+          faults.set({ left: 1, script: flip, meanwhile: waits })
+          last = third.admin.renameUser(ann, 'bea')
+        })
       }
       faults.set({ left: 1, script, meanwhile })
       const message = await messageOf(store.admin.renameUser(ann, 'bea'))
       t.equal(message, 'Another command gave up renaming ann to bea, or renamed it to another name')
-      const fresh = await setting.open()
-      t.equal(await rename(fresh, 'ann', 'bea'), true)
-      await setting.isWhole(t, fresh, ['bea', 'ann'], before, ann)
+      isLate()
+      t.equal(await last, true)
+      await setting.isWhole(t, third, ['bea', 'ann'], before, ann)
     }
   })
 
