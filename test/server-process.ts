@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 
@@ -40,12 +39,19 @@ export async function startServer(t: Test, command: string[], dir: string): Prom
   }
 }
 
-async function readListening(lines: ReturnType<typeof createInterface>): Promise<{ pid: number; addresses: string[] }> {
-  for (;;) {
-    const [line] = (await once(lines, 'line')) as [string]
-    const record = JSON.parse(line) as { msg: string; pid: number; addresses: string[] }
-    if (record.msg === 'listening') return record
-  }
+interface Listening {
+  pid: number
+  addresses: string[]
+}
+
+/** Resolves to the line that tells of it. Also if it comes in one piece with others. */
+function readListening(lines: ReturnType<typeof createInterface>): Promise<Listening> {
+  return new Promise((resolve) => {
+    lines.on('line', (line) => {
+      const record = JSON.parse(line) as Listening & { msg: string }
+      if (record.msg === 'listening') resolve(record)
+    })
+  })
 }
 
 /** What a reader does on a new server: register, push, pull; resolves to the pulled record. */
