@@ -33,16 +33,18 @@ export function logEach(
     done()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    // A load balancer asks every second, and the log says why it is not ready.
-    if (request.routeOptions.url?.endsWith('/readiness')) return done(null, payload)
     const line = lineOf(request, reply)
-    // The route tells a health check from a document of that name, and takes longer to find out.
-    const isHealthcheck =
-      line.path.includes('healthcheck') && request.routeOptions.url?.endsWith('/healthcheck') === true
-    logRequest(line, isHealthcheck)
+    // A load balancer asks every second, and the log says why it is not ready.
+    if (isAt(request, line.path, '/readiness')) return done(null, payload)
+    logRequest(line, isAt(request, line.path, '/healthcheck'))
     listen?.(request)
     done(null, payload)
   })
+}
+
+/** The route tells it from a document of that name, and Fastify makes an object of it each time. */
+function isAt(request: FastifyRequest, path: string, route: string): boolean {
+  return path.includes(route) && request.routeOptions.url?.endsWith(route) === true
 }
 
 /** Logs the requests whose URL cannot be decoded: no hook sees them, and Fastify asks no proxy for their address. */
