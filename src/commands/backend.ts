@@ -10,6 +10,7 @@ export interface Backend {
   open: (logger: FastifyBaseLogger, onDamage: (error: unknown) => void) => Promise<OpenedBackend>
   /** Does what commands ask for, where they ask the server. */
   answer: (call: Call) => void
+  /** Rejects while the engine is away. */
   countUsers: () => Promise<number>
   /** What a start says of the place. */
   place: Record<string, string>

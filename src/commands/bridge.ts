@@ -65,6 +65,8 @@ export interface OpenedBridge extends Omit<Bridged, 'bridge'> {
   pages: ExtraPages | undefined
   /** What `kss audiobookshelf` asks for; undefined where the bridge is off. */
   operate: (verb: string, ...args: string[]) => Promise<unknown>
+  /** Positions that wait to be sent; undefined where the bridge is off. */
+  countOutbox: (() => number) | undefined
 }
 
 /** The stores with the bridge; as they are where it is off. */
@@ -78,7 +80,13 @@ export async function openBridge(
     engine,
   }: { logger: FastifyBaseLogger; whole: Promise<void> | undefined; engine?: BridgeEngine | undefined },
 ): Promise<OpenedBridge> {
-  const without = { ...stores, operators: stores.store, operate: () => Promise.resolve(undefined), pages: undefined }
+  const without = {
+    ...stores,
+    operators: stores.store,
+    operate: () => Promise.resolve(undefined),
+    pages: undefined,
+    countOutbox: undefined,
+  }
   if (!settings) return without
   const { operate, Operator } = await import('../audiobookshelf/operate.ts')
   const { withAudiobookshelf } = await import('../audiobookshelf/with-audiobookshelf.ts')
@@ -89,7 +97,8 @@ export async function openBridge(
     const { bridge, ...bridged } = await withAudiobookshelf(options, stores)
     const operator = new Operator(bridge, stores.admin)
     const pages = pagesOf(config, bridge, operator, logger)
-    return { ...bridged, pages, operate: (verb, ...args) => operate(operator, verb, args) }
+    const countOutbox = (): number => bridge.parts.outbox.entries.length
+    return { ...bridged, pages, countOutbox, operate: (verb, ...args) => operate(operator, verb, args) }
   } catch (err) {
     // Readers go on without it.
     logger.error({ err }, 'the Audiobookshelf bridge is off: it cannot read its outbox')

@@ -3,10 +3,7 @@ import type { HashQueue } from '../accounts/hash-queue.ts'
 import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { listenForScrapes } from '../metrics/listen.ts'
-import { createMetrics, type Metrics } from '../metrics/metrics.ts'
-import { countUserFolders } from '../store/file-store/files/folder-names.ts'
-import type { Stats } from '../store/store.ts'
-import { mostCounted } from './announce.ts'
+import { createMetrics, type Metrics, type MetricsSources } from '../metrics/metrics.ts'
 
 export interface OpenMetrics {
   count: Metrics['count']
@@ -18,20 +15,25 @@ export interface OpenMetrics {
 /** Milliseconds for which a number of users is good: to count them is to list the folder. */
 const usersMs = 60_000
 
+export interface MeteredParts extends Pick<MetricsSources, 'stats' | 'outbox'> {
+  queue: HashQueue
+  /** Rejects while the store is away. */
+  countUsers: () => Promise<number>
+}
+
 /** The metrics that the settings ask for, not listening. */
 export function openMetrics(
   config: Config,
-  stats: Stats,
-  queue: HashQueue,
+  { stats, outbox, queue, countUsers }: MeteredParts,
   now: () => number = () => performance.now(),
 ): OpenMetrics {
-  const { KSS_BASE_PATH: basePath, KSS_METRICS_HOST: host, KSS_METRICS_PORT: port, KSS_DIR: dir } = config
+  const { KSS_BASE_PATH: basePath, KSS_METRICS_HOST: host, KSS_METRICS_PORT: port } = config
   let counted = { at: -Infinity, users: 0 }
   const users = async (): Promise<number> => {
-    if (now() - counted.at >= usersMs) counted = { at: now(), users: await countUserFolders(dir, mostCounted) }
+    if (now() - counted.at >= usersMs) counted = { at: now(), users: await countUsers().catch(() => counted.users) }
     return counted.users
   }
-  const metrics = createMetrics({ basePath, stats, users, hashes: () => queue.size })
+  const metrics = createMetrics({ basePath, stats, users, outbox, hashes: () => queue.size })
   let server: Server | undefined
   return {
     count: metrics.count,

@@ -20,7 +20,7 @@ export async function openRedisBackend(loaded: Pick<Loaded, 'config' | 'sources'
     },
     // Commands ask the engine themselves.
     answer: () => undefined,
-    countUsers: async () => (await opened.admin.listUsers(undefined, 1).catch(() => ({ total: 0 }))).total,
+    countUsers: async () => (await opened.admin.listUsers(undefined, 1)).total,
     place: { store: opened.place.replace(/,$/, '') },
     tidy: () => undefined,
     release: () => opened.close(),

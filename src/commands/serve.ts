@@ -20,7 +20,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { CommandLine } from '../command-line.ts'
 import { callStore } from '../control/state-store.ts'
 import { hasTls } from '../tls-settings.ts'
-import type { OpenMetrics } from './metrics.ts'
+import type { MeteredParts, OpenMetrics } from './metrics.ts'
 import type { OpenTls } from './tls.ts'
 import { openUpstream } from './upstream.ts'
 
@@ -54,7 +54,7 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   await log.flush()
   announce(
     { ...config, KSS_PORT: port },
-    { place: backend.place, users: await backend.countUsers(), isOpen, kss },
+    { place: backend.place, users: await backend.countUsers().catch(() => 0), isOpen, kss },
     logger,
   )
   backend.tidy(onDamage)
@@ -103,7 +103,8 @@ async function openParts(loaded: Loaded, { backend, log, bridge, onDamage }: Gro
   const common = { ...loaded, admin, activity, logger, whole, check: opened.check }
   const console = openConsole({ ...common, store: operators, sessions, extra: bridged.pages })
   const queue = new HashQueue()
-  const metrics = await openMetrics(config, opened, queue)
+  const { countUsers } = backend
+  const metrics = await openMetrics(config, { stats: opened.stats, outbox: bridged.countOutbox, queue, countUsers })
   const options = optionsOf(config, { ...opened, hashesKeys }, log, activity, queue, metrics)
   const pages = { events, console: console?.settings }
   const app = createApp({ ...options, ...pages, store, verified, upstream, tls: portOf(config, tls), findUnready })
@@ -165,10 +166,10 @@ function portOf({ KSS_TLS_PORT: port }: Config, tls: OpenTls | undefined): AppOp
 }
 
 /** Undefined where the settings do not ask for metrics: then nothing of them is loaded. */
-async function openMetrics(config: Config, { stats }: OpenedStore, queue: HashQueue): Promise<OpenMetrics | undefined> {
+async function openMetrics(config: Config, parts: MeteredParts): Promise<OpenMetrics | undefined> {
   if (config.KSS_METRICS_PORT === 0) return undefined
   const metrics = await import('./metrics.ts')
-  return metrics.openMetrics(config, stats, queue)
+  return metrics.openMetrics(config, parts)
 }
 
 function optionsOf(

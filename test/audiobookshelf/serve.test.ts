@@ -4,6 +4,8 @@ import http from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { kss, serve } from '../commands/kss.ts'
+import { freePort } from '../free-port.ts'
+import { parseMetrics, valueOf } from '../metrics/parser.ts'
 import { noRedis, startRedis } from '../redis.ts'
 import { stub as answering } from '../upstream/stub.ts'
 import { until } from '../until.ts'
@@ -104,6 +106,23 @@ t.test('what was pushed while Audiobookshelf was down is delivered after a kill 
   t.match(stub.recordOf('ann', book.id), { currentTime: 1200, ebookProgress: 0.4 })
   t.equal(stub.records.length, 1)
   t.equal(await second.stop(), 0)
+})
+
+t.test('what waits for Audiobookshelf is in the metrics', async (t) => {
+  const stub = await start(t)
+  await stub.down()
+  const port = await freePort()
+  const { url, stop } = await serve(t, t.testdir({}), [], { ...envOf(stub), KSS_METRICS_PORT: `${port}` })
+  const outbox = async (): Promise<number> =>
+    valueOf(parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()), 'kss_bridge_outbox')
+  await register(url)
+  t.equal(await outbox(), 0)
+  await put(url)
+  await until(async () => (await outbox()) === 1)
+  await stub.up()
+  await until(async () => (await outbox()) === 0)
+  t.equal(stub.records.length, 1)
+  t.equal(await stop(), 0)
 })
 
 t.test(

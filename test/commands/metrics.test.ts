@@ -68,21 +68,25 @@ t.test('a port of metrics that is taken is one line, and the folder is free agai
   t.match(await kss(t, ['user', 'list', '--dir', dir]), { code: 0 })
 })
 
-t.test('users are counted once a minute', async (t) => {
+t.test('users are counted once a minute, and stay as they were while the store is away', async (t) => {
   const port = String(await freePort())
-  const dir = t.testdir({ ann: {} })
-  const { config } = loadConfig({ KSS_DIR: dir, KSS_METRICS_PORT: port }, undefined, {})
+  const { config } = loadConfig({ KSS_METRICS_PORT: port }, undefined, {})
   let now = 0
+  let countUsers = (): Promise<number> => Promise.resolve(1)
   const figures = { flushes: 0, flushSeconds: 0, logBytes: 0, lagSeconds: 0, cacheHits: 0, cacheMisses: 0 }
   const stats = { failure: () => undefined, figures: () => figures }
-  const metrics = openMetrics(config, stats, new HashQueue(), () => now)
+  const parts = { stats, outbox: undefined, queue: new HashQueue(), countUsers: () => countUsers() }
+  const metrics = openMetrics(config, parts, () => now)
   await metrics.listen()
   t.teardown(metrics.close)
   const users = async (): Promise<number> =>
     valueOf(parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()), 'kss_users')
   t.equal(await users(), 1)
-  t.testdir({ ann: {}, bob: {} })
+  countUsers = () => Promise.resolve(2)
   t.equal(await users(), 1)
+  now += 60_000
+  t.equal(await users(), 2)
+  countUsers = () => Promise.reject(new Error('Redis is away'))
   now += 60_000
   t.equal(await users(), 2)
 })

@@ -14,6 +14,7 @@ import { loadConfig } from '../../src/config.ts'
 import { openEngine } from '../../src/control/open-store.ts'
 import { withState } from '../../src/control/state.ts'
 import { freePort } from '../free-port.ts'
+import { parseMetrics, valueOf } from '../metrics/parser.ts'
 import { noRedis, startRedis, type Redis } from '../redis.ts'
 import { until } from '../until.ts'
 import { kss, serve } from './kss.ts'
@@ -90,13 +91,17 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
   t.test('two servers serve the same accounts, and keep nothing in a folder', async (t) => {
     const { url: store } = await startRedis(t, ...durable)
     const dir = join(await folder(t), 'none')
-    const servers = [await serve(t, dir, [], { KSS_STORE: store }), await serve(t, dir, [], { KSS_STORE: store })]
+    const port = await freePort()
+    const env = { KSS_STORE: store }
+    const servers = [await serve(t, dir, [], env), await serve(t, dir, [], { ...env, KSS_METRICS_PORT: `${port}` })]
     const [one, other] = servers.map(({ url }) => url) as [string, string]
     t.equal((await register(one)).status, 201)
     t.equal((await update(other)).status, 200)
     t.match(await (await get(one)).json(), position)
     t.match(await (await update(one, '57')).json(), { document: 'abc' })
     t.match(await (await get(other)).json(), { progress: '57' })
+    const scrape = await fetch(`http://127.0.0.1:${port}/metrics`)
+    t.equal(valueOf(parseMetrics(await scrape.text()), 'kss_users'), 1)
     for (const { log, stop } of servers) {
       t.match(
         log.find(({ msg }) => msg === 'listening'),
