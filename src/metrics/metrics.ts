@@ -1,15 +1,8 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import type { Figures, Stats } from '../store/store.ts'
-
-/** What is counted of a request; a line of the log has it. */
-export interface Counted {
-  method: string
-  path: string
-  status: number
-  /** Milliseconds. */
-  ms: number
-  reason?: string
-}
+import { addMetricsTo } from './add-metric.ts'
+import { addProcessMetrics } from './process-metrics.ts'
+import { RequestMetrics, type Counted } from './request-metrics.ts'
 
 export interface MetricsSources {
   /** Put before every path of the wire; empty for none. */
@@ -29,37 +22,12 @@ export interface Metrics {
   contentType: string
 }
 
-/** Seconds. A reader gives up after two. */
-const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5]
-
-const routes = new Set([
-  '/healthcheck',
-  '/users/create',
-  '/users/auth',
-  '/users/password',
-  '/users/me',
-  '/syncs/progress',
-])
-const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS', '-'])
-
 /** The metrics of one server. No label has a name of a user, a document or an address: strangers make those up. */
 export function createMetrics(sources: MetricsSources): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  addProcessMetrics(registry)
   addStoreMetrics(registry, sources)
-  const requests = new Counter({
-    name: 'kss_requests_total',
-    help: 'Requests that were answered',
-    labelNames: ['route', 'method', 'status'] as const,
-    registers: [registry],
-  })
-  const seconds = new Histogram({
-    name: 'kss_request_duration_seconds',
-    help: 'Time from a request to its answer',
-    labelNames: ['route'] as const,
-    buckets,
-    registers: [registry],
-  })
+  const requests = new RequestMetrics(registry, sources.basePath)
   const limits = new Counter({
     name: 'kss_limit_hits_total',
     help: 'Requests and connections that a limit refused',
@@ -69,11 +37,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const limit of ['logins', 'registrations', 'connections', 'quota']) limits.inc({ limit }, 0)
   return {
     count: (request) => {
-      const { method, path, status, ms } = request
-      const route = routeOf(path, sources.basePath)
-      requests.inc({ route, method: methods.has(method) ? method : 'other', status })
-      seconds.observe({ route }, ms / 1000)
-      const limit = status < 400 ? undefined : limitOf(request)
+      requests.add(request)
+      const limit = request.status < 400 ? undefined : limitOf(request)
       if (limit !== undefined) limits.inc({ limit })
     },
     read: () => registry.metrics(),
@@ -82,17 +47,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
 }
 
 function addStoreMetrics(registry: Registry, { stats, hashes, users, outbox }: MetricsSources): void {
-  const registers = [registry]
-  const add = (type: typeof Gauge | typeof Counter, name: string, help: string, read: () => number | Promise<number>) =>
-    new type({
-      name,
-      help,
-      registers,
-      async collect() {
-        this.reset()
-        this.inc(await read())
-      },
-    })
+  const add = addMetricsTo(registry)
   const figures = (): Figures => stats.figures()
   add(Counter, 'kss_log_flushes_total', 'Flushes of the write-ahead log', () => figures().flushes)
   add(Counter, 'kss_log_flush_seconds_total', 'Time of these flushes', () => figures().flushSeconds)
@@ -109,14 +64,6 @@ function addStoreMetrics(registry: Registry, { stats, hashes, users, outbox }: M
   add(Gauge, 'kss_hash_queue', 'Keys that are hashed or wait for it', hashes)
   add(Gauge, 'kss_users', 'Accounts, 10001 for more than 10000', users)
   if (outbox) add(Gauge, 'kss_bridge_outbox', 'Changes that wait to be sent elsewhere', outbox)
-}
-
-/** The route of a path: each is one of a few, whatever strangers ask for. */
-function routeOf(path: string, basePath: string): string {
-  if (path === '-') return 'none'
-  const own = path.startsWith(basePath) ? path.slice(basePath.length) : ''
-  if (own.startsWith('/syncs/progress/')) return '/syncs/progress/:document'
-  return routes.has(own) ? own : 'other'
 }
 
 function limitOf({ method, path, status, reason = '' }: Counted): string | undefined {

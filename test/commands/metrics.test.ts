@@ -121,7 +121,7 @@ t.test('without metrics, https and Audiobookshelf, nothing of them is loaded', a
   t.ok(loaded.size > 5)
   const withText = (text: string): string[] =>
     [...texts].filter(([, each]) => each.includes(text)).map(([name]) => name)
-  const optional = ['collectDefaultMetrics', 'function createTlsListener', 'SubjectAlternativeName', 'x-abs-user-token']
+  const optional = ['monitorEventLoopDelay', 'function createTlsListener', 'SubjectAlternativeName', 'x-abs-user-token']
   for (const text of optional) {
     const having = withText(text)
     t.ok(having.length > 0, text)

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { parse } from 'yaml'
 import { createMetrics, type MetricsSources } from '../../src/metrics/metrics.ts'
+import { until } from '../until.ts'
 import { parseMetrics, valueOf } from './parser.ts'
 
 const figures = { flushes: 7, flushSeconds: 0.5, logBytes: 4096, lagSeconds: 12.5, cacheHits: 90, cacheMisses: 10 }
@@ -68,13 +70,70 @@ t.test('whatever strangers ask for, there are few labels', async (t) => {
   t.same(others, [])
 })
 
-t.test('the time of a request is in its bucket, in seconds', async (t) => {
+t.test('times of requests are in their buckets, in seconds', async (t) => {
   const metrics = create()
-  metrics.count({ ...request, ms: 30 })
+  for (const ms of [1, 30, 50, 5000, 5001]) metrics.count({ ...request, ms })
+  metrics.count({ ...request, path: '/healthcheck', ms: 3 })
   const text = await metrics.read()
-  const [sample] = parseMetrics(text).get('kss_request_duration_seconds')!.metrics
-  t.match(sample, { buckets: { '0.025': '0', '0.05': '1', '+Inf': '1' } })
-  t.match(text, '\nkss_request_duration_seconds_sum{route="/users/auth"} 0.03\n')
+  t.match(text, '# TYPE kss_request_duration_seconds histogram\n')
+  const lines = [...text.matchAll(/^kss_request_duration_seconds_(\w+)\{(?:le="(.*)",)?route="(.*)"\} (.*)$/gm)]
+  const valuesOf = (route: string) =>
+    Object.fromEntries(
+      lines.filter((line) => line[3] === route).map(([, what, le, , value]) => [le ?? what, Number(value)]),
+    )
+  const auth = valuesOf('/users/auth')
+  t.match(auth, { 0.001: 1, 0.0025: 1, 0.025: 1, 0.05: 3, 2: 3, 5: 4, '+Inf': 5, count: 5 })
+  t.match(auth['sum']!.toFixed(9), '10.082000000')
+  t.match(valuesOf('/healthcheck'), { 0.0025: 0, 0.005: 1, '+Inf': 1, sum: 0.003, count: 1 })
+  t.equal(lines.length, 2 * 15)
+})
+
+t.test('requests are counted by method and status', async (t) => {
+  const metrics = create()
+  for (const status of [200, 401, 401]) metrics.count({ ...request, status })
+  metrics.count({ ...request, method: 'HEAD', status: 405 })
+  for (let scrape = 0; scrape < 2; scrape += 1) {
+    const families = parseMetrics(await metrics.read())
+    const count = (method: string, status: string): number =>
+      valueOf(families, 'kss_requests_total', { route: '/users/auth', method, status })
+    t.same([count('GET', '200'), count('GET', '401'), count('HEAD', '405')], [1, 2, 1])
+  }
+})
+
+t.test('the process is in each scrape', async (t) => {
+  const metrics = create()
+  const families = parseMetrics(await metrics.read())
+  for (const [name, most] of [
+    ['process_cpu_seconds_total', 1e6],
+    ['process_resident_memory_bytes', 1e12],
+    ['nodejs_heap_size_total_bytes', 1e12],
+    ['nodejs_heap_size_used_bytes', 1e12],
+    ['nodejs_external_memory_bytes', 1e12],
+  ] as const) {
+    const value = valueOf(families, name)
+    t.ok(value > 0 && value < most, `${name} ${value}`)
+  }
+  const age = Date.now() / 1000 - valueOf(families, 'process_start_time_seconds')
+  t.ok(Math.abs(age - process.uptime()) < 60)
+})
+
+t.test('the lag of the event loop is that since the last scrape', async (t) => {
+  const metrics = create()
+  const lag = async (name: string): Promise<number> =>
+    valueOf(parseMetrics(await metrics.read()), `nodejs_eventloop_lag_${name}_seconds`)
+  // The time of the first look after a scrape is not known, so a delay counts from the second one on.
+  await until(async () => {
+    await sleep(50)
+    const end = performance.now() + 200
+    while (performance.now() < end);
+    // So that its timer is late.
+    await sleep(0)
+    return (await lag('max')) >= 0.2
+  })
+  t.ok((await lag('max')) < 0.2, 'nothing of it is left')
+  const families = parseMetrics(await metrics.read())
+  for (const name of ['mean', 'p50', 'p90', 'p99', 'max'])
+    t.ok(families.has(`nodejs_eventloop_lag_${name}_seconds`), name)
 })
 
 for (const [limit, counted] of [
@@ -96,7 +155,7 @@ for (const [limit, counted] of [
 }
 
 t.test('the dashboard and the alerts name only what is exported', async (t) => {
-  const metrics = create()
+  const metrics = create({ outbox: () => 5 })
   metrics.count(request)
   const exported = parseMetrics(await metrics.read())
   const read = (name: string) => readFile(new URL(`../../docs/metrics/${name}`, import.meta.url), 'utf8')
