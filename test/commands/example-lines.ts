@@ -93,14 +93,15 @@ async function runLine(line: string, work: string, settings: NodeJS.ProcessEnv):
   return { code, ...ended }
 }
 
-/** All examples that a test can run as they are, without a server or beside one. */
-async function listLines(t: Test, beside: boolean): Promise<string[]> {
+/** The examples that a test can run as they are, without a server or beside one, at most so many of each command. */
+async function listLines(t: Test, beside: boolean, most = Infinity): Promise<string[]> {
   const all = await allHelp(t)
   t.ok(all.length > 25)
   for (const { name, text } of all) t.not(examplesOf(text).length, 0, `kss ${name} has an example`)
-  const lines = all.flatMap(({ text }) => examplesOf(text))
-  for (const line of Object.keys(excluded)) t.ok(lines.includes(line), `${line} is an example still`)
-  return lines.filter((line) => !(line in excluded) && (beside || !needsServer.has(line)))
+  const lines = all.map(({ text }) => examplesOf(text))
+  for (const line of Object.keys(excluded)) t.ok(lines.flat().includes(line), `${line} is an example still`)
+  const canRun = (line: string): boolean => !(line in excluded) && (beside || !needsServer.has(line))
+  return lines.flatMap((each) => each.filter(canRun).slice(0, most))
 }
 
 /** State directories with alice and without her, and a backup of the first one. */
@@ -114,9 +115,19 @@ async function makeStates(t: Test): Promise<{ full: string; withoutAlice: string
   return { full, withoutAlice, backup }
 }
 
-/** Runs every example of every command, each on a state directory of its own; `command` are the words that start kss. */
-export async function testExamples(t: Test, beside: boolean, command = bundled): Promise<void> {
-  const lines = await listLines(t, beside)
+interface ExampleOptions {
+  /** Beside a running server. */
+  beside?: boolean
+  /** The words that start kss. */
+  command?: string[]
+  /** Examples of each command; all if left out. */
+  most?: number
+}
+
+/** Runs the examples of every command, each on a state directory of its own. */
+export async function testExamples(t: Test, options: ExampleOptions = {}): Promise<void> {
+  const { beside = false, command = bundled, most } = options
+  const lines = await listLines(t, beside, most)
   const { full, withoutAlice, backup } = await makeStates(t)
   const limit = pLimit(2)
   const tryLine = async (line: string): Promise<[string, Ended]> => {
@@ -142,7 +153,7 @@ const refused = new Map<string, [code: number, stderr: RegExp]>([
 /** The settings differ, what no server tells, and a repair, which prints no place there. */
 const hasOwnWords = /^kss (config|doctor|check --repair)/
 
-/** Runs every example on a folder and on a database of its own: what they say must be the same. */
+/** Runs every example on a folder, where it must work, and on a database of its own: what they say must be the same. */
 export async function testExamplesOnRedis(t: Test, redis: Redis): Promise<void> {
   const lines = await listLines(t, false)
   const { full, withoutAlice, backup } = await makeStates(t)
@@ -156,6 +167,7 @@ export async function testExamplesOnRedis(t: Test, redis: Redis): Promise<void> 
     const copied = makesAlice.test(line) ? ['kss:format'] : keys
     for (const key of copied) await redis.command(0, 'COPY', key, key, 'DB', `${at + 1}`)
     const onFolder = await runLine(line, await workFolder(t, backup, bundled), { KSS_DIR: dir })
+    t.equal(onFolder.code, 0, line, { ...onFolder })
     const settings = { KSS_DIR: '/none', KSS_STORE: `redis://${redis.host}/${at + 1}` }
     const onRedis = await runLine(line, await workFolder(t, backup, bundled), settings)
     const [code, stderr] = refused.get(line) ?? []
