@@ -92,10 +92,10 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     )
     const rows = await stores[0]!.listHistory(ann, 'abc')
     t.equal(new Set(texts(rows)).size, 200)
-    for (const of of [0, 1]) {
+    for (const index of [0, 1]) {
       t.same(
-        texts(rows).filter((text) => text.startsWith(`${of}-`)),
-        Array.from({ length: 100 }, (_, at) => `${of}-${at}`),
+        texts(rows).filter((text) => text.startsWith(`${index}-`)),
+        Array.from({ length: 100 }, (_, at) => `${index}-${at}`),
       )
     }
     const times = rows.map(({ timestamp }) => timestamp)
