@@ -5,9 +5,6 @@ import { bundle } from '../build/bundle.js'
 
 const project = join(import.meta.dirname, '..')
 
-/** Why the deliberate bugs are not looked for: CI does so on one version of Node. */
-export const skipsMutants = process.env['SKIP_MUTANTS'] ?? false
-
 /** A deliberate bug in a source. */
 export interface Mutant {
   /** In src/. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runCampaign } from './campaign.ts'
-import { buildOwn, skipsMutants } from '../own-build.ts'
+import { buildOwn } from '../own-build.ts'
+import { testedBefore } from '../tested-before.ts'
 import { mutants } from './mutants.ts'
 
 async function tempFolder(t: Test): Promise<string> {
@@ -14,7 +15,7 @@ async function tempFolder(t: Test): Promise<string> {
 }
 
 for (const [name, mutant] of Object.entries(mutants)) {
-  t.test(`a server is caught that ${name}`, { skip: skipsMutants }, async (t) => {
+  t.test(`a server is caught that ${name}`, { skip: testedBefore }, async (t) => {
     const folder = await tempFolder(t)
     const { launcher } = await buildOwn(join(folder, 'mutant'), ['src/bin.ts'], mutant)
     const seed = randomInt(2 ** 32)

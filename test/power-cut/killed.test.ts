@@ -1,6 +1,6 @@
 import t from 'tap'
 import { checkCuts, expectFound, recordCuts, thorough, traced } from './cuts.ts'
-import { skipsMutants } from '../own-build.ts'
+import { testedBefore } from '../tested-before.ts'
 import { killedMutants } from './mutants.ts'
 import type { Session } from './record.ts'
 
@@ -33,7 +33,7 @@ for (const flush of thorough ? Array.from({ length: 20 }, (_, number) => number 
 
 for (const { flush, call, ...mutant } of killedMutants) {
   const name = `it would be found if the store ${mutant.name}`
-  t.test(name, { skip: skipsMutants, ...traced, buffered: true }, async (t) => {
+  t.test(name, { skip: testedBefore, ...traced, buffered: true }, async (t) => {
     // Which flush is the one that matters depends on the order of the calls: its neighbours are tried after it.
     const nearby = (attempt: number): number => flush + Math.ceil(attempt / 2) * (attempt % 2 === 0 ? -1 : 1)
     await expectFound(t, { sessions: (attempt) => killedAt(nearby(attempt), call), samples: 4, mutant })

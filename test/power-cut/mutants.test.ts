@@ -1,5 +1,5 @@
 import t from 'tap'
-import { skipsMutants } from '../own-build.ts'
+import { testedBefore } from '../tested-before.ts'
 import { expectFound, traced } from './cuts.ts'
 import { mutants } from './mutants.ts'
 import type { Session } from './record.ts'
@@ -11,7 +11,7 @@ const live: Session[] = [{ part: 'live' }]
 for (const { samples = 1, sessions = live, ...mutant } of mutants) {
   t.test(
     `it would be found if the store ${mutant.name}`,
-    { skip: skipsMutants, ...traced, buffered: true },
+    { skip: testedBefore, ...traced, buffered: true },
     async (t) => {
       await expectFound(t, { sessions: () => sessions, samples, mutant })
     },

@@ -7,7 +7,7 @@ import { filenameMd5 } from '../../../src/document-id.ts'
 import { accountOf } from '../../store/by-name.ts'
 import { pushed } from '../../store/contract.ts'
 import { openOperatorConsole, type OperatorConsole } from '../operator-console.ts'
-import { listen, needsBrowser, openWindow, signIn, startBrowser } from './browser.ts'
+import { listen, needsBrowserOnce, openWindow, signIn, startBrowser } from './browser.ts'
 
 /** What a person does on a page: opens it, follows links, fills fields, presses a button; and what the next page says. */
 interface Step {
@@ -116,7 +116,7 @@ function untried(asked: Set<string>): string[] {
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? 'with a script' : 'without a script'
-  t.test(`every form does what it says, ${how}`, needsBrowser, async (t) => {
+  t.test(`every form does what it says, ${how}`, needsBrowserOnce, async (t) => {
     const opened = await openOperatorConsole(t)
     await fill(opened)
     const { app, files, clock } = opened

@@ -4,9 +4,9 @@ import t from 'tap'
 import { adminRoutes } from '../../../src/console/admin-routes.ts'
 import { until } from '../../until.ts'
 import { openOperatorConsole } from '../operator-console.ts'
-import { findBarriers, listen, needsBrowser, openWindow, overhang, signIn, startBrowser } from './browser.ts'
+import { findBarriers, listen, needsBrowserOnce, openWindow, overhang, signIn, startBrowser } from './browser.ts'
 
-t.test('the pages of the operator fit, and have no barriers', needsBrowser, async (t) => {
+t.test('the pages of the operator fit, and have no barriers', needsBrowserOnce, async (t) => {
   const { app, activity, tasks, files, dir, minutes } = await openOperatorConsole(t)
   const long = 'W'.repeat(255)
   await files.createUser({ username: long, key: 'K' })

@@ -7,7 +7,7 @@ import { bridgeRoutes, openBridgedConsole, type BridgedConsole } from '../../aud
 import { AbsStub } from '../../audiobookshelf/stub.ts'
 import { keyOfPassword } from '../../../src/kosync/credentials.ts'
 import { accountOf } from '../../store/by-name.ts'
-import { findBarriers, listen, needsBrowser, openWindow, overhang, signIn, startBrowser } from './browser.ts'
+import { findBarriers, listen, needsBrowserOnce, openWindow, overhang, signIn, startBrowser } from './browser.ts'
 
 /** What strangers call books, and Audiobookshelf its items. */
 const hostile = ['<script>alert(1)</script>', `"><img src=x onerror=alert(1)>'`, 'x'.repeat(500)]
@@ -108,7 +108,7 @@ async function signInAs(page: Page, username: string): Promise<void> {
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? 'with a script' : 'without a script'
-  t.test(`the pages of the bridge are whole, and every form does what it says, ${how}`, needsBrowser, async (t) => {
+  t.test(`the pages of the bridge are whole, and every form does what it says, ${how}`, needsBrowserOnce, async (t) => {
     const { origin } = await serve(t)
     const browser = await startBrowser(t)
     const { page, context, complaints } = await openWindow(browser, origin, { javaScriptEnabled })

@@ -5,6 +5,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { FastifyInstance } from 'fastify'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { testedBefore } from '../../tested-before.ts'
 
 /** The system's Chromium; undefined when there is none. */
 const executablePath = (process.env['PATH'] ?? '')
@@ -14,6 +15,9 @@ const executablePath = (process.env['PATH'] ?? '')
 
 /** For `t.test`: skips, and says why, on a machine without a browser. */
 export const needsBrowser = executablePath === undefined ? { skip: 'chromium is not on this machine' } : {}
+
+/** The same, and skips where a browser has been through a server of another Node. */
+export const needsBrowserOnce = testedBefore === false ? needsBrowser : { skip: testedBefore }
 
 function isExecutable(path: string): boolean {
   try {

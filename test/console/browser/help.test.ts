@@ -1,11 +1,11 @@
 import t from 'tap'
 import { position, Reader } from '../../helper.ts'
 import { openConsole } from '../visitor.ts'
-import { findBarriers, listen, needsBrowser, openWindow, overhang, signIn, startBrowser } from './browser.ts'
+import { findBarriers, listen, needsBrowserOnce, openWindow, overhang, signIn, startBrowser } from './browser.ts'
 
 const hostile = `<script>alert(1)</script>"'\u202e${'x'.repeat(1000)}`
 
-t.test('the help page can be read in every window, and keeps to itself', needsBrowser, async (t) => {
+t.test('the help page can be read in every window, and keeps to itself', needsBrowserOnce, async (t) => {
   const { app } = openConsole(t, { now: Date.now })
   const origin = await listen(app)
   const ann = new Reader(app)

@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { push } from '../library.ts'
 import { openConsole } from '../visitor.ts'
-import { listen, needsBrowser, openWindow, startBrowser } from './browser.ts'
+import { listen, needsBrowserOnce, openWindow, startBrowser } from './browser.ts'
 
 /** More than a page of the test has of what takes the focus. */
 const mostTabs = 60
@@ -25,7 +25,7 @@ async function tabTo(t: Test, page: Page, wanted: RegExp): Promise<void> {
   throw new Error(`No Tab leads to ${wanted}`)
 }
 
-t.test('Tab and Enter are enough, from the log-in to a sync that is taken back', needsBrowser, async (t) => {
+t.test('Tab and Enter are enough, from the log-in to a sync that is taken back', needsBrowserOnce, async (t) => {
   const { app, store, reader } = openConsole(t, { now: Date.now })
   await reader()
   const timestamp = Math.floor(Date.now() / 1000) - 3600

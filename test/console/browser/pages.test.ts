@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { routes } from '../../../src/console/console.ts'
 import { keyOfPassword } from '../../../src/kosync/credentials.ts'
 import { openOperatorConsole } from '../operator-console.ts'
-import { findBarriers, listen, needsBrowser, openWindow, overhang, signIn, startBrowser } from './browser.ts'
+import { findBarriers, listen, needsBrowserOnce, openWindow, overhang, signIn, startBrowser } from './browser.ts'
 
 /** What strangers call books, readers and themselves: text everywhere, and nothing else. */
 const hostile = [
@@ -86,7 +86,7 @@ async function audit(t: Test, page: Page, where: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' })
 }
 
-t.test('each page is whole and readable on every screen, for everybody', needsBrowser, async (t) => {
+t.test('each page is whole and readable on every screen, for everybody', needsBrowserOnce, async (t) => {
   const origin = await serve(t)
   const browser = await startBrowser(t)
   const paths = routes.filter(({ method }) => method === 'GET').map(({ url }) => pathOf(url))

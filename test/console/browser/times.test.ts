@@ -1,7 +1,7 @@
 import t from 'tap'
 import { push } from '../library.ts'
 import { openConsole } from '../visitor.ts'
-import { listen, needsBrowser, openWindow, signIn, startBrowser } from './browser.ts'
+import { listen, needsBrowserOnce, openWindow, signIn, startBrowser } from './browser.ts'
 
 /** A Thursday, an hour after Berlin set its clocks back the Sunday before. */
 const now = Date.UTC(2030, 9, 31, 12, 0)
@@ -19,7 +19,7 @@ const moments: [string, string][] = [
   ['2030-11-01T00:00:00Z', '1 November, 01:00'],
 ]
 
-t.test('times are told as a person says them, in the zone of the browser', needsBrowser, async (t) => {
+t.test('times are told as a person says them, in the zone of the browser', needsBrowserOnce, async (t) => {
   const { app, reader, store } = openConsole(t, { now: () => now })
   await reader()
   for (const [at, [moment]] of moments.entries()) {
