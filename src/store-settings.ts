@@ -5,7 +5,8 @@ export const storeSettings = {
   KSS_STORE: {
     type: 'string',
     default: '',
-    description: 'the address of a Redis like redis://localhost:6379/1, or nothing for files',
+    description:
+      'the address of a Redis like redis://localhost:6379/1, of nodes of a cluster like redis://a:7000,b:7000, of Sentinels like redis+sentinel://a:26379/mymaster, or nothing for files',
   },
   KSS_REDIS_PASSWORD_FILE: {
     type: 'string',
@@ -46,11 +47,11 @@ export interface StoreAddress {
   /** host:port of nodes of a cluster; none without one. */
   cluster: string[]
   /** Where they are the ones that are named. */
-  sentinels?: Sentinels
+  sentinels?: SentinelAddresses
 }
 
 /** Who knows which server is the master. */
-export interface Sentinels {
+export interface SentinelAddresses {
   /** host:port of each. */
   addresses: string[]
   /** What they call the master. */

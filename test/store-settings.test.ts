@@ -74,8 +74,13 @@ t.test('a number of replicas needs a store', async (t) => {
   t.throws(() => load({ KSS_REDIS_REPLICAS: '2' }), { message })
 })
 
-t.test('no message has the password', async (t) => {
-  const expected = 'expected the address of a Redis like redis://localhost:6379/1, or nothing for files.'
+t.test('the message about a bad address has one of each form, and no password', async (t) => {
+  const forms = ['redis://localhost:6379/1', 'redis://a:7000,b:7000', 'redis+sentinel://a:26379/mymaster']
+  for (const form of forms) t.equal(load({ KSS_STORE: form }).KSS_STORE, form)
+  const [server, cluster, sentinel] = forms
+  const expected =
+    `expected the address of a Redis like ${server}, of nodes of a cluster like ${cluster}, ` +
+    `of Sentinels like ${sentinel}, or nothing for files.`
   for (const [address, shown] of [
     ['redis://:sec/ret@localhost/x', 'redis://***@localhost/x'],
     ['ann:secret@localhost', 'ann:***@localhost'],
