@@ -67,8 +67,10 @@ export class FileCache<T extends object> {
     this.looks.misses += 1
     let read = this.#reads.get(path)
     if (!read) {
-      read = this.#look(key, path).finally(() => this.#reads.delete(path))
-      this.#reads.set(path, read)
+      const began = this.#look(key, path).finally(() => {
+        if (this.#reads.get(path) === began) this.#reads.delete(path)
+      })
+      this.#reads.set(path, (read = began))
     }
     return await read
   }
@@ -83,21 +85,27 @@ export class FileCache<T extends object> {
   }
 
   delete(key: string): void {
-    this.#deletions += 1
+    this.#noteDeletion()
     this.#forget(key)
   }
 
   /** Forgets all files of a folder. */
   deleteFolder(folder: string): void {
-    this.#deletions += 1
+    this.#noteDeletion()
     for (const key of this.#folders.get(folder) ?? []) this.#forget(key)
   }
 
   /** Forgets all. */
   clear(): void {
-    this.#deletions += 1
+    this.#noteDeletion()
     this.#entries.clear()
     this.#absent.clear()
+  }
+
+  /** What is being read may belong to an earlier account: nobody who asks later may get it. */
+  #noteDeletion(): void {
+    this.#deletions += 1
+    this.#reads.clear()
   }
 
   #addToFolder(path: string, key: string): void {

@@ -55,7 +55,10 @@ export class UserFiles {
     const text = formatAuth({ 'x-auth-user': username, 'x-auth-key': key, ...said }, AccountIds.create())
     try {
       await mkdir(temp, { mode: 0o700 })
-      const [stats] = await Promise.all([writeNewFile(join(temp, authFile), text), before()])
+      const both = [writeNewFile(join(temp, authFile), text), before()] as const
+      // Also when one fails: `before` must not reach into the next registration of the name.
+      await Promise.allSettled(both)
+      const [stats] = await Promise.all(both)
       await this.#publish(temp, folder)
       this.#set(folder, text, stats)
       return true
