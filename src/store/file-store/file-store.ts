@@ -235,7 +235,11 @@ export class FileStore implements Store {
       const located = await this.#progress.locate(folder, pushed.document)
       if (!located.record && !onlyIfNone) await this.#usage.addDocument(folder, most, username)
       const keepsRow = !this.#usage.addPush(folder, pushed, most)
-      return await this.#progress.put({ ...located, pushed, onlyIfNone, keepsRow })
+      return await this.#progress.put({ ...located, pushed, onlyIfNone, keepsRow }).catch((error: unknown) => {
+        // It was counted, and is not stored.
+        this.#usage.forget(folder)
+        throw error
+      })
     } finally {
       this.#locks.unlockShared(account.folder)
     }

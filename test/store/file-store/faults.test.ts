@@ -265,6 +265,15 @@ t.test('a start that can not go on leaves the log as it is', async (t) => {
   await next.close()
 })
 
+t.test('a push that fails is not counted in the quota', async (t) => {
+  const { disk, store } = await open(t, { quota: { documents: 1, bytes: 0 } })
+  disk.fail('write', /\.wal\/\d+\.log$/, 'ENOSPC')
+  await t.rejects(byName(store).putProgress('ann', pushed), { code: 'ENOSPC' })
+  disk.mend()
+  t.match(await byName(store).putProgress('ann', pushed), pushed)
+  await t.rejects(byName(store).putProgress('ann', { ...pushed, document: 'second' }), { code: 'QUOTA_REACHED' })
+})
+
 t.test('a store tells that it cannot take a push, until the disk can, which it tries by itself', async (t) => {
   let now = 0
   const { dir, disk, store } = await open(t, { now: () => now })
