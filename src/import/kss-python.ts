@@ -46,8 +46,10 @@ async function openRoot(dir: string): Promise<Root> {
   try {
     const root = await realpath(dir)
     const entries = await listFolder(root)
-    const folders = entries.filter((entry) => !notUsers.has(entry.name) && !entry.isFile() && !entry.isSocket())
-    const areUsers = await pLimit(atOnce).map(folders, async ({ name }) => await hasAuth(join(root, name)))
+    const found = entries.filter((entry) => !notUsers.has(entry.name) && !entry.isFile() && !entry.isSocket())
+    const areUsers = await pLimit(atOnce).map(found, async ({ name }) => await hasAuth(join(root, name)))
+    // Such as .console: what kss keeps beside the accounts.
+    const folders = found.filter(({ name }, at) => areUsers[at] || !name.startsWith('.'))
     if (!areUsers.includes(true)) throw new SourceError(`${dir} has no users. Give the path of ${wanted}.`)
     return { root, folders, hasPushes: await hasPendingPushes(root) }
   } catch (error) {
@@ -66,8 +68,9 @@ async function readUser(root: string, entry: Dirent, taken: Set<string>): Promis
     const { username, key } = readAuth(folder, authFile, rows)
     if (taken.has(username)) throw new DamagedFile(where, `another folder is that of ${quote(username)} too`)
     taken.add(username)
-    await addRecords(rows, folder, files)
     await addHistories(rows, folder, files)
+    // After the rows of the same second: a record has what an earlier push told of the book, too.
+    await addRecords(rows, folder, files)
     return [...toImportedUser(username, key, rows, isKey)]
   } catch (error) {
     return [toProblem(error, where)]
