@@ -128,10 +128,10 @@ async function restoreRights(state: State, { username, admin, quota }: User): Pr
   if (quota) await state.store.setQuota((await findUser(state, username)).account, quota)
 }
 
-/** Whom the operator had let in, and that all others were not; not that anybody was. */
+/** Whom the operator had let in, and that all others were not, or only for a time; not that anybody was. */
 async function restoreRegistration(from: Pick<Store, 'getRegistration'>, store: StateStore): Promise<void> {
-  const { open, invited } = await from.getRegistration()
-  if (open === false) await store.setRegistration({ open })
+  const { invited, removed: _removed, ...said } = await from.getRegistration()
+  if (said.open === false || said.until !== undefined) await store.setRegistration(said)
   for (const username of invited) await store.setInvited(username, true)
 }
 
