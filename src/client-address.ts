@@ -7,10 +7,16 @@ import ipaddr from 'ipaddr.js'
  * what one household gets. What is no address (from a trusted proxy's header) is taken as it is.
  */
 export function clientOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address)
+  const bare = withoutPort(address)
+  if (!ipaddr.isValid(bare)) return address
+  const parsed = ipaddr.process(bare)
   if (parsed instanceof ipaddr.IPv4) return parsed.toString()
   return `${new ipaddr.IPv6([...parsed.parts.slice(0, 4), 0, 0, 0, 0]).toString()}/64`
+}
+
+/** Some proxies put the port of the client into X-Forwarded-For, which is another one with each connection. */
+function withoutPort(address: string): string {
+  return address.replace(/^\[(.*)\](?::\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1')
 }
 
 /** Whether it is this machine itself. */
@@ -27,8 +33,9 @@ export function addressList(ranges: string[]): (address: string) => boolean {
     list.addSubnet(address, bits === undefined ? (version === 'ipv4' ? 32 : 128) : Number(bits), version)
   }
   return (address) => {
-    if (!ipaddr.isValid(address)) return false
-    const parsed = ipaddr.process(address)
+    const bare = withoutPort(address)
+    if (!ipaddr.isValid(bare)) return false
+    const parsed = ipaddr.process(bare)
     return list.check(parsed.toString(), parsed.kind())
   }
 }

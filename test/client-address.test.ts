@@ -11,6 +11,10 @@ for (const [one, other, same] of [
   ['2001:db8:0:1::1', '2001:db8:0:2::1', false],
   ['2001:db8::1', '2001:0DB8:0000:0000:1::', true],
   ['::1', '::2', true],
+  ['192.0.2.1:1234', '192.0.2.1:1235', true],
+  ['192.0.2.1:1234', '192.0.2.2:1234', false],
+  ['[2001:db8::1]:1234', '[2001:db8::1]', true],
+  ['2001:db8::1', '[2001:db8::1]:99', true],
   ['unknown', 'unknown', true],
   ['unknown', '', false],
 ] as const) {
@@ -21,7 +25,8 @@ for (const [one, other, same] of [
 
 t.test('a list holds addresses and ranges of both versions', async (t) => {
   const holds = addressList(['10.0.0.0/8', '192.0.2.1', '2001:db8::/32', '::1'])
-  for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '192.0.2.1', '2001:db8:1::1', '::1']) t.ok(holds(address))
+  for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '192.0.2.1', '2001:db8:1::1', '::1', '10.1.2.3:99', '[::1]:99'])
+    t.ok(holds(address))
   for (const address of ['11.1.2.3', '192.0.2.2', '2001:db9::1', '::2', '', 'unknown']) t.notOk(holds(address))
   t.notOk(addressList([])('127.0.0.1'))
 })
@@ -34,6 +39,7 @@ for (const [remoteAddress, forwarded, client] of [
   ['10.0.0.1', '192.0.2.1', '192.0.2.1'],
   ['10.0.0.1', 'made up, 192.0.2.1 ,, 10.0.0.2', '192.0.2.1'],
   ['10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
+  ['10.0.0.1', '192.0.2.1:1234, 10.0.0.2:99', '192.0.2.1:1234'],
   [undefined, '192.0.2.1', ''],
 ] as const) {
   t.test(`from ${remoteAddress} for ${forwarded} comes a request of ${client}`, async (t) => {
