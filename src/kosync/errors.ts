@@ -77,7 +77,8 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
   if (error instanceof ProtocolError) {
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   } else if (cause === engineAway) reply.header('retry-after', String(1 + Math.floor(Math.random() * mostSeconds)))
-  else if (status >= 500 && cause !== folderReplaced) request.log.error({ err: error }, message)
+  else if (status >= 500 && cause !== folderReplaced && name !== 'quotaReached')
+    request.log.error({ err: error }, message)
   const reason = reasonOf(error)
   request.note = { ...request.note, reason }
   request.failure = { name, error, reason }

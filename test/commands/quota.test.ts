@@ -69,6 +69,10 @@ t.test('a server keeps to the new limits at once, and logs the command', async (
   t.match(await run(dir, 'user', 'quota', 'alice', '--default'), { code: 0 })
   t.equal(await push('fourth'), 200)
   await server.stop()
+  t.notOk(
+    server.log.some(({ err }) => err !== undefined),
+    'a full account is no failure of the server',
+  )
   const commands = server.log.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith('command: '))
   t.same(commands, [
     'command: kss user quota alice --documents 2',
