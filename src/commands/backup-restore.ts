@@ -5,7 +5,7 @@ import { sep } from 'node:path'
 import { stdin } from 'node:process'
 import { CommandError, exitCodes } from '../command-error.ts'
 import { plain } from '../plain.ts'
-import { isRepeat, type Progress } from '../kosync/protocol.ts'
+import { isRepeat, nextProgress, type Progress } from '../kosync/protocol.ts'
 import { tempPath } from '../durable.ts'
 import { unlessAbsent } from '../error-code.ts'
 import { openStore, type OpenedStore } from '../control/open-store.ts'
@@ -151,11 +151,12 @@ function toMerged({ record: { title, ...record }, rows }: ExportedDocument): Mer
   return { rows: withRecord(rows, record), ...(title !== undefined && { title }) }
 }
 
-/** The rows and the record behind them, unless they went on from it while the archive was made. */
+/** The rows, with the record as the last one, unless they went on from it while the archive was made. */
 function withRecord(rows: Progress[], record: Progress): Progress[] {
-  const next = rows[rows.findLastIndex((row) => isRepeat(row, record)) + 1]
-  const wentOn = next !== undefined && next !== rows[0] && next.timestamp >= record.timestamp
-  return wentOn ? rows : [...rows, record]
+  const at = rows.findLastIndex((row) => isRepeat(row, record))
+  const next = at < 0 ? undefined : rows[at + 1]
+  const wentOn = next !== undefined && nextProgress(record, next).timestamp === next.timestamp
+  return wentOn ? [...rows.slice(0, -1), nextProgress(record, rows.at(-1)!)] : [...rows, record]
 }
 
 function describe(users: MergedUser[]): string {

@@ -1,4 +1,5 @@
 import { isRepeat, nextProgress, type Progress } from '../kosync/protocol.ts'
+import { addDocument } from './add-document.ts'
 import { current, raise, StaleAccount } from './account.ts'
 import type { Finding } from './finding.ts'
 import type {
@@ -191,18 +192,14 @@ export class MemoryStore implements Store, Admin {
   async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
     const kept = this.#kept(account)
     const merged = { documents: documents.length, latest: 0, rows: 0 }
-    for (const { rows, title } of documents) {
-      const newest = rows.at(-1)!
-      const { document } = newest
-      const before = kept.records.get(document)
-      const isLatest = !before || newest.timestamp > before.timestamp
-      const record = isLatest ? { ...before, ...newest } : before
-      kept.records.set(document, { ...(title !== undefined && { title }), ...record })
-      const known = new Set(kept.history.map((row) => JSON.stringify(row)))
-      const added = rows.filter((row) => !known.has(JSON.stringify(row)))
-      kept.history = inOrder([...kept.history, ...added])
-      merged.latest += Number(isLatest)
-      merged.rows += added.length
+    for (const added of documents) {
+      const { document } = added.rows[0]!
+      const rows = kept.history.filter((row) => row.document === document)
+      const result = addDocument({ record: kept.records.get(document), rows }, added)
+      kept.records.set(document, result.record)
+      kept.history = [...kept.history.filter((row) => row.document !== document), ...result.rows]
+      merged.latest += Number(result.isLatest)
+      merged.rows += result.added
     }
     return merged
   }

@@ -168,7 +168,7 @@ export interface ExportPage {
 
 /** What another directory or server knew of a document. */
 export interface MergedDocument {
-  /** In the order of their times, all of one document; at least one. */
+  /** In the order in which they came, all of one document; at least one. The last one is the latest position there. */
   rows: Progress[]
   title?: string
 }
@@ -227,7 +227,10 @@ export interface Admin {
   /** Documents with their histories, some MiB at a time; a single document may be larger. */
   exportAccount(account: Account, cursor?: string): Promise<ExportPage>
 
-  /** Adds what is known elsewhere: the newest position of each document wins, the rest goes into the history. */
+  /**
+   * Adds what is known elsewhere: the newest position of each document wins, the rest goes into the history. A position
+   * is older than another one, whatever the times say, when the side of the other one knows it as an earlier one.
+   */
   importAccount(account: Account, documents: MergedDocument[]): Promise<Merged>
 
   /** Gives the account another name; all else stays. False when that name is taken. */

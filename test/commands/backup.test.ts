@@ -457,6 +457,8 @@ for (const [name, record, rows, expected] of [
   ['went on since', at(1, 1000), [at(1, 1000), at(2, 1000), at(3, 1001)], ['1', '2', '3']],
   ['does not have it', at(4, 1002), [at(1, 1000), at(2, 1000)], ['1', '2', '4']],
   ['ends with it', at(2, 1009), [at(1, 1000), at(2, 1000)], ['1', '2']],
+  ['fell behind it, by a clock that was ahead', at(1, 9e9), [at(1, 9e9), at(2, 1000)], ['1', '2']],
+  ['fell to it, by a clock that was ahead', at(2, 1000), [at(1, 9e9), at(2, 1000)], ['1', '2']],
   ['went back to it', at(1, 1005), [at(1, 1000), at(2, 1001), at(1, 1005)], ['1', '2', '1']],
 ] as const) {
   t.test(`a record whose history ${name} is restored as its last change`, async (t) => {

@@ -477,6 +477,22 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
     t.match(await store.getProgress(bob, 'a'), { progress: '1' })
   })
 
+  t.test('the latest position is the last one, also behind a clock that was ahead for a while', async (t) => {
+    const { store, admin } = await open(t)
+    const bob = await create(store, 'bob')
+    const row = (progress: string, timestamp: number): Progress => ({ ...pushed, document: 'a', progress, timestamp })
+    const ahead = row('ahead', 9_000_000_000)
+    const come = async (...rows: Progress[]): Promise<[string, string[]]> => {
+      await admin.importAccount(bob, [{ rows }])
+      return [(await store.getProgress(bob, 'a'))!.progress, progressOf(await store.listHistory(bob, 'a'))]
+    }
+    t.same(await come(row('0', 1000), ahead), ['ahead', ['0', 'ahead']])
+    t.same(await come(row('0', 1000), ahead, row('2', 1002)), ['2', ['0', 'ahead', '2']])
+    t.same(await come(row('0', 1000), ahead), ['2', ['0', 'ahead', '2']], 'it was replaced here')
+    t.same(await come(row('1', 1001)), ['2', ['0', '1', 'ahead', '2']])
+    t.same(await come(ahead, row('3', 1003)), ['3', ['0', '1', 'ahead', '2', '3']])
+  })
+
   t.test('all that was acknowledged is brought to its place, and nothing is to be mended', async (t) => {
     const { store, admin } = await open(t)
     await store.putProgress(await create(store, 'ann'), pushed)

@@ -2,7 +2,8 @@ import { nextProgress, type Progress } from '../../kosync/protocol.ts'
 import { readHistory } from './files/history-file.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { LocatedRecord } from './record-editor.ts'
-import { mergeRows, rowOf } from './files/rows.ts'
+import { addDocument } from '../add-document.ts'
+import { interleaveRows, mergeRows, rowOf } from './files/rows.ts'
 import type { Merged, MergedDocument } from '../store.ts'
 
 /** Groups the rows by document: an archive may hold one document in two files, under an old and a new name. */
@@ -11,8 +12,7 @@ export function groupDocuments(documents: MergedDocument[]): MergedDocument[] {
   for (const each of documents) {
     const { document } = each.rows[0]!
     const before = grouped.get(document)
-    const rows = [...(before?.rows ?? []), ...each.rows].toSorted((one, other) => one.timestamp - other.timestamp)
-    grouped.set(document, before ? { ...each, ...before, rows } : each)
+    grouped.set(document, before ? { ...each, ...before, rows: interleaveRows(before.rows, each.rows) } : each)
   }
   return [...grouped.values()]
 }
@@ -21,23 +21,17 @@ export function groupDocuments(documents: MergedDocument[]): MergedDocument[] {
 export async function mergeDocument(
   progress: ProgressFiles,
   folder: string,
-  { rows: added, title }: MergedDocument,
+  added: MergedDocument,
 ): Promise<Omit<Merged, 'documents'>> {
-  const located = await progress.locate(folder, added[0]!.document)
-  const { path, record } = located
-  const history = await readHistory(path)
-  const before = mergeRows(history, record ? [rowOf(record)] : [])
-  const rows = mergeRows(before, added.map(rowOf))
-  const newest = added.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
-  const latest = !record || newest.timestamp > record.timestamp
-  const { device_id: _ofItsPush, ...kept } = record ?? {}
-  const next = latest ? { ...kept, ...newest } : record
-  const named = title !== undefined && next.title === undefined ? { ...next, title } : next
-  const isChanged = JSON.stringify(rows) !== JSON.stringify(before)
+  const located = await progress.locate(folder, added.rows[0]!.document)
+  const history = await readHistory(located.path)
+  const before = { record: located.record, rows: history }
+  const merged = addDocument(before, added)
+  const isChanged = merged.record !== before.record || JSON.stringify(merged.rows) !== JSON.stringify(history)
   // A single row equals the record: the first push creates the history from it.
-  const written = history.length === 0 && rows.length === 1 ? undefined : rows
-  if (isChanged || named !== record) await progress.editor.replace(located, named, written)
-  return { latest: Number(latest), rows: Math.max(rows.length - before.length, 0) }
+  const rows = history.length === 0 && merged.rows.length === 1 ? undefined : merged.rows
+  if (isChanged) await progress.editor.replace(located, merged.record, rows)
+  return { latest: Number(merged.isLatest), rows: merged.added }
 }
 
 /**

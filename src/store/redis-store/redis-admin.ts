@@ -1,6 +1,7 @@
 import { nextProgress, type Progress } from '../../kosync/protocol.ts'
 import { StaleAccount } from '../account.ts'
-import { keptRows, mergeRows, rowOf } from '../file-store/files/rows.ts'
+import { addDocument, type MergedRows } from '../add-document.ts'
+import { keptRows, mergeRows } from '../file-store/files/rows.ts'
 import type { Finding } from '../finding.ts'
 import { eachPage } from '../pages.ts'
 import type {
@@ -158,23 +159,14 @@ export class RedisAdmin implements Admin {
 
   async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
     const merged = { documents: documents.length, latest: 0, rows: 0 }
-    for (const { rows: added, title } of documents) {
-      const newest = added.reduce((one, other) => (other.timestamp >= one.timestamp ? other : one))
-      let latest = false
-      let count = 0
-      await this.#edit(account, [newest.document], ([before]) => {
-        const { record, rows, document } = before!
-        const known = mergeRows(rows, record && rows.length === 0 ? [rowOf(record)] : [])
-        const all = mergeRows(known, added.map(rowOf))
-        latest = !record || newest.timestamp > record.timestamp
-        count = Math.max(all.length - known.length, 0)
-        const { device_id: _ofItsPush, ...kept } = record ?? {}
-        const next = latest ? { ...kept, ...newest } : record!
-        const named = title !== undefined && next.title === undefined ? { ...next, title } : next
-        return [{ document, record: named, rows: all }]
+    for (const added of documents) {
+      let result: MergedRows
+      await this.#edit(account, [added.rows[0]!.document], ([before]) => {
+        result = addDocument(before!, added)
+        return [{ ...before!, ...result }]
       })
-      merged.latest += Number(latest)
-      merged.rows += count
+      merged.latest += Number(result!.isLatest)
+      merged.rows += result!.added
     }
     return merged
   }

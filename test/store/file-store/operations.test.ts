@@ -219,7 +219,7 @@ t.test(
     const { store } = await openWithAnn(t)
     await adminByName(store).putTitle('ann', 'abc', 'Dune')
     const documents = [
-      { rows: [at(7, { device_id: 'A' }), at(0, { timestamp: 5 }), at(1)], title: 'other' },
+      { rows: [at(0, { timestamp: 5 }), at(1), at(7, { device_id: 'A' })], title: 'other' },
       { rows: [at(1, { document: 'new', timestamp: 30 })], title: 'New' },
     ]
     t.same(await adminByName(store).importAccount('ann', documents), { documents: 2, latest: 2, rows: 2 })

@@ -13,16 +13,48 @@ export function rowOf({ document, percentage, progress, device, device_id, times
   }
 }
 
-/** The rows of two histories of one document as one: in the order of their times, each change once. */
+/** The rows of two histories of one document as one, each change once. */
 export function mergeRows(ours: Progress[], theirs: Progress[]): Progress[] {
-  const known = new Set(ours.map(identity))
-  const added = theirs.filter((row) => !known.has(identity(row)))
-  const rows = [...ours, ...added].toSorted((one, other) => one.timestamp - other.timestamp)
   const merged: Progress[] = []
-  for (const row of rows) {
+  for (const row of interleaveRows(ours, theirs)) {
     if (!isRepeat(merged.at(-1), row)) merged.push(row)
   }
   return merged
+}
+
+/**
+ * Two lists of rows as one, by their times. What both have stands where ours has it. Each list keeps its own order: a
+ * clock that was ahead for a while made times fall, so a row counts as no later than the rows behind it.
+ */
+export function interleaveRows(ours: Progress[], theirs: Progress[]): Progress[] {
+  const theirTimes = timesOf(theirs)
+  const known = new Map(theirs.map((row, at) => [identity(row), theirTimes[at]!]))
+  const ourTimes = timesOf(ours, known)
+  const ourKeys = new Set(ours.map(identity))
+  const merged: Progress[] = []
+  let next = 0
+  const addTheirs = (before: number): void => {
+    for (; next < theirs.length && theirTimes[next]! < before; next++) {
+      if (!ourKeys.has(identity(theirs[next]!))) merged.push(theirs[next]!)
+    }
+  }
+  for (const [at, row] of ours.entries()) {
+    addTheirs(ourTimes[at]!)
+    merged.push(row)
+  }
+  addTheirs(Infinity)
+  return merged
+}
+
+/** Of each row the lowest time that it or a row behind it has, also in another list, of which `known` has them. */
+function timesOf(rows: Progress[], known = new Map<string, number>()): number[] {
+  const times: number[] = []
+  let lowest = Infinity
+  for (const row of rows.toReversed()) {
+    lowest = Math.min(lowest, row.timestamp, known.get(identity(row)) ?? Infinity)
+    times.push(lowest)
+  }
+  return times.toReversed()
 }
 
 /** The newest `keep` rows, of those since a time in seconds since 1970; the newest one always stays. */
@@ -31,6 +63,12 @@ export function keptRows(rows: Progress[], keep: number, since: number): Progres
     const newer = rows.length - 1 - at
     return newer === 0 || (timestamp >= since && newer < keep)
   })
+}
+
+/** Whether the row is one of the rows. */
+export function hasRow(rows: Progress[], row: Progress): boolean {
+  const wanted = identity(row)
+  return rows.some((each) => identity(each) === wanted)
 }
 
 function identity({ timestamp, progress, percentage, device, device_id }: Progress): string {
