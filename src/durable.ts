@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Batcher } from './batcher.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
@@ -92,6 +92,31 @@ export async function setAside(path: string): Promise<void> {
   await checkFoldersOf(path)
   await renameFile(path, `${path}.corrupt-${Date.now()}`)
   await syncFolder(dirname(path))
+}
+
+/**
+ * As setAside, with the data in the place of the file, if there are any. False, and nothing is done, when another file
+ * than the one of the stat is there by now, or none.
+ */
+export async function replaceDamaged(path: string, stats: Stats, data?: string): Promise<boolean> {
+  await checkFoldersOf(path)
+  const temp = tempPath(dirname(path))
+  return await orRemove(temp, async () => {
+    if (data !== undefined) await writeNew(temp, data, (file) => file.sync())
+    if (identityOf(await unlessAbsent(lstat(path))) !== identityOf(stats)) {
+      await rm(temp, { force: true })
+      return false
+    }
+    await renameFile(path, `${path}.corrupt-${Date.now()}`)
+    if (data !== undefined) await renameFile(temp, path)
+    await syncFolder(dirname(path))
+    return true
+  })
+}
+
+/** Changes when the file is replaced or edited; a rename keeps all three parts. Empty when there is none. */
+export function identityOf(stats: Stats | undefined): string {
+  return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs}` : ''
 }
 
 const folderSyncs = new Batcher<void, void>(async (path, callers) => {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -262,6 +262,8 @@ t.test('a record that is damaged is logged and set aside', async (t) => {
   const server = await serve(t, dir)
   await register(server.url)
   await writeFile(join(dir, 'ann', 'abc.json'), '{')
+  // Nobody is writing it any more.
+  await utimes(join(dir, 'ann', 'abc.json'), 1000, 1000)
   const reply = await fetch(`${server.url}/syncs/progress/abc`, { headers })
   t.same(await reply.json(), {})
   await server.stop()

@@ -2,7 +2,9 @@ import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { identityOf } from '../../durable.ts'
 import { unlessAbsent } from '../../error-code.ts'
+import { isYoung } from './files/is-young.ts'
 import { openTrusted } from '../../trusted-file.ts'
 
 /** A cached file is served without a look at the disk for this long, so an edit shows within a second. */
@@ -10,6 +12,9 @@ const trustedMs = 900
 
 const maxBytes = 64 * 2 ** 20
 const mostAbsent = 10_000
+
+/** The identity of no file. */
+const unsettled = 'unsettled'
 
 interface Entry<T> {
   path: string
@@ -75,9 +80,9 @@ export class FileCache<T extends object> {
     return await read
   }
 
-  /** Caches a file that was just written. */
-  set(key: string, path: string, value: T | undefined, stats?: Stats): void {
-    const entry = { path, value, identity: identity(stats), checked: performance.now() }
+  /** Caches a file that was just written; unless it is settled, it is read again after a second. */
+  set(key: string, path: string, value: T | undefined, stats?: Stats, isSettled = true): void {
+    const entry = { path, value, identity: isSettled ? identityOf(stats) : unsettled, checked: performance.now() }
     this.#forget(key)
     if (value === undefined) this.#absent.set(key, entry)
     else this.#entries.set(key, entry, { size: 200 + key.length + path.length + (stats?.size ?? 0) })
@@ -157,14 +162,14 @@ export class FileCache<T extends object> {
     // another path (the raw name of an older kss) it says nothing about this file.
     if (entry !== before) return entry?.path === path ? entry.value : value
     // After a deletion the value may belong to an earlier account: it is returned, but not cached.
-    if (deletions === this.#deletions) this.set(key, path, value, file?.stats)
+    if (deletions === this.#deletions) this.set(key, path, value, file?.stats, !file || !isYoung(file.stats))
     return value
   }
 }
 
 async function isSame({ path, identity: before }: Entry<unknown>): Promise<boolean> {
   try {
-    return identity(await unlessAbsent(lstat(path))) === before
+    return identityOf(await unlessAbsent(lstat(path))) === before
   } catch {
     // The read that follows reports the error.
     return false
@@ -180,9 +185,4 @@ export async function readWithStats(path: string): Promise<{ text: string; stats
   } finally {
     await file.close()
   }
-}
-
-/** Changes when the file is replaced or edited; a rename keeps all three parts. */
-function identity(stats: Stats | undefined): string {
-  return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs}` : ''
 }

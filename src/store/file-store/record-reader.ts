@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { identityOf } from '../../durable.ts'
 import type { Progress } from '../../kosync/protocol.ts'
 import type { FileReads } from './files/file-reads.ts'
 import { historyPath, parseRow } from './files/history-file.ts'
@@ -121,9 +122,4 @@ export class RecordReader {
     this.#known?.set(path, { record, identity: identityOf(stats), look }, { size })
     return record
   }
-}
-
-/** Equal as long as nobody replaced or edited the file. */
-function identityOf({ ino, size, mtimeMs }: Stats): string {
-  return `${ino} ${size} ${mtimeMs}`
 }

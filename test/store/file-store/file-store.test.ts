@@ -7,6 +7,7 @@ import type { Progress } from '../../../src/kosync/protocol.ts'
 import { pushed, testAdmin, testStore } from '../contract.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
 import { accountOf, byName, usernamesOf } from '../by-name.ts'
+import { readRecord } from '../../../src/store/file-store/files/read-record.ts'
 import { runAhead } from '../../run-ahead.ts'
 import { until } from '../../until.ts'
 
@@ -184,6 +185,7 @@ for (const [what, damage] of [
     await put(store, 'ann', { ...pushed, progress: '1' })
     await put(store, 'ann', { ...pushed, progress: '2' })
     await writeFile(join(dir, 'ann', 'abc.json'), damage)
+    await utimes(join(dir, 'ann', 'abc.json'), 1000, 1000)
     await writeFile(join(dir, 'ann', 'history', 'abc.jsonl'), '{"document":"abc","torn', { flag: 'a' })
     pass(1000)
     t.match(await byName(store).getProgress('ann', 'abc'), { progress: '2' })
@@ -198,6 +200,43 @@ for (const [what, damage] of [
     )
   })
 }
+
+t.test('a record that somebody is just writing is left alone for two seconds', async (t) => {
+  const pass = runAhead(t)
+  let now = Date.now()
+  t.intercept(Date, 'now', { value: () => now })
+  const { dir, store } = await openWithAnn(t)
+  await put(store, 'ann', { ...pushed, progress: '1' })
+  const path = join(dir, 'ann', 'abc.json')
+  const write = async (text: string): Promise<Progress | undefined> => {
+    await writeFile(path, text)
+    await utimes(path, now / 1000, now / 1000)
+    pass(1000)
+    return await byName(store).getProgress('ann', 'abc')
+  }
+  t.match(await write(''), { progress: '1' })
+  t.match(await write('{"document":"abc","progress":"'), { progress: '1' })
+  t.match(await write(JSON.stringify({ ...pushed, progress: 'edited' })), { progress: 'edited' })
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
+  t.match(await write('{'), { progress: '1' })
+  now += 2000
+  pass(1000)
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1' })
+  t.match((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', /^abc\.json\.corrupt-/, 'auth.json', 'history'])
+})
+
+t.test('a damaged record that is replaced before it is set aside is read anew', async (t) => {
+  const dir = t.testdir({ 'abc.json': '{' })
+  const path = join(dir, 'abc.json')
+  await utimes(path, 1000, 1000)
+  const stats = await stat(path)
+  const onDamage = (error: unknown): void => void t.match(error, { code: 'DAMAGED_FILE' })
+  await writeFile(path, JSON.stringify(pushed))
+  t.match(await readRecord('{', stats, path, onDamage), { record: pushed })
+  t.same(await readdir(dir), ['abc.json'])
+  await rm(path)
+  t.equal(await readRecord('{', stats, path, onDamage), undefined)
+})
 
 t.test('a folder in place of a record is set aside too', async (t) => {
   const { dir, store } = await openWithAnn(t)
@@ -217,6 +256,7 @@ t.test('damage that can not be set aside is reported, and history is served all 
       history: { [`${document}.jsonl`]: `${JSON.stringify({ ...pushed, document })}\n` },
     },
   })
+  await utimes(join(dir, 'ann', `${document}.json`), 1000, 1000)
   const { store, damage } = await open(t, dir)
   t.match(await byName(store).getProgress('ann', document), { ...pushed, document })
   t.match(damage, [{ code: 'DAMAGED_FILE' }, { code: 'ENAMETOOLONG' }])

@@ -1,8 +1,11 @@
 import { hash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import type { Progress } from '../../../kosync/protocol.ts'
-import { replaceFile, setAside } from '../../../durable.ts'
+import { replaceDamaged } from '../../../durable.ts'
+import { unlessAbsent } from '../../../error-code.ts'
+import { readWithStats } from '../file-cache.ts'
 import { readHistory } from './history-file.ts'
+import { isYoung } from './is-young.ts'
 import { parseProgress } from './progress-file.ts'
 
 /** A record as its file holds it. */
@@ -23,7 +26,8 @@ export function formatRecord(record: Progress): string {
 
 /**
  * The record that the text of its file holds. One that does not parse is told to `onDamage` and set aside, and the
- * newest good history line takes its place; undefined when there is none. @see STORAGE.md §3, Faults
+ * newest good history line takes its place; undefined when there is none. A file that somebody may just be writing stays
+ * as it is. @see STORAGE.md §3, Faults
  */
 export async function readRecord(
   text: string,
@@ -31,22 +35,22 @@ export async function readRecord(
   path: string,
   onDamage: (error: unknown) => void,
 ): Promise<StoredRecord | undefined> {
+  let damage: unknown
   try {
     return { record: parseProgress(text, path, Math.floor(stats.mtimeMs / 1000)), sum: sumOf(text) }
   } catch (error) {
-    onDamage(error)
+    damage = error
   }
   const newest = (await readHistory(path)).at(-1)
+  if (stats.isFile() && isYoung(stats)) return newest && { record: newest, sum: sumOf(text) }
+  onDamage(damage)
   const restored = newest && formatRecord(newest)
-  let sum: string | null = null
   try {
-    await setAside(path)
-    if (restored !== undefined) {
-      await replaceFile(path, restored)
-      sum = sumOf(restored)
-    }
+    if (await replaceDamaged(path, stats, restored)) return newest && { record: newest, sum: sumOf(restored!) }
   } catch (error) {
     onDamage(error)
+    return newest && { record: newest, sum: null }
   }
-  return newest && { record: newest, sum }
+  const file = await unlessAbsent(readWithStats(path))
+  return file && (await readRecord(file.text, file.stats, path, onDamage))
 }
