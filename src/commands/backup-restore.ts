@@ -128,11 +128,12 @@ async function restoreRights(state: State, { username, admin, quota }: User): Pr
   if (quota) await state.store.setQuota((await findUser(state, username)).account, quota)
 }
 
-/** Whom the operator had let in, and that all others were not, or only for a time; not that anybody was. */
+/** Whom the operator had let in, that all others were not, or only for a time, and who was removed; not that anybody was let in. */
 async function restoreRegistration(from: Pick<Store, 'getRegistration'>, store: StateStore): Promise<void> {
-  const { invited, removed: _removed, ...said } = await from.getRegistration()
+  const { invited, removed = [], ...said } = await from.getRegistration()
   if (said.open === false || said.until !== undefined) await store.setRegistration(said)
   for (const username of invited) await store.setInvited(username, true)
+  if (removed.length > 0) await store.setRemoved(removed, true)
 }
 
 /** The documents of a user with their rows, a page at a time. */

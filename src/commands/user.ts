@@ -175,6 +175,6 @@ async function rm(
 }
 
 async function allowReturn(username: string, flags: StateFlags): Promise<void> {
-  await changeState(flags, ['user', 'allow-return', username], ({ store }) => store.allowReturn(username))
+  await changeState(flags, ['user', 'allow-return', username], ({ store }) => store.setRemoved([username], false))
   print(flags.json, { username }, () => `The upstream may bring back ${plain(username)} at the next log-in.\n`)
 }

@@ -116,7 +116,7 @@ export async function cancelInvitation(visit: ReaderVisit): Promise<Answer> {
 
 export async function allowReturn(visit: ReaderVisit): Promise<Answer> {
   const username = visit.form.get('username') ?? ''
-  await visit.options.admin.allowReturn(username)
+  await visit.options.admin.setRemoved([username], false)
   return await done(visit, ['user', 'allow-return', username])
 }
 

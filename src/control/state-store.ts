@@ -29,7 +29,7 @@ const adminMethods = {
   setQuota: true,
   setRegistration: true,
   setInvited: true,
-  allowReturn: true,
+  setRemoved: true,
   deleteProgress: true,
   putTitle: true,
   mergeDocuments: true,

@@ -101,8 +101,9 @@ export class MemoryStore implements Store, Admin {
     this.#registration.invited = isInvited ? [...others, username] : others
   }
 
-  async allowReturn(username: string): Promise<void> {
-    this.#registration.removed = this.#registration.removed.filter((name) => name !== username)
+  async setRemoved(usernames: string[], isRemoved: boolean): Promise<void> {
+    const others = this.#registration.removed.filter((name) => !usernames.includes(name))
+    this.#registration.removed = isRemoved ? [...others, ...usernames] : others
   }
 
   async deleteProgress(account: Account, document: string): Promise<boolean> {

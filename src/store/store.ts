@@ -254,8 +254,8 @@ export interface Admin {
   /** Lets the name register once, also while registration is closed; or no more. */
   setInvited(username: string, isInvited: boolean): Promise<void>
 
-  /** Lets an upstream bring back a name that was removed or renamed here. */
-  allowReturn(username: string): Promise<void>
+  /** Keeps an upstream from bringing back these names, as it is with those that were removed or renamed here; or no more. */
+  setRemoved(usernames: string[], isRemoved: boolean): Promise<void>
 
   /** Removes the record and its history. False when there is none. */
   deleteProgress(account: Account, document: string): Promise<boolean>

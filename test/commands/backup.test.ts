@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../src/kosync/protocol.ts'
+import type { Registration } from '../../src/store/store.ts'
 import type { FileStore } from '../../src/store/file-store/file-store.ts'
 import { journalLine } from '../store/file-store/wal/journal-lines.ts'
 import { hardNames, pushed } from '../store/contract.ts'
@@ -551,6 +552,18 @@ t.test('who may register is restored into an empty folder: who is invited, and t
   await run(open, 'backup', 'restore', await backUp(t, dir))
   t.same(JSON.parse(await readFile(join(open, '.registration.json'), 'utf8')), { invited: ['dora'] })
 })
+
+t.test(
+  'what was removed or renamed does not come back from the upstream after a restore into an empty folder',
+  async (t) => {
+    const dir = await stateFolder(t)
+    t.match(await run(dir, 'user', 'rename', 'alice', 'alicia'), { code: 0 })
+    const target = await folder(t)
+    t.match(await run(target, 'backup', 'restore', await backUp(t, dir)), { code: 0 })
+    const { removed } = JSON.parse(await readFile(join(target, '.registration.json'), 'utf8')) as Registration
+    t.same(removed, ['alice'])
+  },
+)
 
 t.test('an archive is no folder of archives', async (t) => {
   const archive = await backUp(t, await stateFolder(t))

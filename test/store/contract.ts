@@ -258,8 +258,10 @@ export function testAdmin(t: Test, open: (t: Test) => Promise<{ store: Store; ad
     t.ok(anna.generation > ann.generation)
     t.match(await store.getProgress(anna, 'abc'), pushed)
     t.match((await store.getRegistration()).removed, ['ann'])
-    await admin.allowReturn('ann')
+    await admin.setRemoved(['ann'], false)
     t.same((await store.getRegistration()).removed ?? [], [])
+    await admin.setRemoved(['ann', 'bob'], true)
+    t.same((await store.getRegistration()).removed, ['ann', 'bob'])
   })
 
   t.test('an operator is the same account, which nothing but setAdmin makes one', async (t) => {

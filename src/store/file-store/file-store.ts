@@ -161,7 +161,7 @@ export class FileStore implements Store {
   /** A failure is reported and does not stop the deletion or renaming. */
   async #rememberRemoved(username: string): Promise<void> {
     try {
-      await this.#registration.setRemoved(username, true)
+      await this.#registration.setRemoved([username], true)
     } catch (error) {
       this.#onDamage(error)
     }

@@ -126,9 +126,9 @@ export class Operations implements Admin {
     return change([], () => registration.update(({ invited, removed }) => ({ ...said, invited, removed })))
   }
 
-  allowReturn(username: string): Promise<void> {
+  setRemoved(usernames: string[], isRemoved: boolean): Promise<void> {
     const { change, registration } = this.#options
-    return change([], () => registration.setRemoved(username, false))
+    return change([], () => registration.setRemoved(usernames, isRemoved))
   }
 
   setInvited(username: string, isInvited: boolean): Promise<void> {

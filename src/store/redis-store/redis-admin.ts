@@ -223,8 +223,8 @@ export class RedisAdmin implements Admin {
     await this.#options.indexes.setInvited(username, isInvited)
   }
 
-  async allowReturn(username: string): Promise<void> {
-    await this.#options.indexes.setRemoved(username, false)
+  async setRemoved(usernames: string[], isRemoved: boolean): Promise<void> {
+    for (const username of usernames) await this.#options.indexes.setRemoved(username, isRemoved)
   }
 
   async deleteProgress(account: Account, document: string): Promise<boolean> {

@@ -44,11 +44,12 @@ export class RegistrationFile {
     return this.#mutex.run(work)
   }
 
-  /** Adds the name to the removed names, of which the newest 10,000 are kept, or takes it off. */
-  setRemoved(username: string, isRemoved: boolean): Promise<void> {
+  /** Adds the names to the removed names, of which the newest 10,000 are kept, or takes them off. */
+  setRemoved(usernames: string[], isRemoved: boolean): Promise<void> {
+    const names = new Set(usernames)
     return this.update(({ removed, ...said }) => {
-      const others = removed.filter((name) => name !== username)
-      return { ...said, removed: isRemoved ? [...others, username].slice(-mostRemoved) : others }
+      const others = removed.filter((name) => !names.has(name))
+      return { ...said, removed: isRemoved ? [...others, ...usernames].slice(-mostRemoved) : others }
     })
   }
 
