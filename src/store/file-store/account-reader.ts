@@ -7,6 +7,7 @@ import type { Account, AccountPage, AccountSummary, DocumentPage, ExportPage, Us
 import { authFile, type StoredUser } from './files/auth-file.ts'
 import type { FileReads } from './files/file-reads.ts'
 import { compareFolders, listUserFolders, readStoredUser, type ReadUser } from './files/list-users.ts'
+import { withRows } from './files/rows.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import { RecordReader } from './record-reader.ts'
 import type { UserFiles } from './user-files.ts'
@@ -97,7 +98,9 @@ export class AccountReader {
         last = basename(path)
         if (problem) page.problems.push(problem.message)
         if (!record) continue
-        const { rows, length } = await this.#records.readRows(path)
+        const unwritten = progress.unwrittenRows(folder, record.document)
+        const { rows: written, length } = await this.#records.readRows(path)
+        const rows = withRows(written, unwritten)
         page.documents.push({ record, rows: rows.length > 0 ? rows : [record] })
         characters += length
         if (characters >= charactersAtOnce) break

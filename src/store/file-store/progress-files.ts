@@ -3,7 +3,7 @@ import { isRepeat, nextProgress, type Progress } from '../../kosync/protocol.ts'
 import { Batcher } from '../../batcher.ts'
 import { FileCache } from './file-cache.ts'
 import { toFileName } from './files/file-name.ts'
-import { HistoryFiles, readHistory } from './files/history-file.ts'
+import { HistoryFiles, parseRow, readHistory } from './files/history-file.ts'
 import type { WriteAheadLog } from './wal/log.ts'
 import { Memtable, type LoggedPush } from './wal/memtable.ts'
 import { formatKept, formatPush, formatTombstone } from './wal/record.ts'
@@ -11,7 +11,7 @@ import { recoverDocument, type LoggedDocument } from './wal/recovery.ts'
 import { listsRawName } from './files/raw-names.ts'
 import { formatRecord, readRecord, sumOf, type StoredRecord } from './files/read-record.ts'
 import { RecordEditor, type Located } from './record-editor.ts'
-import { rowOf } from './files/rows.ts'
+import { rowOf, withRows } from './files/rows.ts'
 import type { Figures, Now } from '../store.ts'
 import { Checkpoint, type CheckpointOptions } from './wal/checkpoint.ts'
 import { lose, readFound } from './wal/document-files.ts'
@@ -125,8 +125,16 @@ export class ProgressFiles {
   async listHistory(folder: string, document: string): Promise<Progress[]> {
     const { path, record } = await this.#locate(cacheKey(folder, document), folder, document)
     await this.#checkpoint.write()
-    const rows = await readHistory(path)
+    const unwritten = this.unwrittenRows(folder, document)
+    const rows = withRows(await readHistory(path), unwritten)
     return rows.length > 0 || !record ? rows : [rowOf(record)]
+  }
+
+  /** The rows that could not be written to the document's history yet, oldest first. After `write` the disk is why. */
+  unwrittenRows(folder: string, document: string): Progress[] {
+    const { path, pending } = this.#memtable.get(cacheKey(folder, document)) ?? {}
+    if (!path || !pending || !this.#options.history) return []
+    return pending.lines.flatMap((line) => parseRow(line, path) ?? [])
   }
 
   /** The records of the folder that are newer than their files. */

@@ -8,7 +8,7 @@ import { pushed } from '../contract.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
 import { isLogEmpty } from './wal/log-is-empty.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
-import { byName } from '../by-name.ts'
+import { accountOf, byName } from '../by-name.ts'
 import { runAhead } from '../../run-ahead.ts'
 import { hasNoTemps } from '../../has-no-temps.ts'
 import { until } from '../../until.ts'
@@ -118,6 +118,12 @@ for (const [call, what, path, code] of [
     t.match(await readRecord(dir), { progress: 'old' })
     t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json', 'history'])
     t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
+    if (what === 'the new file' || call === 'write') {
+      const rows = [{ progress: 'old' }, { progress: 'new' }]
+      t.match(await byName(store).listHistory('ann', 'abc'), rows, 'what is not written is listed, too')
+      const { documents } = await store.admin.exportAccount(await accountOf(store, 'ann'))
+      t.match(documents, [{ record: { progress: 'new' }, rows }])
+    }
     await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: 'more' }), { code })
     // Tried again, the history is made anew.
     disk.fail(call, /\/\.tmp-[^/]+$/, code)

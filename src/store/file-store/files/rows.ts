@@ -22,6 +22,11 @@ export function mergeRows(ours: Progress[], theirs: Progress[]): Progress[] {
   return merged
 }
 
+/** The rows of a history and those that are not written to it yet. Some of these may be in it all the same. */
+export function withRows(rows: Progress[], unwritten: Progress[]): Progress[] {
+  return unwritten.length === 0 ? rows : mergeRows(rows, unwritten)
+}
+
 /**
  * Two lists of rows as one, by their times. What both have stands where ours has it. Each list keeps its own order: a
  * clock that was ahead for a while made times fall, so a row counts as no later than the rows behind it.
