@@ -99,8 +99,8 @@ export async function setAside(path: string): Promise<void> {
  * than the one of the stat is there by now, or none.
  */
 export async function replaceDamaged(path: string, stats: Stats, data?: string): Promise<boolean> {
-  await checkFoldersOf(path)
   const temp = tempPath(dirname(path))
+  await checkFoldersOf(path)
   return await orRemove(temp, async () => {
     if (data !== undefined) await writeNew(temp, data, (file) => file.sync())
     if (identityOf(await unlessAbsent(lstat(path))) !== identityOf(stats)) {

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
 import type { Progress } from '../../kosync/protocol.ts'
@@ -116,7 +116,7 @@ export class FileStore implements Store {
       const { folder, file } = logged
       // Also for a deleted account: another one may get its folder name.
       this.#progress.notePushes(join(dir, folder))
-      if (await unlessAbsent(stat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), logged)
+      if (await unlessAbsent(lstat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), logged)
     }
   }
 

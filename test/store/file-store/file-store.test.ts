@@ -238,6 +238,20 @@ t.test('a damaged record that is replaced before it is set aside is read anew', 
   t.equal(await readRecord('{', stats, path, onDamage), undefined)
 })
 
+t.test('a folder that became a link to itself does not stop the start, though the log names it', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  await store.createUser({ username: 'bob', key: 'K' })
+  for (const username of ['ann', 'bob']) await byName(store).putProgress(username, pushed)
+  const copy = join(t.testdirName, '..', 'copy')
+  t.teardown(() => rm(copy, { recursive: true }))
+  await cp(dir, copy, { recursive: true, filter: (path) => !path.includes('.lock') })
+  await rm(join(copy, 'ann'), { recursive: true })
+  await symlink('ann', join(copy, 'ann'))
+  const next = await open(t, copy)
+  t.match(await byName(next.store).getProgress('bob', 'abc'), pushed)
+  t.match(next.damage, [{ message: /is a symbolic link/ }])
+})
+
 t.test('a folder in place of a record is set aside too', async (t) => {
   const { dir, store } = await openWithAnn(t)
   await mkdir(join(dir, 'ann', 'abc.json'))

@@ -38,24 +38,29 @@ async function findLast(file: FileHandle, most: number): Promise<LastLines> {
   return { start: 0, count: size === 0 ? 0 : count + 1 }
 }
 
+/** Whether a line goes, and those behind it: not, only together with one before it, or from here on. */
+export type Cut = 'none' | 'inner' | 'first'
+
 /**
- * Cuts lines off the end of the file as long as `isCut` says so of the last one; nothing when it is not there. Looks at
- * no more than the last `most` bytes. Not durable.
+ * Cuts lines off the end of the file, the last one first, until one is to stay; nothing when the file is not there.
+ * Looks at no more than the last `most` bytes. Not durable.
  */
-export async function cutLastLines(path: string, most: number, isCut: (line: string) => boolean): Promise<void> {
+export async function cutLastLines(path: string, most: number, cutOf: (line: string) => Cut): Promise<void> {
   await withFile(path, async (file) => {
     const { size } = await file.stat()
     const bytes = Buffer.alloc(Math.min(size, most))
     const from = size - bytes.length
     await file.read(bytes, 0, bytes.length, from)
-    let end = bytes.length
+    let [end, kept] = [bytes.length, bytes.length]
     while (end > 0) {
       const begin = bytes.subarray(0, end - 1).lastIndexOf(newline) + 1
       const isWhole = begin > 0 || from === 0
-      if (!isWhole || !isCut(bytes.toString('utf8', begin, end).replace(/\n$/, ''))) break
+      const cut = isWhole ? cutOf(bytes.toString('utf8', begin, end).replace(/\n$/, '')) : 'none'
+      if (cut === 'none') break
+      if (cut === 'first') kept = begin
       end = begin
     }
-    if (end < bytes.length) await file.truncate(from + end)
+    if (kept < bytes.length) await file.truncate(from + kept)
   })
 }
 

@@ -122,7 +122,9 @@ export class HistoryFiles {
   async #trim(path: string, added: string[]): Promise<number> {
     const room = this.#limit - added.length
     if (room <= 0) return await this.#replace(path, added)
-    const { start } = await findLastLines(path, room)
+    const { start, count } = await findLastLines(path, room)
+    // Somebody removed it.
+    if (count === 0) return await this.#replace(path, added)
     await replaceFile(path, concat(readLinesFrom(path, start), joinLines(added)))
     return this.#limit
   }
@@ -130,7 +132,8 @@ export class HistoryFiles {
   /**
    * Cuts off the end what may be of the lines, whole or torn, so that they can be appended: they are in the log until
    * that is durable. So a long history is neither read nor written. Also if it has them all: the pages of a failed flush
-   * may never come to the disk.
+   * may never come to the disk. What is there of them begins with the first one, or with what a crash made of it: an
+   * equal line alone is an earlier one.
    */
   async #cutOff(path: string, lines: string[]): Promise<void> {
     const ours = new Map<string, number>()
@@ -138,7 +141,8 @@ export class HistoryFiles {
     await cutLastLines(path, Buffer.byteLength(joinLines(lines)) + block, (line) => {
       const times = ours.get(line) ?? 0
       if (times > 0) ours.set(line, times - 1)
-      return times > 0 || !parseRow(line, path)
+      else return parseRow(line, path) ? 'none' : 'first'
+      return line === lines[0] ? 'first' : 'inner'
     })
   }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { HistoryFiles, readHistory } from '../../../../src/store/file-store/files/history-file.ts'
@@ -31,7 +31,8 @@ for (const [what, before, lines, after] of [
   ['the first of the lines', [a, b], [b, c], [a, b, c]],
   ['all of the lines', [a, b, c], [b, c], [a, b, c]],
   ['the second line, as the first was not flushed', [a, '\0\0\0\0', c], [b, c], [a, b, c]],
-  ['the second line, before the first', [a, c, b], [b, c], [a, b, c]],
+  ['an equal line from before', [a], [b, a], [a, b, a]],
+  ['an equal line from before, and some of them', [a, b, a, b], [b, a, c], [a, b, a, b, a, c]],
   ['a torn line', [a, b, c.slice(0, 20)], [b, c, d], [a, b, c, d]],
   ['zeros where a line was', [a, '\0\0\0\0'], [b], [a, b]],
   ['the same line from before', [a, b, a], [a], [a, b, a]],
@@ -65,6 +66,15 @@ t.test('a history keeps no more than the limit, the newest', async (t) => {
   await files.remove(record)
   await files.remove(record)
   t.same(await readHistory(record), [])
+})
+
+t.test('a history at its limit that somebody removed begins anew', async (t) => {
+  const { record, read } = await withHistory(t)
+  const files = new HistoryFiles(2)
+  await files.add(record, [a, b], false)
+  await rm(join(record, '..', 'history'), { recursive: true })
+  await files.add(record, [c], false)
+  t.equal(await read(), `${c}\n`)
 })
 
 t.test('a long history may be a tenth over its limit, so that not each push writes all of it', async (t) => {
