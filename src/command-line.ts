@@ -25,6 +25,14 @@ function program(script: string): string {
   return name.endsWith('.cjs') ? `node ${shellWord(script)}` : name
 }
 
+/** A command as a person types it: names come from strangers, and must reach kss as they are. */
+export function kssCommand(command: string, ...operands: string[]): string {
+  const words = operands.map(shellWord)
+  // Otherwise kss would take it for an option.
+  if (operands.some((word) => word.startsWith('-'))) words.unshift('--')
+  return ['kss', command, ...words].join(' ')
+}
+
 /** The word as a POSIX shell takes it for one. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`

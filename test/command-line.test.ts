@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { commandLine } from '../src/command-line.ts'
+import { commandLine, kssCommand } from '../src/command-line.ts'
 import { loadConfig } from '../src/config.ts'
 
 const cwd = process.cwd()
@@ -35,4 +35,11 @@ t.test('a folder from a variable or an env file is named too: another shell may 
     'kss invite --dir /srv/kss',
   )
   t.equal(commandLine(loadConfig({}, file, {}), file, 'kss')('invite'), `kss invite --dir /srv/kss --env-file ${file}`)
+})
+
+t.test('a name that a stranger chose is one word of a command, and no option', (t) => {
+  t.equal(kssCommand('doctor', '$(reboot)'), "kss doctor '$(reboot)'")
+  t.equal(kssCommand('doc merge', 'ann', "it's", '`a`'), "kss doc merge ann 'it'\\''s' '`a`'")
+  t.equal(kssCommand('user passwd', '--all'), 'kss user passwd -- --all')
+  t.end()
 })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { kssCommand } from '../command-line.ts'
 import { renameFile, replaceFile, setAside, syncFolder } from '../durable.ts'
 import type { DamagedFile } from '../damaged-file.ts'
 import { unlessAbsent } from '../error-code.ts'
@@ -107,7 +108,7 @@ async function tellUnusable(scan: Scan, folder: string, problem: string): Promis
     path: at,
     problem,
     repair: `${old}a new one, of the user ${quote(username)}, keeps the account locked`,
-    advice: `set a password: kss user passwd ${shellWord(username)}, then kss user enable ${shellWord(username)}`,
+    advice: `set a password: ${kssCommand('user passwd', username)}, then ${kssCommand('user enable', username)}`,
     damage: true,
     mend: () => replaceAuth(join(dir, at), username),
   })
@@ -123,8 +124,4 @@ async function replaceAuth(path: string, username: string): Promise<void> {
   await unlessAbsent(setAside(path))
   const fields = { 'x-auth-user': username, 'x-auth-key': randomBytes(32).toString('hex'), disabled: true }
   await replaceFile(path, `${JSON.stringify(fields)}\n`)
-}
-
-function shellWord(name: string): string {
-  return /^[\w.@+-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { kssCommand } from '../command-line.ts'
 import { isFolder, withState, type State, type StateFlags } from '../control/state.ts'
 import type { Heard } from '../doctor/events.ts'
 import { findInRecords, findTroubles, lastOf } from '../doctor/findings.ts'
@@ -142,5 +143,5 @@ function sentenceLines({ text, cure, command }: Sentence): string {
 
 function attentionLine({ username, events, findings }: Attention): string {
   const parts = [...(events > 0 ? [count(events, 'event')] : []), ...(findings > 0 ? [count(findings, 'finding')] : [])]
-  return `${plain(username)}: ${parts.join(', ')}. See: kss doctor ${plain(username)}`
+  return `${plain(username)}: ${parts.join(', ')}. See: ${plain(kssCommand('doctor', username))}`
 }

@@ -1,4 +1,5 @@
 import { CommandError } from '../command-error.ts'
+import { kssCommand } from '../command-line.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { nameOf, titleOf } from '../library/titles.ts'
 import type { Account } from '../store/store.ts'
@@ -31,7 +32,9 @@ export async function findDocument(state: State, username: string, asked: string
   }
   if (records.length === 0) throw new CommandError(`${username} has no documents yet.`)
   const names = listNames(records.map((record) => titleOf(record) || record.document))
-  throw new CommandError(`${username} has no document ${asked}; there are ${names}. See kss doc list ${username}.`)
+  throw new CommandError(
+    `${username} has no document ${asked}; there are ${names}. See ${kssCommand('doc list', username)}.`,
+  )
 }
 
 function namesOf(record: Progress, asked: string): string[] {

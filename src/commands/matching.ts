@@ -1,3 +1,4 @@
+import { kssCommand } from '../command-line.ts'
 import { titleOf } from '../library/titles.ts'
 import type { Mismatch } from '../library/mismatches.ts'
 import { plain } from '../plain.ts'
@@ -15,6 +16,6 @@ function describe(username: string, { byContent, byFileName }: Mismatch): string
     one === other
       ? `${one} matched by content and by file name`
       : `${one} matches by content, ${other} by file name: set the same on both`
-  const merge = `kss doc merge ${plain(username)} ${plain(from!.document)} ${plain(into!.document)}`
+  const merge = plain(kssCommand('doc merge', username, from!.document, into!.document))
   return `${title} is there twice. ${methods}.\nTo join the two: ${merge}\n`
 }

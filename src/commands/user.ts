@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
+import { kssCommand } from '../command-line.ts'
 import { plain } from '../plain.ts'
 import { checkName, findUser, hashPassword } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
@@ -170,7 +171,7 @@ async function rm(
   const advice =
     upstream === ''
       ? ''
-      : `${upstream} does not bring it back, unless you say: kss user allow-return ${plain(username)}\n`
+      : `${upstream} does not bring it back, unless you say: ${plain(kssCommand('user allow-return', username))}\n`
   print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine([gone])}.\n${advice}`)
 }
 

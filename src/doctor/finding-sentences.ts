@@ -1,4 +1,4 @@
-import { shellWord } from '../command-line.ts'
+import { kssCommand } from '../command-line.ts'
 import type { Progress } from '../kosync/protocol.ts'
 import { titleOf } from '../library/titles.ts'
 import type { Finding } from './findings.ts'
@@ -28,7 +28,7 @@ const sayings: Sayings = {
   backwards: ({ record, before }, name) => ({
     text: `${namePart(record.device)} took ${called(record)} back from ${percent(before)}, where ${namePart(before.device)} had been, to ${percent(record)}.`,
     cure: 'If that was a mistake, go back. On the reader, "Sync to an older state" says what it does with such a push.',
-    command: `kss history restore ${name} ${shellWord(record.document)}`,
+    command: kssCommand('history restore', name, record.document),
   }),
   ahead: ({ record }) => ({
     text: `The time of ${called(record)} is in the future: ${dayOf(record)}.`,
@@ -48,7 +48,7 @@ const sayings: Sayings = {
 export function sayFinding(finding: Finding, username: string): Sentence {
   // The table has a function of that very kind.
   const say = sayings[finding.kind] as (finding: Finding, name: string) => Sentence
-  return say(finding, shellWord(username))
+  return say(finding, username)
 }
 
 /** As `Kobo pushed Dune`. */
@@ -58,7 +58,7 @@ export function sayPush(record: Progress): string {
 
 function mergeOf(name: string, ...records: Progress[]): string {
   const [from, into] = records.toSorted((a, b) => a.timestamp - b.timestamp)
-  return `kss doc merge ${name} ${shellWord(from!.document)} ${shellWord(into!.document)}`
+  return kssCommand('doc merge', name, from!.document, into!.document)
 }
 
 function called(record: Progress): string {

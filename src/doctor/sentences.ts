@@ -1,4 +1,4 @@
-import { shellWord } from '../command-line.ts'
+import { kssCommand } from '../command-line.ts'
 import type { EventKind, HeardEvent } from './events.ts'
 import { namePart } from './name-part.ts'
 
@@ -41,7 +41,7 @@ const sayings: Record<EventKind, Say> = {
     cure:
       'On the reader, tap Logout, then Login, and type the password anew: capitals count. ' +
       'If none of your readers did that, somebody else tried your name; a long password keeps them out.',
-    command: `kss user passwd ${shellWord(username)}`,
+    command: kssCommand('user passwd', username),
   }),
   wrongSignIn: () => ({
     text: 'Somebody signed in in a browser with a wrong password.',
@@ -50,12 +50,12 @@ const sayings: Record<EventKind, Say> = {
   disabled: (_event, { username = 'NAME' }) => ({
     text: 'A reader logged in, but the account is disabled.',
     cure: 'Whoever runs the server can enable it.',
-    command: `kss user enable ${shellWord(username)}`,
+    command: kssCommand('user enable', username),
   }),
   unknownUser: ({ user }) => ({
     text: `A log-in was as ${user}, and there is no such user.`,
     cure: 'Check the name on the reader: capitals count. For a new account tap Register, not Login.',
-    command: `kss user add ${shellWord(user)}`,
+    command: kssCommand('user add', user),
   }),
   noCredentials: () => ({
     text: 'A reader asked without a name and a password.',
@@ -72,7 +72,7 @@ const sayings: Record<EventKind, Say> = {
   registrationClosed: ({ user }) => ({
     text: `${user === '' ? 'A reader' : user} wanted to register, and registration is closed.`,
     cure: 'With an account, tap Login instead of Register. A new user needs an invitation.',
-    command: user === '' ? 'kss registration open --for 10m' : `kss invite ${shellWord(user)}`,
+    command: user === '' ? 'kss registration open --for 10m' : kssCommand('invite', user),
   }),
   tooManyRegistrations: () => ({
     text: 'Too many accounts were registered from one address.',
@@ -145,7 +145,7 @@ const sayings: Record<EventKind, Say> = {
   quotaReached: (_event, { username = 'NAME' }) => ({
     text: 'The account keeps as many books as this server allows: a new one was refused.',
     cure: 'Remove books that are finished, or ask whoever runs the server for more.',
-    command: `kss user quota ${shellWord(username)}`,
+    command: kssCommand('user quota', username),
   }),
   diskFull: () => ({
     text: 'The disk of the server was full: what readers sent was refused.',

@@ -109,7 +109,7 @@ t.test('a running server tells what it heard without an account, and which accou
     stdout,
     '\nAccounts to look at:\n\n' +
       'alice: 1 event. See: kss doctor alice\n' +
-      'bob\\u{1b}: 1 finding. See: kss doctor bob\\u{1b}\n',
+      "bob\\u{1b}: 1 finding. See: kss doctor 'bob\\u{1b}'\n",
   )
   t.match(await runJson(dir, 'doctor'), {
     server: true,

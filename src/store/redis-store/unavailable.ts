@@ -1,4 +1,4 @@
-import { shellWord } from '../../command-line.ts'
+import { kssCommand } from '../../command-line.ts'
 import type { Account } from '../store.ts'
 
 /** The engine did not answer in time, or refused. `code` is `STORE_UNAVAILABLE`. */
@@ -22,7 +22,7 @@ export class AccountMoving extends StoreUnavailable {
 
 /** What a person types to finish a rename. */
 export function renameCommand(from: string, to: string): string {
-  return `kss user rename ${shellWord(from)} ${shellWord(to)}`
+  return kssCommand('user rename', from, to)
 }
 
 /** Without the password. */
