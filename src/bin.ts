@@ -91,9 +91,21 @@ program
   .addHelpText('after', examples('kss version'))
   .action(() => void process.stdout.write(version))
 
+// The variable of a script that is not set: it must not mean the standard.
+program.hook('preAction', (_program, command) => refuseEmpty(command))
+
 watchOutput()
 // Not awaited here: the bundle of one file is CommonJS, which has no await at the top.
 void defineOperatorCommands(program).then(run)
+
+/** Throws ConfigError for a flag or an argument without a character. A title may be empty. */
+function refuseEmpty(command: Command): void {
+  const { long } = command.options.find((option) => command.getOptionValue(option.attributeName()) === '') ?? {}
+  const at = command.processedArgs.findIndex((value) => [value].flat().includes(''))
+  const argument = command.registeredArguments[at]?.name()
+  const empty = long ?? (argument === undefined || argument === 'title' ? undefined : `<${argument}>`)
+  if (empty) throw new ConfigError(`error: ${empty} is empty\n(kss help explains the commands)`)
+}
 
 /** Without this an error of standard output is a stack trace. */
 function watchOutput(): void {

@@ -32,6 +32,10 @@ for (const [args, message] of [
   [['serve', '--port'], /argument missing/],
   [['serve', '--port', ''], /--port is empty/],
   [['serve', 'now'], /too many arguments/],
+  [['user', 'rm', 'ann', '--yes', '--dir', ''], /--dir is empty/],
+  [['config', '--check', '--base-path', ''], /--base-path is empty/],
+  [['backup', 'create', ''], /<target> is empty/],
+  [['hash', 'a', ''], /<file> is empty/],
   [['hash'], /missing required argument/],
   [['serve', '--port', 'http'], /^KSS_PORT is "http": expected a whole number from 0 to 65535\.\n$/],
 ] as const) {

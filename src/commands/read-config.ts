@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig, type Loaded, type Values } from '../config.ts'
+import { loadConfig, type Loaded, type Values } from '../config.ts'
 
 /** As commander gives them. */
 export type Flags = Record<string, string | boolean>
@@ -9,8 +9,6 @@ export function readConfig({ envFile, ...flags }: Flags): Loaded {
   for (const [flag, value] of Object.entries(flags)) {
     // Commander names flags in camelCase: `basePath` is --base-path and KSS_BASE_PATH.
     const words = flag.split(/(?=[A-Z])/)
-    const typed = words.join('-').toLowerCase()
-    if (value === '') throw new ConfigError(`error: --${typed} is empty\n(kss help explains the commands)`)
     values[`KSS_${words.join('_').toUpperCase()}`] = value
   }
   return loadConfig(values, envFile === undefined ? undefined : String(envFile))

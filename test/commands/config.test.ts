@@ -77,10 +77,6 @@ t.test('a check tells what is wrong with exit code 2, and changes nothing', asyn
     code: 2,
     stderr: 'KSS_PORT is "http": expected a whole number from 0 to 65535.\n',
   })
-  t.match(await check('', '--base-path', ''), {
-    code: 2,
-    stderr: /^error: --base-path is empty\n/,
-  })
 })
 
 t.test('a command for a state directory tells of settings that are none', async (t) => {
