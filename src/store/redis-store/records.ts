@@ -17,12 +17,21 @@ export function toProgress(document: string, fields: Fields): Progress {
   return {
     ...rest,
     document,
-    percentage: toNumber(percentage, where, 'percentage'),
+    percentage: toNumber(percentage ?? '0', where, 'percentage'),
     progress,
     device,
     ...(device_id !== undefined && device_id !== nullOfLua && { device_id }),
-    timestamp: Math.floor(toNumber(timestamp, where, 'timestamp')),
+    timestamp: toSeconds(timestamp),
     ...(known && { metadata: known }),
+  }
+}
+
+/** As toProgress, or the newest row of the history where the record cannot be read; undefined where neither can. */
+export function toProgressOr(document: string, fields: Fields, rows: Progress[]): Progress | undefined {
+  try {
+    return fields.length === 0 ? undefined : toProgress(document, fields)
+  } catch {
+    return rows.at(-1)
   }
 }
 
@@ -38,10 +47,20 @@ export function toFields({ document: _ofTheKey, ...fields }: Progress): Fields {
   ])
 }
 
-function toNumber(text: string | undefined, where: string, name: string): number {
-  const number = text === undefined || text.trim() === '' ? Number.NaN : Number(text)
+function toNumber(text: string, where: string, name: string): number {
+  const number = text.trim() === '' ? Number.NaN : Number(text)
   if (!Number.isFinite(number)) throw new DamagedFile(where, `has no ${name}`)
   return number
+}
+
+/** Numbers over this are milliseconds: as seconds they would be in the year 5138. */
+const firstMilliseconds = 1e11
+
+/** 0 where another server stored no time. */
+function toSeconds(text: string | undefined): number {
+  const time = Number(text ?? 0)
+  if (!Number.isFinite(time)) return 0
+  return Math.floor(time >= firstMilliseconds ? time / 1000 : time)
 }
 
 function toMetadata(text: string): Metadata | undefined {

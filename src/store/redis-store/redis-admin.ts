@@ -1,7 +1,7 @@
 import { nextProgress, type Progress } from '../../kosync/protocol.ts'
 import { StaleAccount } from '../account.ts'
 import { addDocument, type MergedRows } from '../add-document.ts'
-import { keptRows, mergeRows } from '../file-store/files/rows.ts'
+import { keptRows, mergeRows, rowOf } from '../file-store/files/rows.ts'
 import type { Finding } from '../finding.ts'
 import { eachPage } from '../pages.ts'
 import type {
@@ -23,7 +23,7 @@ import type { Engine } from './engine.ts'
 import type { Indexes } from './indexes.ts'
 import { bridgeKeysOf, globalKeys } from './keys.ts'
 import type { Moves } from './move-user.ts'
-import { fromRows, toFields, toObject, toProgress, toRow, type Fields } from './records.ts'
+import { fromRows, toFields, toObject, toProgress, toProgressOr, toRow, type Fields } from './records.ts'
 import * as scripts from './scripts.ts'
 import type { RedisStore } from './redis-store.ts'
 import type { Survey } from './survey.ts'
@@ -140,21 +140,31 @@ export class RedisAdmin implements Admin {
         documents.push(toProgress(document, Array.isArray(fields) ? fields : []))
       } catch (error) {
         problems.push((error as Error).message)
+        const newest = (await this.#readRows(account, document).catch(() => [])).at(-1)
+        if (newest) documents.push(newest)
       }
     }
     return { documents, problems, ...(found.length > 2 * limit && { next: found[2 * limit - 2] as string }) }
   }
 
   async exportAccount(account: Account, cursor?: string): Promise<ExportPage> {
-    const { engine } = this.#options
-    const { histories } = engine.keysOf(account.username)
     const { documents, ...page } = await this.listDocuments(account, cursor, exported)
     const withRows = documents.map(async (record) => {
-      const reply = (await engine.ask(['LRANGE', histories + record.document, '0', '-1'])) as string[]
-      const rows = fromRows(record.document, reply)
+      const rows = await this.#readRows(account, record.document).catch((error: unknown) => {
+        const where = `the history of document ${JSON.stringify(record.document)}`
+        page.problems.push(`${where}: ${(error as Error).message}`)
+        return []
+      })
       return { record, rows: rows.length > 0 ? rows : [record] }
     })
     return { ...page, documents: await Promise.all(withRows) }
+  }
+
+  /** The rows of the document's history that can be read. */
+  async #readRows({ username }: Account, document: string): Promise<Progress[]> {
+    const { engine } = this.#options
+    const key = engine.keysOf(username).histories + document
+    return fromRows(document, (await engine.ask(['LRANGE', key, '0', '-1'])) as string[])
   }
 
   async importAccount(account: Account, documents: MergedDocument[]): Promise<Merged> {
@@ -248,8 +258,8 @@ export class RedisAdmin implements Admin {
       const isNewer = renamed.timestamp > target!.record.timestamp
       const record = isNewer ? nextProgress(target!.record, renamed) : nextProgress(renamed, target!.record)
       const rows = mergeRows(
-        target!.rows,
-        moved!.rows.map((row) => ({ ...row, document: into })),
+        this.#rowsOf(target!),
+        this.#rowsOf(moved!).map((row) => ({ ...row, document: into })),
       )
       return [
         { document: from, record: undefined, rows: [] },
@@ -291,6 +301,11 @@ export class RedisAdmin implements Admin {
     return found
   }
 
+  /** The history, with the record as its last row where one is kept. */
+  #rowsOf({ rows, record }: Edited): Progress[] {
+    return record && this.#options.rows >= 0 ? mergeRows(rows, [rowOf(record)]) : rows
+  }
+
   /** Whether the work had something to change. It is done again when another process was faster. */
   async #edit(
     account: Account,
@@ -304,11 +319,10 @@ export class RedisAdmin implements Admin {
       const [, sum, values] = await store.runFor(account, scripts.readDocuments, keys, [])
       const found = values as [Fields, ...string[][]]
       const edited = work(
-        documents.map((document, at) => ({
-          document,
-          record: found[2 * at]!.length === 0 ? undefined : toProgress(document, found[2 * at]!),
-          rows: fromRows(document, found[2 * at + 1]!),
-        })),
+        documents.map((document, at) => {
+          const rows = fromRows(document, found[2 * at + 1]!)
+          return { document, record: toProgressOr(document, found[2 * at]!, rows), rows }
+        }),
       )
       if (!edited) return false
       const args = edited.flatMap(({ document, record, rows }) => {

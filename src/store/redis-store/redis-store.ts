@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import type { IRateLimiterOptions, RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Progress } from '../../kosync/protocol.ts'
 import { StaleAccount } from '../account.ts'
+import { rowOf } from '../file-store/files/rows.ts'
 import type { Account, NewUser, Now, Quota, Registration, Stats, Store, User } from '../store.ts'
 import { Engine, type EngineOptions, type Reply } from './engine.ts'
 import { EngineLimiter } from './engine-limiter.ts'
@@ -179,7 +180,13 @@ export class RedisStore implements Store {
   async getProgress(account: Account, document: string): Promise<Progress | undefined> {
     const { records } = this.#engine.keysOf(account.username)
     const [, fields] = await this.runFor(account, scripts.getRecord, [records + document], [])
-    return (fields as Fields).length === 0 ? undefined : toProgress(document, fields as Fields)
+    try {
+      return (fields as Fields).length === 0 ? undefined : toProgress(document, fields as Fields)
+    } catch (error) {
+      const newest = (await this.#readDocument(account, document)).rows.at(-1)
+      if (newest) return newest
+      throw error
+    }
   }
 
   putProgress(account: Account, pushed: Progress): Promise<Progress> {
@@ -204,10 +211,15 @@ export class RedisStore implements Store {
   }
 
   async listHistory(account: Account, document: string): Promise<Progress[]> {
+    const { fields, rows } = await this.#readDocument(account, document)
+    return rows.length > 0 || fields.length === 0 ? rows : [rowOf(toProgress(document, fields))]
+  }
+
+  async #readDocument(account: Account, document: string): Promise<{ fields: Fields; rows: Progress[] }> {
     const { records, histories } = this.#engine.keysOf(account.username)
     const keys = [records + document, histories + document]
-    const [, , [, rows]] = (await this.runFor(account, scripts.readDocuments, keys, [])) as [0, 0, string[][]]
-    return fromRows(document, rows!)
+    const [, , [fields, rows]] = (await this.runFor(account, scripts.readDocuments, keys, [])) as [0, 0, Fields[]]
+    return { fields: fields!, rows: fromRows(document, rows!) }
   }
 
   async close(): Promise<void> {

@@ -153,13 +153,39 @@ export const getRecord = unconfirmed(`${unlessStale}
 return {'OK', redis.call('HGETALL', KEYS[3])}
 `)
 
+/** The row of a record, by the rules of toProgress; nil of one that cannot be read. And whether a row is that of a record. */
+const rowOfRecord = `
+local function idOf(record)
+  if record.device_id ~= 'userdata: NULL' then return record.device_id end
+end
+local function rowOf(record)
+  local percentage, time = tonumber(record.percentage or '0'), tonumber(record.timestamp or '0') or 0
+  if not record.progress or not percentage or percentage ~= percentage or math.abs(percentage) == math.huge then return end
+  if time ~= time or math.abs(time) == math.huge then time = 0 end
+  if time >= 1e11 then time = time / 1000 end
+  local part = record.percentage or '0'
+  if not part:find('^%d%.?%d*$') then part = string.format('%.17g', percentage) end
+  local row = '{"timestamp":' .. string.format('%.0f', math.floor(time)) .. ',"percentage":' .. part
+    .. ',"progress":' .. cjson.encode(record.progress) .. ',"device":' .. cjson.encode(record.device or '')
+  if idOf(record) then row = row .. ',"device_id":' .. cjson.encode(idOf(record)) end
+  if record.metadata and pcall(cjson.decode, record.metadata) then row = row .. ',"metadata":' .. record.metadata end
+  return row .. '}'
+end
+local function isRowOf(record, text)
+  local read, row = pcall(cjson.decode, text)
+  return read and type(row) == 'table' and row.progress == record.progress and row.device == (record.device or '')
+    and row.device_id == idOf(record) and row.percentage == tonumber(record.percentage or '0')
+end
+`
+
 /**
- * Stores a record by the rules of nextProgress, and a row unless it is a repeat or the account is full. ARGV[3]: document; [4]: time; [5]: the row
- * behind its time; [6]: rows of a history at most, 0 for any number, -1 for no history; [7], [8]: documents and bytes at
- * most, 0 for any number; [9]: '1' leaves a record alone that is there; then fields and values of the record without the
- * time. KEYS[3]: documents, record, history.
+ * Stores a record by the rules of nextProgress, and a row unless it is a repeat or the account is full. What the record was
+ * before gets a row, too, where it has none: another server stored it, or kss while it kept no history. ARGV[3]: document;
+ * [4]: time; [5]: the row behind its time; [6]: rows of a history at most, 0 for any number, -1 for no history; [7], [8]:
+ * documents and bytes at most, 0 for any number; [9]: '1' leaves a record alone that is there; then fields and values of the
+ * record without the time. KEYS[3]: documents, record, history.
  */
-export const putRecord = script(`${unlessStale}
+export const putRecord = script(`${rowOfRecord}${unlessStale}
 local before = redis.call('HGETALL', KEYS[4])
 local own = redis.call('HMGET', KEYS[2], 'quotaDocuments', 'quotaBytes', 'bytes')
 local documents, bytes = tonumber(own[1] or ARGV[7]), tonumber(own[2] or ARGV[8])
@@ -181,10 +207,15 @@ local after = redis.call('HGETALL', KEYS[4])
 local grown = size(after) - size(before)
 local repeats = old.progress == new.progress and old.device == new.device and old.device_id == new.device_id
   and tonumber(old.percentage or '') == tonumber(new.percentage)
-if not repeats and not full and ARGV[6] ~= '-1' then
+-- A key of another type is for a person: the position counts.
+local kind = redis.call('TYPE', KEYS[5]).ok
+if not repeats and not full and ARGV[6] ~= '-1' and (kind == 'list' or kind == 'none') then
+  local last = redis.call('LINDEX', KEYS[5], -1)
+  local earlier = #before > 0 and not (last and isRowOf(old, last)) and rowOf(old) or ''
+  if earlier ~= '' then redis.call('RPUSH', KEYS[5], earlier) end
   local row = '{"timestamp":' .. time .. ',' .. ARGV[5]
   local rows = redis.call('RPUSH', KEYS[5], row)
-  grown = grown + #row
+  grown = grown + #earlier + #row
   while ARGV[6] ~= '0' and rows > tonumber(ARGV[6]) do
     grown = grown - #redis.call('LPOP', KEYS[5])
     rows = rows - 1

@@ -31,13 +31,21 @@ t.test('a record without a device is read, and metadata that is none is left out
 t.test('a record that cannot be read says why', async (t) => {
   for (const [damaged, reason] of [
     [[], 'has no progress'],
-    [['progress', '1', 'timestamp', '1'], 'has no percentage'],
     [['progress', '1', 'timestamp', '1', 'percentage', 'nan'], 'has no percentage'],
-    [['progress', '1', 'timestamp', ' ', 'percentage', '1'], 'has no timestamp'],
   ] as const) {
     t.throws(() => toProgress('abc', [...damaged]), { code: 'DAMAGED_FILE', message: `document "abc": ${reason}` })
   }
 })
+
+t.test(
+  'a record is read as its server meant it: without a percentage or a time, or with one in milliseconds',
+  async (t) => {
+    const at = (...more: string[]): unknown => toProgress('abc', ['progress', '1', ...more])
+    t.match(at(), { percentage: 0, timestamp: 0 })
+    t.match(at('timestamp', 'soon'), { timestamp: 0 })
+    t.match(at('timestamp', '1700000500123'), { timestamp: 1_700_000_500 })
+  },
+)
 
 t.test('rows that cannot be read are left out', async (t) => {
   const row = toRow(toProgress('abc', fields))

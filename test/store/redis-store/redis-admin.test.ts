@@ -15,17 +15,72 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     await redis.command(400, 'DEL', 'user:gone:key', 'user:bob:key', 'user:ann:document:b', 'user:ann:document:c')
     await redis.command(400, 'LPUSH', 'user:bob:key', 'x')
     await redis.command(400, 'SET', 'user:ann:document:c', 'x')
-    await redis.command(400, 'HDEL', 'user:ann:document:d', 'percentage')
+    await redis.command(400, 'HSET', 'user:ann:document:d', 'percentage', 'bad')
+    await redis.command(400, 'DEL', 'kss:{ann}:history:d')
     const again = await openOn(t, redis, 400)
     const { users, damaged, total } = await again.admin.listUsers()
     t.match(users, [{ username: 'ann' }])
     t.equal(total, 3)
     t.match(damaged, [/^user "bob": Redis at .* does not answer as it should \(WRONGTYPE\)$/])
     t.match(await again.admin.listDocuments(ann), {
-      documents: [{ document: 'a' }],
+      documents: [{ document: 'a' }, { document: 'c', progress: '56' }],
       problems: ['document "c": has no progress', 'document "d": has no percentage'],
     })
-    t.match(await again.admin.getSummary(ann), { documents: 1, problems: { length: 2 } })
+    t.match(await again.admin.getSummary(ann), { documents: 2, problems: { length: 2 } })
+  })
+
+  t.test('of a record that cannot be read the newest row of the history is served, listed and exported', async (t) => {
+    const store = await openOn(t, redis, 403)
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    for (const progress of ['1', '2']) await store.putProgress(ann, { ...pushed, progress })
+    const damage = (): Promise<unknown> => redis.command(403, 'HSET', 'user:ann:document:abc', 'percentage', 'bad')
+    await damage()
+    t.match(await store.getProgress(ann, 'abc'), { progress: '2' })
+    const problems = ['document "abc": has no percentage']
+    t.match(await store.admin.listDocuments(ann), { documents: [{ progress: '2' }], problems })
+    const rows = [{ progress: '1' }, { progress: '2' }]
+    t.match(await store.admin.exportAccount(ann), { documents: [{ record: { progress: '2' }, rows }], problems })
+    t.equal(await store.admin.putTitle(ann, 'abc', 'Dune'), true)
+    t.match(await store.admin.listDocuments(ann), { documents: [{ progress: '2', title: 'Dune' }], problems: [] })
+    await damage()
+    await redis.command(403, 'DEL', 'kss:{ann}:history:abc')
+    await t.rejects(store.getProgress(ann, 'abc'), { code: 'DAMAGED_FILE' })
+    t.equal(await store.admin.putTitle(ann, 'abc', 'Dune'), false)
+  })
+
+  t.test('a history of another type is told, and keeps nothing else from being stored or exported', async (t) => {
+    const store = await openOn(t, redis, 404)
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    await redis.command(404, 'SET', 'kss:{ann}:history:abc', 'x')
+    t.match(await store.putProgress(ann, pushed), pushed)
+    await store.putProgress(ann, { ...pushed, document: 'def' })
+    t.match(await store.admin.exportAccount(ann), {
+      documents: [{ rows: [pushed] }, { record: { document: 'def' } }],
+      problems: [/^the history of document "abc": .*WRONGTYPE/],
+    })
+    await redis.command(404, 'HSET', 'user:ann:document:abc', 'percentage', 'bad')
+    t.match(await store.admin.listDocuments(ann), { documents: [{ document: 'def' }], problems: { length: 1 } })
+  })
+
+  t.test('two documents whose records are in no history are merged with them', async (t) => {
+    for (const history of [true, false]) {
+      const store = await openOn(t, redis, history ? 405 : 406, { history })
+      await redis.command(history ? 405 : 406, 'SET', 'user:ann:key', 'K')
+      for (const [document, time] of [
+        ['old', '100'],
+        ['new', '200'],
+      ] as const) {
+        const fields = ['percentage', '0.25', 'progress', document, 'device', 'Kobo', 'timestamp', time]
+        await redis.command(history ? 405 : 406, 'HSET', `user:ann:document:${document}`, ...fields)
+      }
+      const ann = await accountOf(store, 'ann')
+      t.equal(await store.admin.mergeDocuments(ann, 'old', 'new'), true)
+      const kept = (await redis.command(history ? 405 : 406, 'LLEN', 'kss:{ann}:history:new')) as number
+      t.equal(kept, history ? 2 : 0)
+      t.match(await store.getProgress(ann, 'new'), { progress: 'new' })
+    }
   })
 
   t.test('an account that goes while it is summed up is stale', async (t) => {

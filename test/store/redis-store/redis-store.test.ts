@@ -54,6 +54,46 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     t.same(await redis.command(401, 'KEYS', 'user:*'), [])
   })
 
+  t.test('the position that another server left is a row of the history, also one that it stored since', async (t) => {
+    const store = await openOn(t, redis, 403)
+    await redis.command(403, 'SET', 'user:ann:key', 'K')
+    const left = async (...fields: string[]): Promise<unknown> =>
+      await redis.command(403, 'HSET', 'user:ann:document:abc', 'device', 'Kobo "2"', ...fields)
+    const rows = async (): Promise<Progress[]> => await byName(store).listHistory('ann', 'abc')
+    await left('percentage', '0.8', 'progress', '/far', 'timestamp', '900500', 'device_id', 'userdata: NULL')
+    const kobo = { document: 'abc', percentage: 0.8, progress: '/far', device: 'Kobo "2"', timestamp: 900_500 }
+    t.same(await rows(), [kobo], 'the record alone')
+    await byName(store).putProgress('ann', { ...pushed, progress: '1' })
+    t.match(await rows(), [kobo, { progress: '1' }])
+    await byName(store).putProgress('ann', { ...pushed, progress: '2' })
+    t.equal((await rows()).length, 3, 'what is in the history is not added')
+    await left(
+      'percentage',
+      '1e-1',
+      'progress',
+      '/b',
+      'timestamp',
+      '1700000000000',
+      'device_id',
+      'K',
+      'metadata',
+      '{"a":1}',
+    )
+    await byName(store).putProgress('ann', { ...pushed, progress: '3' })
+    const [late, last] = (await rows()).slice(3)
+    t.match(late, { percentage: 0.1, progress: '/b', device_id: 'K', timestamp: 1_700_000_000, metadata: { a: 1 } })
+    t.match(last, { progress: '3' })
+    for (const [at, fields] of [
+      ['percentage', 'bad'],
+      ['percentage', 'nan'],
+      ['percentage', '0.5', 'timestamp', 'nan', 'metadata', '{'],
+    ].entries()) {
+      await left(...fields, 'progress', `odd ${at}`)
+      await byName(store).putProgress('ann', { ...pushed, progress: `${4 + at}` })
+    }
+    t.same(texts((await rows()).slice(5)), ['4', '5', 'odd 2', '6'], 'none of what cannot be read')
+  })
+
   t.test('a key that another server stored is another generation of the account', async (t) => {
     const store = await openOn(t, redis, 402)
     await store.createUser({ username: 'ann', key: 'K', adopted: true })
@@ -131,7 +171,7 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     const without = await openNew(t, redis, { history: false })
     await without.createUser({ username: 'ann', key: 'K' })
     await byName(without).putProgress('ann', pushed)
-    t.same(await byName(without).listHistory('ann', 'abc'), [])
+    t.same(await byName(without).listHistory('ann', 'abc'), [pushed], 'the record alone')
   })
 
   t.test('an account that keeps as much as it may gets no more documents, nor rows', async (t) => {
