@@ -29,7 +29,7 @@ export async function openRedisBackend(loaded: Pick<Loaded, 'config' | 'sources'
 
 /** Never rejects. What a power cut would cost may have changed while the engine was away. */
 async function report(
-  { survey, place }: OpenedEngine,
+  { survey, place, stats }: OpenedEngine,
   logger: FastifyBaseLogger,
   failure: Error | undefined,
 ): Promise<void> {
@@ -43,6 +43,7 @@ async function report(
     if (!isOwn) logger.info('The database is one of another server: keys stay as they are, unless KSS_HASH_KEYS is set')
     for (const warning of warnings) logger.warn(warning)
   } catch (error) {
-    logger.error((error as Error).message)
+    // That was told already.
+    if (error !== stats.failure()) logger.error((error as Error).message)
   }
 }

@@ -19,7 +19,7 @@ import { noRedis, startRedis, type Redis } from '../redis.ts'
 import { until } from '../until.ts'
 import { kss, serve } from './kss.ts'
 import { run, runJson } from './run.ts'
-import { dune, folder, stateFolder } from './state-fixture.ts'
+import { dune, folder, headersOf, stateFolder } from './state-fixture.ts'
 
 const headers = { 'x-auth-user': 'ann', 'x-auth-key': 'secret-key' }
 const position = { document: 'abc', percentage: 0.5, progress: '56', device: 'kpw' }
@@ -182,9 +182,12 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
   t.test('a server on a database of a newer kss says so', async (t) => {
     const { url: store, command } = await startRedis(t, ...durable)
     await command(1, 'SET', 'kss:format', '2')
-    const { log, stop } = await serve(t, await folder(t), [], { KSS_STORE: store })
+    const { url, log, stop } = await serve(t, await folder(t), [], { KSS_STORE: store })
     await until(() => log.some(({ msg }) => String(msg).startsWith('The database has format 2')))
+    t.equal((await fetch(`${url}/readiness`)).status, 503)
+    t.equal((await fetch(`${url}/users/auth`, { headers: headersOf('ann', 'pw') })).status, 503)
     t.equal(await stop(), 0)
+    t.equal(log.filter(({ msg }) => String(msg).startsWith('The database has format 2')).length, 1)
   })
 
   t.test('commands work on it, beside a server, with the same words', async (t) => {

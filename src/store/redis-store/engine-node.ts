@@ -131,7 +131,9 @@ export class EngineNode {
       this.#set({ away: undefined })
       return answer
     } catch (error) {
-      throw isForCaller(error) ? error : this.#failed(error as Error)
+      if (isForCaller(error)) throw error
+      const failure = error as Error
+      throw isOfOneKey(failure) ? this.#unavailable(failure) : this.#failed(failure)
     }
   }
 
@@ -159,9 +161,13 @@ export class EngineNode {
   #failed(cause: Error): StoreUnavailable {
     // Why it is not connected was told before.
     if (this.away && /^The client is (closed|offline)/.test(cause.message)) return this.away
-    const away = new StoreUnavailable(`${this.#place} ${reasonOf(cause)}`, { cause })
+    const away = this.#unavailable(cause)
     this.#set({ away })
     return away
+  }
+
+  #unavailable(cause: Error): StoreUnavailable {
+    return new StoreUnavailable(`${this.#place} ${reasonOf(cause)}`, { cause })
   }
 
   #set(state: Partial<Pick<EngineNode, 'away' | 'unconfirmed'>>): void {
@@ -174,6 +180,11 @@ export class EngineNode {
 /** The node is well. */
 function isForCaller(error: unknown): boolean {
   return error instanceof NotConfirmed || /^(NOSCRIPT|MOVED) /.test((error as Error).message)
+}
+
+/** What somebody wrote into a key that is kss's: the node is well, and so is all else. */
+function isOfOneKey({ message }: Error): boolean {
+  return /\b(WRONGTYPE|is not an integer|not a valid float)\b/.test(message)
 }
 
 /** Every Redis speaks it. */

@@ -24,6 +24,8 @@ export class Engine {
   readonly #masters: Masters
   #tell: (failure: Error | undefined) => void = () => undefined
   #told: Error | undefined
+  /** Why nothing may be asked. */
+  #refusal: StoreUnavailable | undefined
   readonly isCluster: boolean
   readonly keysOf: KeysOf
   readonly parseKey: ParseKey
@@ -46,6 +48,7 @@ export class Engine {
   /** Why the engine could not be asked last; undefined when a part of it answered. */
   get failure(): StoreUnavailable | undefined {
     const nodes = this.#masters.all()
+    if (this.#refusal) return this.#refusal
     return nodes.every(({ away }) => away) ? (nodes[0]?.away ?? this.#masters.lost) : undefined
   }
 
@@ -64,9 +67,20 @@ export class Engine {
     tell(this.#told)
   }
 
+  /** From now on each key is refused for the reason, until it is undefined. */
+  refuse(reason: StoreUnavailable | undefined): void {
+    this.#refusal = reason
+    this.#report()
+  }
+
+  /** As ask, whatever is refused. */
+  async askAnyway(words: string[]): Promise<Reply> {
+    return await this.#send(words[1]!, (node) => node.ask(words))
+  }
+
   /** Asks who has the key, the second word. Rejects with StoreUnavailable, whatever the reason. No replica is waited for. */
   async ask(words: string[]): Promise<Reply> {
-    return await this.#send(words[1]!, (node) => node.ask(words))
+    return await this.#sendUnlessRefused(words[1]!, (node) => node.ask(words))
   }
 
   /** Asks all masters. */
@@ -96,7 +110,7 @@ export class Engine {
   ): Promise<Reply[]> {
     const words = [`${keys.length}`, ...keys, ...args.map((arg) => (typeof arg === 'number' ? String(arg) : arg))]
     const send = (...command: Words): Promise<Reply> =>
-      this.#send(keys[0]!, (node) => (isUnconfirmed ? node.ask(command, isBinary) : node.change(command)))
+      this.#sendUnlessRefused(keys[0]!, (node) => (isUnconfirmed ? node.ask(command, isBinary) : node.change(command)))
     try {
       return (await send('EVALSHA', sha, ...words)) as Reply[]
     } catch (error) {
@@ -107,6 +121,11 @@ export class Engine {
 
   close(): void {
     this.#masters.close()
+  }
+
+  async #sendUnlessRefused(key: string, send: (node: EngineNode) => Promise<Reply>): Promise<Reply> {
+    if (this.#refusal) throw this.#refusal
+    return await this.#send(key, send)
   }
 
   /** A node that says MOVED has done nothing: the one that it names is asked. */

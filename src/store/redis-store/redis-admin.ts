@@ -88,7 +88,14 @@ export class RedisAdmin implements Admin {
   async listAccounts(cursor?: string, limit?: number): Promise<AccountPage> {
     const { users: listed, ...page } = await this.listUsers(cursor, limit)
     const accounts: AccountSummary[] = []
-    for (const { account } of listed) accounts.push(await this.getSummary(account))
+    for (const { account } of listed) {
+      try {
+        accounts.push(await this.getSummary(account))
+      } catch (error) {
+        // It was removed meanwhile.
+        if (!(error instanceof StaleAccount)) throw error
+      }
+    }
     return { ...page, accounts }
   }
 

@@ -41,6 +41,10 @@ local function size(values)
   return sum
 end
 local function now() return redis.call('TIME')[1] end
+local function grow(bytes)
+  -- What another server stored was never counted.
+  if bytes ~= 0 and redis.call('HINCRBY', KEYS[2], 'bytes', bytes) < 0 then redis.call('HSET', KEYS[2], 'bytes', 0) end
+end
 `
 
 /** The next `stale()` ends the script. */
@@ -50,26 +54,29 @@ if refused then return refused end
 `
 
 /**
- * The key and the account. `NEW`: it has no id yet, or another server stored the key since; `adoptUser` is to be run. `NONE`
+ * The key and the account. `NEW`: it has no id or no generation, or another server stored the key since; `adoptUser` is to be run. `NONE`
  * tells the id of an account that was deleted while the indexes may still have it. A mark of a move is among the fields.
  */
 export const findUser = unconfirmed(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE', redis.call('HGET', KEYS[2], 'gone')} end
-local account = redis.call('HMGET', KEYS[2], 'sum', 'movesTo')
-if not account[2] and account[1] ~= redis.sha1hex(key) then return {'NEW'} end
+local account = redis.call('HMGET', KEYS[2], 'sum', 'movesTo', 'id', 'generation')
+local isWhole = account[1] == redis.sha1hex(key) and account[3] and tonumber(account[4] or '')
+if not account[2] and not isWhole then return {'NEW'} end
 return {'OK', key, redis.call('HGETALL', KEYS[2])}
 `)
 
-/** Gives the account an id, or another generation to one whose key another server stored. ARGV: new id. */
+/** Gives the account an id, a generation if it has none, or another one if another server stored its key. ARGV: new id. */
 export const adoptUser = script(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE'} end
-local account = redis.call('HMGET', KEYS[2], 'id', 'sum', 'movesTo')
+local account = redis.call('HMGET', KEYS[2], 'id', 'sum', 'movesTo', 'generation')
 local sum = redis.sha1hex(key)
 if account[3] then return {'OK', key, redis.call('HGETALL', KEYS[2])} end
 if not account[1] then
   redis.call('HSET', KEYS[2], 'id', ARGV[1], 'generation', 1, 'sum', sum, 'changed', now(), 'unlisted', 1)
+elseif not tonumber(account[4] or '') then
+  redis.call('HSET', KEYS[2], 'generation', 1, 'sum', sum)
 elseif account[2] ~= sum then
   redis.call('HSET', KEYS[2], 'sum', sum, 'changed', now())
   redis.call('HINCRBY', KEYS[2], 'generation', 1)
@@ -221,7 +228,7 @@ if not repeats and not full and ARGV[6] ~= '-1' and (kind == 'list' or kind == '
     rows = rows - 1
   end
 end
-if grown ~= 0 then redis.call('HINCRBY', KEYS[2], 'bytes', grown) end
+grow(grown)
 return {'OK', after}
 `)
 
@@ -275,7 +282,7 @@ for key = 4, #KEYS, 2 do
     grown = grown + #row
   end
 end
-if grown ~= 0 then redis.call('HINCRBY', KEYS[2], 'bytes', grown) end
+grow(grown)
 return {'OK'}
 `)
 

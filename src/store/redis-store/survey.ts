@@ -3,6 +3,7 @@ import { Check, type CheckOptions } from './check.ts'
 import { format } from './check-values.ts'
 import type { Engine } from './engine.ts'
 import { globalKeys } from './keys.ts'
+import { StoreUnavailable } from './unavailable.ts'
 
 /** What an operator is told of an engine. */
 export interface Findings {
@@ -30,17 +31,32 @@ export class Survey {
 
   /** Marks an empty database as kss's own. Rejects with StoreUnavailable, or for a database of a newer kss. */
   async look(): Promise<Findings> {
-    if ((await this.#engine.askAll(['DBSIZE'])).every((size) => size === 0)) {
+    let found = await this.#readFormat()
+    if (found === null && !(await this.#hasUsers())) {
       await this.#engine.ask(['SET', globalKeys.format, `${format}`, 'NX'])
-    }
-    const found = (await this.#engine.ask(['GET', globalKeys.format])) as string | null
-    if (found !== null && Number(found) !== format) {
-      throw new Error(
-        `The database has format ${found}, and this kss knows only ${format}. Install a newer kss-server.`,
-      )
+      found = await this.#readFormat()
     }
     this.#isOwn = found !== null
     return { isOwn: this.#isOwn, warnings: [...(await this.#readPersistence()), ...(await this.#readRole())] }
+  }
+
+  /** Throws StoreUnavailable for a database of a newer kss: the engine is asked for nothing else from then on. */
+  async #readFormat(): Promise<string | null> {
+    const found = (await this.#engine.askAnyway(['GET', globalKeys.format])) as string | null
+    const isKnown = found === null || Number(found) === format
+    const reason = `The database has format ${found}, and this kss knows only ${format}. Install a newer kss-server.`
+    const refusal = isKnown ? undefined : new StoreUnavailable(reason)
+    this.#engine.refuse(refusal)
+    if (refusal) throw refusal
+    return found
+  }
+
+  /** Whether another server stored an account: kss itself counts log-ins in a database that was emptied. */
+  async #hasUsers(): Promise<boolean> {
+    for await (const keys of this.#engine.scan('user:*')) {
+      if (keys.length > 0) return true
+    }
+    return false
   }
 
   /** Reads every key, and tells what is wrong. It marks no database. */

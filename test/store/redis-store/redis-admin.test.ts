@@ -95,6 +95,17 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
       return page
     }
     await t.rejects(store.admin.getSummary(ann), { code: 'STALE_ACCOUNT', isGone: true })
+    await store.createUser({ username: 'ann', key: 'K' })
+    await store.createUser({ username: 'bob', key: 'K' })
+    const again = await accountOf(store, 'ann')
+    store.admin.listDocuments = async (...args) => {
+      const page = await list(...args)
+      if (args[0].username === 'ann') await store.deleteUser(again)
+      return page
+    }
+    t.match(await store.admin.listAccounts(), { accounts: [{ account: { username: 'bob' } }], damaged: [] })
+    store.admin.listDocuments = () => Promise.reject(new Error('away'))
+    await t.rejects(store.admin.listAccounts(), { message: 'away' })
   })
 
   t.test('a change of a document begins again when a push was faster', async (t) => {

@@ -55,10 +55,10 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
   })
 
   t.test('the position that another server left is a row of the history, also one that it stored since', async (t) => {
-    const store = await openOn(t, redis, 403)
-    await redis.command(403, 'SET', 'user:ann:key', 'K')
+    const store = await openOn(t, redis, 410)
+    await redis.command(410, 'SET', 'user:ann:key', 'K')
     const left = async (...fields: string[]): Promise<unknown> =>
-      await redis.command(403, 'HSET', 'user:ann:document:abc', 'device', 'Kobo "2"', ...fields)
+      await redis.command(410, 'HSET', 'user:ann:document:abc', 'device', 'Kobo "2"', ...fields)
     const rows = async (): Promise<Progress[]> => await byName(store).listHistory('ann', 'abc')
     await left('percentage', '0.8', 'progress', '/far', 'timestamp', '900500', 'device_id', 'userdata: NULL')
     const kobo = { document: 'abc', percentage: 0.8, progress: '/far', device: 'Kobo "2"', timestamp: 900_500 }
@@ -103,6 +103,44 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     t.same(await store.getUser('ann'), { username: 'ann', key: 'L', account: { ...ann, generation: 2 } })
     await redis.command(402, 'DEL', 'user:ann:key')
     await t.rejects(store.setKey({ ...ann, generation: 2 }, 'M'), { code: 'STALE_ACCOUNT', isGone: true })
+  })
+
+  t.test('an account whose id or generation is gone is taken over, and nobody is turned away', async (t) => {
+    const store = await openOn(t, redis, 411)
+    await store.createUser({ username: 'ann', key: 'K', disabled: true })
+    await byName(store).putProgress('ann', pushed)
+    for (const damage of [
+      ['HSET', 'kss:{ann}:account', 'generation', 'zz'],
+      ['HDEL', 'kss:{ann}:account', 'generation'],
+      ['HDEL', 'kss:{ann}:account', 'id'],
+    ] as const) {
+      await redis.command(411, ...damage)
+      const fresh = await openOn(t, redis, 411)
+      t.match(await fresh.getUser('ann'), { disabled: true, account: { generation: 1 } })
+      t.match(await byName(fresh).getProgress('ann', 'abc'), pushed)
+      t.match(await fresh.admin.listAccounts(), { accounts: [{ documents: 1 }], damaged: [] })
+    }
+  })
+
+  t.test('a key of another type is the trouble of its account alone', async (t) => {
+    const store = await openOn(t, redis, 413)
+    const told: unknown[] = []
+    store.watch((failure) => told.push(failure))
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    await redis.command(413, 'SET', 'user:ann:document:abc', 'x')
+    await t.rejects(store.getProgress(ann, 'abc'), { code: 'STORE_UNAVAILABLE' })
+    t.equal(store.stats.failure(), undefined)
+    t.same(told, [undefined])
+  })
+
+  t.test('what an account keeps is never less than nothing, though another server stored it', async (t) => {
+    const store = await openOn(t, redis, 412)
+    await redis.command(412, 'SET', 'user:ann:key', 'K')
+    await redis.command(412, 'HSET', 'user:ann:document:abc', 'percentage', '1', 'progress', '1', 'timestamp', '1')
+    const ann = await accountOf(store, 'ann')
+    t.equal(await store.admin.deleteProgress(ann, 'abc'), true)
+    t.equal((await store.admin.getSummary(ann)).bytes, 0)
   })
 
   t.test('a change of one process is seen by another within a second', async (t) => {

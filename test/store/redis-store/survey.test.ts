@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { Engine } from '../../../src/store/redis-store/engine.ts'
+import { RedisStore } from '../../../src/store/redis-store/redis-store.ts'
 import { Survey, type Findings } from '../../../src/store/redis-store/survey.ts'
 import { noRedis, startRedis } from '../../redis.ts'
 
@@ -27,7 +28,30 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     await command(1, 'SET', 'kss:format', '2')
     const message = 'The database has format 2, and this kss knows only 1. Install a newer kss-server.'
     await t.rejects(look(t, url), { message })
+    const store = await RedisStore.open({ url: new URL(url), timeoutMs: 60_000 })
+    t.teardown(() => store.close())
+    const told: (string | undefined)[] = []
+    store.watch((failure) => told.push(failure?.message))
+    await t.rejects(store.survey.look(), { code: 'STORE_UNAVAILABLE', message })
+    await t.rejects(store.createUser({ username: 'ann', key: 'K' }), { message })
+    await t.rejects(store.getRegistration(), { message })
+    t.match(store.stats.failure(), { message })
+    t.same(await command(1, 'KEYS', '*'), ['kss:format'])
+    await command(1, 'SET', 'kss:format', '1')
+    await store.survey.look()
+    t.equal(await store.createUser({ username: 'ann', key: 'K' }), true)
+    t.same(told, [undefined, message, undefined])
   })
+
+  t.test(
+    'a database that was emptied is its own again, whatever counts log-ins or belongs to others there',
+    async (t) => {
+      const { url, command } = await startRedis(t)
+      await command(1, 'SET', 'kss:limit:login:192.0.2.1', '1')
+      await command(1, 'SET', 'another:app', 'x')
+      t.match(await look(t, url), { isOwn: true })
+    },
+  )
 
   const log = ['--appendonly', 'yes', '--appendfsync']
   const noConfig = ['--rename-command', 'CONFIG', '', '--rename-command', 'ROLE', '']
