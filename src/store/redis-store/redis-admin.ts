@@ -325,15 +325,16 @@ export class RedisAdmin implements Admin {
     for (;;) {
       const [, sum, values] = await store.runFor(account, scripts.readDocuments, keys, [])
       const found = values as [Fields, ...string[][]]
-      const edited = work(
-        documents.map((document, at) => {
-          const rows = fromRows(document, found[2 * at + 1]!)
-          return { document, record: toProgressOr(document, found[2 * at]!, rows), rows }
-        }),
-      )
+      const before = documents.map((document, at) => {
+        const rows = fromRows(document, found[2 * at + 1]!)
+        return { document, record: toProgressOr(document, found[2 * at]!, rows), rows }
+      })
+      const edited = work(before)
       if (!edited) return false
       const args = edited.flatMap(({ document, record, rows }) => {
         const fields = record ? toFields(record) : []
+        // Rows that cannot be read stay with the others.
+        if (before.some((each) => each.rows === rows)) return [document, fields.length, ...fields, -1]
         const kept = most > 0 ? rows.slice(-most) : rows
         return [document, fields.length, ...fields, kept.length, ...kept.map(toRow)]
       })

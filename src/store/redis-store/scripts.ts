@@ -256,7 +256,8 @@ return {'OK', sum, documents}
 
 /**
  * Replaces documents, if they are as they were read. ARGV[3]: their digest; then for each its id, how many fields and values
- * its record has, 0 to delete it, those, how many rows there are, and those. KEYS[3]: documents; then records and histories.
+ * its record has, 0 to delete it, those, how many rows there are, -1 for those that are there, and those. KEYS[3]: documents;
+ * then records and histories.
  */
 export const replaceDocuments = script(`${digest}${unlessStale}
 local sum, before = digest(4)
@@ -268,7 +269,7 @@ local function take()
   return ARGV[at - 1]
 end
 for key = 4, #KEYS, 2 do
-  redis.call('DEL', KEYS[key], KEYS[key + 1])
+  redis.call('DEL', KEYS[key])
   local document, values = take(), tonumber(take())
   redis.call(values == 0 and 'ZREM' or 'ZADD', KEYS[3], unpack(values == 0 and {document} or {0, document}))
   for _ = 1, values, 2 do
@@ -276,7 +277,9 @@ for key = 4, #KEYS, 2 do
     redis.call('HSET', KEYS[key], field, value)
     grown = grown + #field + #value
   end
-  for _ = 1, tonumber(take()) do
+  local rows = tonumber(take())
+  if rows < 0 then grown = grown + size(before[key - 2]) else redis.call('DEL', KEYS[key + 1]) end
+  for _ = 1, rows do
     local row = take()
     redis.call('RPUSH', KEYS[key + 1], row)
     grown = grown + #row

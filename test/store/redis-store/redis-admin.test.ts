@@ -49,6 +49,20 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     t.equal(await store.admin.putTitle(ann, 'abc', 'Dune'), false)
   })
 
+  t.test('a title leaves the history as it is, also what cannot be read in it', async (t) => {
+    const store = await openOn(t, redis, 407)
+    await store.createUser({ username: 'ann', key: 'K' })
+    const ann = await accountOf(store, 'ann')
+    await store.putProgress(ann, pushed)
+    await redis.command(407, 'RPUSH', 'kss:{ann}:history:abc', '{bad')
+    const { bytes } = await store.admin.getSummary(ann)
+    t.equal(await store.admin.putTitle(ann, 'abc', 'Dune'), true)
+    t.equal(await redis.command(407, 'LLEN', 'kss:{ann}:history:abc'), 2)
+    t.equal((await store.admin.getSummary(ann)).bytes, bytes + 'titleDune'.length)
+    t.equal(await store.admin.deleteProgress(ann, 'abc'), true)
+    t.equal(await redis.command(407, 'EXISTS', 'kss:{ann}:history:abc'), 0)
+  })
+
   t.test('a history of another type is told, and keeps nothing else from being stored or exported', async (t) => {
     const store = await openOn(t, redis, 404)
     await store.createUser({ username: 'ann', key: 'K' })
