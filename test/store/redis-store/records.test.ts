@@ -32,6 +32,7 @@ t.test('a record that cannot be read says why', async (t) => {
   for (const [damaged, reason] of [
     [[], 'has no progress'],
     [['progress', '1', 'timestamp', '1', 'percentage', 'nan'], 'has no percentage'],
+    [['progress', '1', 'timestamp', '1', 'percentage', ' '], 'has no percentage'],
   ] as const) {
     t.throws(() => toProgress('abc', [...damaged]), { code: 'DAMAGED_FILE', message: `document "abc": ${reason}` })
   }

@@ -50,6 +50,13 @@ for (const [what, before, lines, after] of [
   })
 }
 
+t.test('a line that is longer than what is looked at stays', async (t) => {
+  const long = line('x'.repeat(200_000))
+  const { record, read } = await withHistory(t, `${long}\n`)
+  await new HistoryFiles(0).add(record, [b], true)
+  t.equal(await read(), `${long}\n${b}\n`)
+})
+
 t.test('a history keeps no more than the limit, the newest', async (t) => {
   const { record, read } = await withHistory(t, `${a}\n${b}\n`)
   const files = new HistoryFiles(3)
