@@ -9,7 +9,8 @@ import { KeyHasher } from '../accounts/key-hasher.ts'
 import type { MergedDocument } from '../store/store.ts'
 import { removeAllTemps } from '../control/remove-temps.ts'
 import { examples, jsonCommand } from './define.ts'
-import { documentsAtOnce, mergeUser, type MergedUser } from './merge-user.ts'
+import { interruptible } from './interrupt.ts'
+import { documentsAtOnce, mergeUser, newMerged, type MergedUser } from './merge-user.ts'
 import { randomPassword } from '../accounts/random-password.ts'
 import { readPassword } from './password.ts'
 import type { StateStore } from '../control/state-store.ts'
@@ -28,6 +29,15 @@ interface ImportFlags extends StateFlags {
 interface ImportedAccount extends MergedUser {
   /** Made up for an account whose key the other server does not tell. */
   password?: string
+}
+
+/** What all users of an import share. */
+interface Importer {
+  store: StateStore
+  hasher: KeyHasher
+  show: (documents: number) => void
+  /** Aborted when the import is interrupted, or has failed. */
+  signal: AbortSignal
 }
 
 /** Users at a time: while one's key is hashed, another's files are written. */
@@ -66,13 +76,20 @@ export function defineImport(program: Command): void {
 
 async function importFrom(kind: string, source: string, flags: ImportFlags): Promise<void> {
   const problems: string[] = []
-  try {
-    const users = await collect(await openSource(kind, source, flags), flags.user, problems)
-    const imported = flags.dryRun ? users.map(countRows) : await importAll(kind, users, flags)
+  const imported: ImportedAccount[] = []
+  const tell = (): void => {
     for (const problem of problems) console.error(`Not imported: ${plain(problem)}`)
     print(flags.json, { users: imported, problems }, () => describe(imported, flags.dryRun))
+  }
+  try {
+    const users = await collect(await openSource(kind, source, flags), flags.user, problems)
+    if (flags.dryRun) imported.push(...users.map(countRows))
+    else await importAll(kind, users, flags, imported)
+    tell()
     if (problems.length > 0) process.exitCode = exitCodes.failure
   } catch (error) {
+    // Nobody could tell the passwords of what has come by then: another import makes no new ones.
+    if (imported.length > 0) tell()
     if (error instanceof SourceError) throw new CommandError(error.message, exitCodes.failure, { cause: error })
     throw error
   }
@@ -117,7 +134,13 @@ function countRows({ username, documents }: ImportedUser): ImportedAccount {
   return { username, isNew: true, documents: documents.length, latest: documents.length, rows }
 }
 
-async function importAll(kind: string, users: ImportedUser[], flags: ImportFlags): Promise<ImportedAccount[]> {
+/** Adds to `imported` what has come, also when it fails or is interrupted. */
+async function importAll(
+  kind: string,
+  users: ImportedUser[],
+  flags: ImportFlags,
+  imported: ImportedAccount[],
+): Promise<void> {
   const total = users.reduce((sum, { documents }) => sum + documents.length, 0)
   const bar = progressBar('document')
   let done = 0
@@ -125,33 +148,53 @@ async function importAll(kind: string, users: ImportedUser[], flags: ImportFlags
     done += documents
     bar(done, total)
   }
-  return await changeState(
+  await changeState(
     flags,
     // Without the source: its address may hold a password.
     ['import', kind],
     async ({ store, config }) => {
       const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
       const limit = pLimit(usersAtOnce)
-      return await limit.map(users, (user) => importOne(store, hasher, user, show))
+      const work = async (interrupted: AbortSignal): Promise<void> => {
+        const failed = new AbortController()
+        const signal = AbortSignal.any([interrupted, failed.signal])
+        await limit.map(users, async (user) => {
+          if (signal.aborted) return
+          const account: ImportedAccount = newMerged(user.username)
+          imported.push(account)
+          // Not thrown here: what is in flight ends before the store is closed.
+          await importOne({ store, hasher, show, signal }, user, account).catch((error: unknown) => {
+            if (!account.isNew && account.documents === 0) imported.splice(imported.indexOf(account), 1)
+            failed.abort(error)
+          })
+        })
+        signal.throwIfAborted()
+      }
+      await interruptible(work, () => {
+        return `Interrupted. ${count(imported.length, 'account')} came; the same command brings the rest.`
+      })
     },
     // What an import left that was killed goes before this one begins.
     { create: true, beforeOpen: (dir) => removeAllTemps(dir, performance.timeOrigin) },
   )
 }
 
+/** Fills `account` in as it comes. */
 async function importOne(
-  store: StateStore,
-  hasher: KeyHasher,
+  { store, hasher, show, signal }: Importer,
   { username, key, documents }: ImportedUser,
-  show: (documents: number) => void,
-): Promise<ImportedAccount> {
+  account: ImportedAccount,
+): Promise<void> {
   const password = key === undefined ? randomPassword() : undefined
   // Else it would cost a hash for nothing.
   const isThere = (await store.getUser(username)) !== undefined
   const stored = isThere ? undefined : await toStored(key ?? keyOfPassword(password!), hasher)
   const user = { username, key: stored, ...(password !== undefined && { disabled: true as const }) }
-  const merged = await mergeUser(store, user, chunks(documents, show))
-  return { ...merged, ...(password !== undefined && merged.isNew && { password }) }
+  try {
+    await mergeUser(store, user, chunks(documents, show, signal), account)
+  } finally {
+    if (password !== undefined && account.isNew) account.password = password
+  }
 }
 
 /** A hash of another server is checked as it is at the first log-in, and replaced then. */
@@ -159,8 +202,13 @@ async function toStored(key: string, hasher: KeyHasher): Promise<string> {
   return isHash(key) ? key : await hasher.hash(key, Infinity)
 }
 
-function* chunks(documents: ImportedDocument[], show: (documents: number) => void): Generator<MergedDocument[]> {
+function* chunks(
+  documents: ImportedDocument[],
+  show: (documents: number) => void,
+  signal: AbortSignal,
+): Generator<MergedDocument[]> {
   for (let at = 0; at < documents.length; at += documentsAtOnce) {
+    signal.throwIfAborted()
     const some = documents.slice(at, at + documentsAtOnce)
     yield some.map(({ rows, title }) => {
       const sorted = rows.toSorted((one, other) => one.timestamp - other.timestamp)

@@ -18,16 +18,23 @@ export interface MergeableUser extends Omit<NewUser, 'key'> {
   key: string | undefined
 }
 
-/** Makes the user, if the name is free, and adds the documents: the newest position of each wins. */
+export function newMerged(username: string): MergedUser {
+  return { username, isNew: false, documents: 0, latest: 0, rows: 0 }
+}
+
+/**
+ * Makes the user, if the name is free, and adds the documents: the newest position of each wins. `merged` tells how far
+ * that has come, also when it fails.
+ */
 export async function mergeUser(
   store: StateStore,
   { username, key, disabled, adopted }: MergeableUser,
   documents: AsyncIterable<MergedDocument[]> | Iterable<MergedDocument[]>,
+  merged: MergedUser = newMerged(username),
 ): Promise<MergedUser> {
-  const isNew =
+  merged.isNew =
     key !== undefined &&
     (await store.createUser({ username, key, ...(disabled && { disabled }), ...(adopted && { adopted }) }))
-  const merged = { username, isNew, documents: 0, latest: 0, rows: 0 }
   for await (const some of documents) {
     const account = (await store.getUser(username))?.account
     if (!account) throw new CommandError(`${username} was removed meanwhile. The rest of its records was not imported.`)

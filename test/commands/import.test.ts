@@ -5,9 +5,10 @@ import { freePort } from '../free-port.ts'
 import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { exists, importFrom, logIn, pull, storedKey, wentWell, type Imported } from './import-from.ts'
-import { kss } from './kss.ts'
+import { kss, type Ended } from './kss.ts'
 import {
   dotnetDocument,
+  makeKoreaderSyncd,
   makeUsersJson,
   otherServers,
   password,
@@ -90,6 +91,44 @@ t.test('accounts of kosync-dotnet come locked, with a password that is told once
   t.equal(await logIn(running.url, 'ann', told.get('ann') ?? ''), 401)
   await running.close()
 })
+
+/** Runs an import on a terminal that calls this when the bar moves. */
+async function importWithBar(dir: string, moved: () => void, ...args: string[]): Promise<Ended> {
+  const { stderr } = process
+  const { isTTY } = stderr
+  const write = stderr.write.bind(stderr)
+  Object.assign(stderr, { isTTY: true, write: moved })
+  try {
+    return await run(dir, 'import', ...args)
+  } finally {
+    Object.assign(stderr, { write, isTTY })
+  }
+}
+
+for (const [what, moved, message] of [
+  [
+    'is interrupted',
+    () => process.emit('SIGINT'),
+    /^Interrupted\. \d+ accounts? came; the same command brings the rest\.\n$/,
+  ],
+  ['fails', () => undefined, /^user-9 was removed meanwhile\./],
+] as const) {
+  t.test(`the passwords of what has come are told when an import ${what}`, async (t) => {
+    const names = Array.from({ length: 20 }, (_, number) => `user-${number}`)
+    const dir = await folder(t)
+    // No folder can be made in its place.
+    if (what === 'fails') await writeFile(join(dir, 'user-9'), '')
+    const source = await makeKoreaderSyncd(t, ...names)
+    const { code, stdout, stderr } = await importWithBar(dir, moved, 'koreader-syncd', source)
+    t.equal(code, 1)
+    t.match(stderr, message)
+    const told = [...stdout.matchAll(/^(\S+) +new +.* \S{12} \(disabled\)$/gm)].map(([, name]) => name)
+    const came = await runJson<{ username: string }[]>(dir, 'user', 'list')
+    t.ok(came.length > 0 && came.length < names.length)
+    t.same(new Set(told), new Set(came.map(({ username }) => username)))
+    t.match(stdout, /kss user enable NAME/)
+  })
+}
 
 t.test('an account that was locked in another folder of kss comes locked', async (t) => {
   const old = await stateFolder(t, (store) => adminByName(store).setDisabled('alice', true))

@@ -193,17 +193,19 @@ function makeKosyncsrv(t: Test, username: string): Promise<string> {
 }
 
 // pborzenkov/koreader-syncd, migrations/01_init.sql
-function makeKoreaderSyncd(t: Test, username: string): Promise<string> {
+export function makeKoreaderSyncd(t: Test, ...usernames: string[]): Promise<string> {
   return makeDatabase(
     t,
     `create table users (username text primary key not null, password text not null);
     create table progress (document text not null, username text not null, device text not null, device_id text not null,
       progress text not null, percentage real not null, timestamp integer not null, primary key (document, username));`,
-    ['insert into users values (?, ?)', [username, '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA']],
-    [
-      'insert into progress values (?, ?, ?, ?, ?, ?, ?)',
-      [document, username, device, device_id, progress, percentage, timestamp],
-    ],
+    ...usernames.flatMap((username): [string, (string | number)[]][] => [
+      ['insert into users values (?, ?)', [username, '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA']],
+      [
+        'insert into progress values (?, ?, ?, ?, ?, ?, ?)',
+        [document, username, device, device_id, progress, percentage, timestamp],
+      ],
+    ]),
   )
 }
 
