@@ -59,11 +59,12 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     const backup = await unpackStore(file, temp, { signal, onDamage })
     try {
       signal.throwIfAborted()
+      // Before the accounts: were it cut off, --merge would leave it open to everybody.
+      if (!merge) await restoreRegistration(backup.store, store).catch(onDamage)
       for await (const user of restoreUsers(backup, temp, { state, merge, onDamage })) {
         merged.push(user)
         signal.throwIfAborted()
       }
-      if (!merge) await restoreRegistration(backup.store, store).catch(onDamage)
     } finally {
       await backup.close()
     }
@@ -75,7 +76,10 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
   try {
     await interruptible(work, () => {
       if (merged.length === 0) return 'Interrupted. Nothing was changed.'
-      return `Interrupted. ${count(merged.length, 'account')} restored; with --merge the others come too.`
+      const others = `Interrupted. ${count(merged.length, 'account')} restored; with --merge the others come too`
+      return merge
+        ? `${others}.`
+        : `${others}, but not their limits, nor who is an operator. For those, empty it and restore again.`
     })
     return merged
   } finally {

@@ -255,19 +255,34 @@ t.test('a restore that Ctrl+C cuts off before it begins to change anything leave
   )
 })
 
-t.test('a restore that Ctrl+C cuts off half-way is finished by --merge', async (t) => {
-  const names = Array.from({ length: 300 }, (_, number) => `user${number}`)
-  const archive = join(await folder(t), 'many.tar.gz')
-  await writeEntries(
-    archive,
-    names.map((name) => [`${name}/auth.json`, JSON.stringify({ 'x-auth-user': name, 'x-auth-key': 'K' })]),
-  )
-  const dir = await folder(t)
-  const at = { folder: dir, name: /^user/, signal: 'SIGINT' } as const
-  const { code, stderr } = await interrupt(t, ['backup', 'restore', archive, '--dir', dir], at)
-  t.equal(code, 1)
-  t.match(stderr, /^Interrupted\. \d+ accounts? restored; with --merge the others come too\.\n$/)
-  const left = await readdir(dir)
-  t.notOk(left.some((name) => name.startsWith('.tmp-')))
-  t.match(await run(dir, 'backup', 'restore', '--merge', archive), { code: 0, stdout: /\n300 accounts restored\.\n$/ })
-})
+for (const [flags, rest] of [
+  [[], ', but not their limits, nor who is an operator\\. For those, empty it and restore again\\.'],
+  [['--merge'], '\\.'],
+] as const) {
+  const command = ['restore', ...flags].join(' ')
+  t.test(`a ${command} that Ctrl+C cuts off half-way is finished by --merge`, async (t) => {
+    const names = Array.from({ length: 300 }, (_, number) => `user${number}`)
+    const archive = join(await folder(t), 'many.tar.gz')
+    await writeEntries(archive, [
+      ...names.map((name): [string, string] => [
+        `${name}/auth.json`,
+        JSON.stringify({ 'x-auth-user': name, 'x-auth-key': 'K' }),
+      ]),
+      ['.registration.json', JSON.stringify({ open: false, invited: ['dora'], removed: ['eve'] })],
+    ])
+    const dir = await folder(t)
+    const at = { folder: dir, name: /^user/, signal: 'SIGINT' } as const
+    const { code, stderr } = await interrupt(t, ['backup', 'restore', ...flags, archive, '--dir', dir], at)
+    t.equal(code, 1)
+    t.match(stderr, new RegExp(`^Interrupted\\. \\d+ accounts? restored; with --merge the others come too${rest}\n$`))
+    const left = await readdir(dir)
+    t.notOk(left.some((name) => name.startsWith('.tmp-')))
+    const status = flags.length > 0 ? { open: true, invited: [] } : { open: false, invited: ['dora'] }
+    t.match(await runJson(dir, 'registration', 'status'), status)
+    t.match(await run(dir, 'backup', 'restore', '--merge', archive), {
+      code: 0,
+      stdout: /\n300 accounts restored\.\n$/,
+    })
+    t.match(await runJson(dir, 'registration', 'status'), status)
+  })
+}
