@@ -85,13 +85,17 @@ export async function confirm(question: string, yes: boolean | undefined, termin
   if (!/^y(es)?$/i.test(answer)) throw new CommandError('Nothing was changed.')
 }
 
-/** What a person types. Throws CommandError on Ctrl+C. */
+/** What a person types. Throws CommandError on Ctrl+C and Ctrl+D. */
 export async function ask(
   options: { prompt: string; silent?: boolean },
   { stdin: input, stderr: output }: Terminal,
 ): Promise<string> {
+  // At Ctrl+D the prompt closes, which pauses its input, and `read` never ends. After a line it has its answer by then.
+  const closed = new Promise<never>((_resolve, reject) => {
+    input.once('pause', () => setImmediate(reject))
+  })
   try {
-    return await read({ ...options, input, output }).catch(() => {
+    return await Promise.race([read({ ...options, input, output }), closed]).catch(() => {
       throw new CommandError('Nothing was changed.')
     })
   } finally {

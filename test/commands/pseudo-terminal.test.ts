@@ -66,9 +66,14 @@ t.test('a person at a terminal is asked, and sees no password', { skip }, async 
   const kept = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', 'n\n']])
   t.equal(kept.code, 1)
   t.match(kept.shown, /Remove bob with 0 documents and \d+B\? \[y\/N\] [^]*Nothing was changed\.\n$/)
-  const interrupted = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', '\u0003']])
-  t.equal(interrupted.code, 1)
-  t.match(interrupted.shown, /Nothing was changed\.\n$/)
+  for (const keys of ['\u0003', '\u0004']) {
+    const interrupted = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', keys]])
+    t.equal(interrupted.code, 1)
+    t.match(interrupted.shown, /Nothing was changed\.\n$/)
+    const unsaid = await type(t, ['user', 'add', 'eve', '--dir', dir], [['Password: ', keys]])
+    t.equal(unsaid.code, 1)
+    t.match(unsaid.shown, /Nothing was changed\.\n$/)
+  }
   t.match(await runJson(dir, 'user', 'list'), [{}, { username: 'bob' }])
   const removed = await type(t, ['user', 'rm', 'bob', '--dir', dir], [['[y/N] ', 'y\n']])
   t.equal(removed.code, 0)

@@ -72,10 +72,18 @@ t.test('nobody is asked who said yes, or who is not there', async (t) => {
   await t.rejects(confirm('Go on?', undefined, nobody), refusal)
 })
 
-t.test('Ctrl+C at a question changes nothing', async (t) => {
-  const terminal = fakeTerminal([['Go on? ', '\u0003']])
-  await t.rejects(ask({ prompt: 'Go on? ' }, terminal), { message: 'Nothing was changed.', exitCode: 1 })
-})
+for (const [keys, typed] of [
+  ['Ctrl+C', '\u0003'],
+  ['Ctrl+D', '\u0004'],
+] as const) {
+  t.test(`${keys} at a question changes nothing`, async (t) => {
+    for (const silent of [false, true]) {
+      const terminal = fakeTerminal([['Go on? ', typed]])
+      const refusal = { message: 'Nothing was changed.', exitCode: 1 }
+      await t.rejects(ask({ prompt: 'Go on? ', silent }, terminal), refusal)
+    }
+  })
+}
 
 t.test('what is typed at a silent question is not shown, and the line is ended', async (t) => {
   const terminal = fakeTerminal([['Password: ', 'secret\n']])
