@@ -1,4 +1,4 @@
-import { constants } from 'node:buffer'
+import { constants, isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { parseObject } from '../damaged-file.ts'
 import { hasCode } from '../error-code.ts'
@@ -34,6 +34,8 @@ export function toSourceError(error: unknown, path: string, wanted: string): Sou
 
 /** Parses the bytes as a JSON object. Throws SourceError. */
 export function parseSource(bytes: Buffer, path: string, wanted: string): Record<string, unknown> {
+  // Each letter of another encoding would become the same character, and two names could become one.
+  if (!isUtf8(bytes)) throw new SourceError(`${path} is not UTF-8. Give the path of ${wanted}, saved as UTF-8.`)
   try {
     // Editors on Windows begin a file with a byte order mark.
     return parseObject(bytes.toString().replace(/^\ufeff/, ''), path)

@@ -1,7 +1,7 @@
 import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { readSourceFile, toSourceError } from '../../src/import/source-file.ts'
+import { parseSource, readSourceFile, toSourceError } from '../../src/import/source-file.ts'
 import { SourceError } from '../../src/import/source.ts'
 
 t.test('says what to give in the place of a path that cannot be read', async (t) => {
@@ -16,6 +16,12 @@ t.test('says that a file is larger than a text can be, without reading it', asyn
   const path = join(t.testdir({ file: '' }), 'file')
   await truncate(path, 2 ** 30)
   await t.rejects(readSourceFile(path, 'a file'), new SourceError(`${path} is too large: over 512 MB`))
+})
+
+t.test('refuses a file that is not UTF-8, where two names could become one', async (t) => {
+  const bytes = Buffer.from('{"Zo\xeb":{},"Zo\xe9":{}}', 'latin1')
+  const message = '/a is not UTF-8. Give the path of a file, saved as UTF-8.'
+  t.throws(() => parseSource(bytes, '/a', 'a file'), new SourceError(message))
 })
 
 t.test('leaves an error that says so already', async (t) => {
