@@ -1,6 +1,6 @@
 import { isObject, parseSource, readSourceFile } from './source-file.ts'
 import { SourceError, type Source } from './source.ts'
-import { toUser, type Row } from './to-user.ts'
+import { orphanProblem, toUser, type Row } from './to-user.ts'
 import { plainKey } from './wire-rules.ts'
 
 const wanted = 'the db.json of the other server'
@@ -14,10 +14,15 @@ export async function* readDbJson(path: string): Source {
   const { bytes, fileTime } = await readSourceFile(path, wanted)
   const { users, documents } = parseSource(bytes, path, wanted)
   if (!isObject(users)) throw new SourceError(`${path} has no users. Give the path of ${wanted}.`)
+  if (!isObject(documents ?? {}))
+    throw new SourceError(`${path} has no table of documents. Give the path of ${wanted}.`)
   const rows = groupByUser(recordsOf(documents))
-  for (const { username, password: key } of recordsOf(users)) {
+  const accounts = recordsOf(users)
+  for (const { username, password: key } of accounts) {
     yield* toUser({ username, key, keyPattern: plainKey }, rows.get(username) ?? [], fileTime)
   }
+  for (const { username } of accounts) rows.delete(username)
+  for (const [username, { length }] of rows) yield orphanProblem(username, length)
 }
 
 /** The records of a table. A value that is no record becomes an empty one. */

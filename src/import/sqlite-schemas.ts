@@ -11,6 +11,8 @@ export interface Schema {
   users: string
   /** Selects the records of the user with this id, the newest of a document last, with the column names of the wire. */
   progress: string
+  /** Selects the users that are gone, and how many records each has left. */
+  orphans: string
   /** Matches valid keys, or hashes that foreign-hash.ts can check. */
   keyPattern: RegExp
   /** Returns a function that converts a user's records to rows; left out when each record is a row. */
@@ -29,6 +31,8 @@ export const schemas: Record<string, Schema> = {
     users: 'select id, username, password_hash as key from user order by id',
     progress: `select document, progress, percentage, device, device_id, coalesce(updated_at, created_at) as timestamp
       from progress where user_id = ? order by id`,
+    orphans: `select user_id as id, count(*) as records from progress
+      where not exists (select 1 from user where user.id = user_id) group by user_id`,
     keyPattern: /^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/,
   },
   // PBKDF2. https://github.com/crosspoint-reader/crosspoint-sync
@@ -38,6 +42,8 @@ export const schemas: Record<string, Schema> = {
     users: 'select id, username, key_hash as key from users order by id',
     progress: `select document, progress, percentage, device, device_id, updated_at as timestamp
       from progress where user_id = ? order by updated_at`,
+    orphans: `select user_id as id, count(*) as records from progress
+      where not exists (select 1 from users where users.id = user_id) group by user_id`,
     keyPattern: /^pbkdf2\$[1-9]\d{0,5}\$[^$]{1,128}\$[0-9a-f]{64}$/i,
     prepare: prepareCrosspoint,
   },
@@ -48,6 +54,8 @@ export const schemas: Record<string, Schema> = {
     users: 'select username as id, username, password as key from user order by rowid',
     progress: `select documentid as document, progress, percentage, device, nullif(device_id, '') as device_id, timestamp
       from document where username = ? order by timestamp`,
+    orphans: `select username as id, count(*) as records from document
+      where not exists (select 1 from user where user.username = document.username) group by username`,
     keyPattern: plainKey,
   },
   // Argon2, which Node.js cannot check. https://github.com/pborzenkov/koreader-syncd
@@ -57,6 +65,8 @@ export const schemas: Record<string, Schema> = {
     users: 'select username as id, username from users order by username',
     progress: `select document, progress, percentage, device, device_id, timestamp
       from progress where username = ? order by timestamp`,
+    orphans: `select username as id, count(*) as records from progress
+      where not exists (select 1 from users where users.username = progress.username) group by username`,
     keyPattern: plainKey,
   },
 }
@@ -70,6 +80,8 @@ export const kosync: Schema = {
   tables: 'users, documents and document_history',
   users: 'select id, username, password as key from users where deleted_at is null order by username',
   progress: `select id as document, ${kosyncColumns} from documents where owner_id = ? and deleted_at is null`,
+  orphans: `select owner_id as id, count(*) as records from documents
+    where deleted_at is null and not exists (select 1 from users where users.id = owner_id) group by owner_id`,
   keyPattern: plainKey,
   prepare: prepareKosync,
 }

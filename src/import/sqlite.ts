@@ -3,7 +3,7 @@ import { fromFloat32 } from './kosync-record.ts'
 import { SourceError, type ImportedUser, type Problem, type Source } from './source.ts'
 import { openSqlite, type Reader } from './sqlite-file.ts'
 import type { Id, Schema } from './sqlite-schemas.ts'
-import { toUser, type Row } from './to-user.ts'
+import { orphanProblem, toUser, type Row } from './to-user.ts'
 
 /** Reads a server's SQLite database. */
 export async function* readSqlite(file: string, schema: Schema): Source {
@@ -26,6 +26,7 @@ function* readUsers(database: Reader, time: number, schema: Schema): Generator<I
     const rows = toRows(id as Id, progress.all(id as Id))
     yield* toUser({ username, key, keyPattern }, rows.map(readNumbers), time)
   }
+  for (const { id, records } of database.prepare(schema.orphans).all()) yield orphanProblem(id, Number(records))
 }
 
 /** Servers in Go and Rust store the percentage as a float32. */

@@ -37,6 +37,11 @@ export function* toUser(account: Account, rows: Iterable<Row>, rowTime: number):
   yield { username, ...(key !== undefined && { key }), documents: [...documents.values()] }
 }
 
+/** What to say of the records of somebody who has no account. */
+export function orphanProblem(username: unknown, records: number): Problem {
+  return { problem: `user ${quoteAny(username)}: has records (${records}), but no account there` }
+}
+
 /** Returns why the row is invalid and leaves it out; undefined when it was added. */
 function add(
   documents: Map<string, ImportedDocument>,

@@ -30,7 +30,7 @@ t.test('reads the tables of users and documents', async (t) => {
       },
       { username: 'bob', key, documents: [] },
     ],
-    problems: [],
+    problems: ['user "gone": has records (1), but no account there'],
   })
 })
 
@@ -59,5 +59,11 @@ t.test('reads a file without documents, and refuses one without users', async (t
   t.strictSame(await collect(readDbJson(await write(t, { users: {} }))), { users: [], problems: [] })
   const path = await write(t, { documents: {} })
   const message = `${path} has no users. Give the path of the db.json of the other server.`
+  await t.rejects(collect(readDbJson(path)), new SourceError(message))
+})
+
+t.test('refuses a file whose documents are no table', async (t) => {
+  const path = await write(t, { users: {}, documents: [] })
+  const message = `${path} has no table of documents. Give the path of the db.json of the other server.`
   await t.rejects(collect(readDbJson(path)), new SourceError(message))
 })

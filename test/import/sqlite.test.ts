@@ -83,6 +83,7 @@ t.test('what cannot come of KoInsight is a problem, and the others come', async 
       'user "ann", document null: has no document',
       'user "ann": the key cannot be used here',
       'user "a:b": cannot be a user name here',
+      'user 9: has records (1), but no account there',
     ],
   })
 })
@@ -174,7 +175,11 @@ t.test('reads kosyncsrv, whose keys are those of readers', async (t) => {
       },
       { username: 'bob', documents: [] },
     ],
-    problems: ['user "ann", document "emma": has no progress', 'user "bob": the key cannot be used here'],
+    problems: [
+      'user "ann", document "emma": has no progress',
+      'user "bob": the key cannot be used here',
+      'user "eve": has records (1), but no account there',
+    ],
   })
 })
 
