@@ -11,21 +11,24 @@ interface Answered {
   document?: unknown
   percentage?: unknown
   progress?: unknown
+  device?: unknown
   timestamp?: unknown
   updated_at?: unknown
 }
 
 /**
  * The record in another server's answer for the document; undefined when it is none that a reader could have pushed.
- * Python kss names no document, and leaves a percentage of 0 out. `now` is in seconds since 1970.
+ * Python kss names no document, and leaves a percentage of 0 out; others
+ * answer null for it, and for a device without a name. `now` is in seconds since 1970.
  */
 export function readForeignRecord(found: object, asked: string, now: number): Progress | undefined {
   const answer: Answered = found
-  const { document = asked, percentage: part = 0, progress } = answer
+  const { document = asked, progress } = answer
   const body: unknown = {
     ...answer,
     document,
-    percentage: part,
+    percentage: answer.percentage ?? 0,
+    device: answer.device ?? '',
     progress: typeof progress === 'number' ? String(progress) : progress,
   }
   if (!isPush(body) || body.document !== asked) return undefined

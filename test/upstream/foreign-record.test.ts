@@ -29,6 +29,13 @@ t.test('an answer of Python kss is of the document that was asked for, at 0 when
   t.same(readForeignRecord(atStart, 'abc', now), { ...record, percentage: 0 })
 })
 
+t.test('a percentage of null is 0, and a device that is absent or null has no name', async (t) => {
+  const { device: _device, ...withoutDevice } = record
+  for (const answer of [withoutDevice, { ...record, device: null }])
+    t.same(readForeignRecord(answer, 'abc', now), { ...record, device: '' })
+  t.equal(readForeignRecord({ ...record, percentage: null }, 'abc', now)?.percentage, 0)
+})
+
 t.test('a page number becomes text', async (t) => {
   t.equal(readForeignRecord({ ...record, progress: 56 }, 'abc', now)?.progress, '56')
 })
@@ -74,8 +81,6 @@ for (const [what, other] of [
   ['no progress', { progress: undefined }],
   ['a list for progress', { progress: [56] }],
   ['half a surrogate pair in progress', { progress: '\ud800' }],
-  ['no device', { device: undefined }],
-  ['a null percentage', { percentage: null }],
   ['too large a percentage', { percentage: '1e999' }],
 ] as const) {
   t.test(`a record with ${what} is none`, async (t) => {

@@ -171,7 +171,6 @@ for (const status of [401, 403, 404]) {
 
 for (const [what, record] of [
   ['of another document', { ...position, document: 'def' }],
-  ['without a device', { ...position, device: undefined }],
   ['with a percentage that is no number', { ...position, percentage: 'half' }],
 ] as const) {
   t.test(`a record ${what} is nothing, and the operator is told`, async (t) => {
