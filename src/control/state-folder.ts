@@ -140,5 +140,7 @@ async function folderError(dir: string, error: NodeJS.ErrnoException): Promise<C
 
 async function ownerOf(dir: string): Promise<string> {
   const owner = await stat(dir).catch(() => undefined)
-  return owner ? `it belongs to user ${owner.uid}, and kss runs as ${process.getuid?.()}` : 'permission denied'
+  return owner && owner.uid !== process.getuid?.()
+    ? `it belongs to user ${owner.uid}, and kss runs as ${process.getuid?.()}`
+    : 'permission denied'
 }

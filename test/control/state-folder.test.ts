@@ -5,7 +5,7 @@ import { lockStateFolder, warnOfWriters, type openStateFolder } from '../../src/
 import { builtModule } from '../launcher.ts'
 
 /** openStateFolder on a disk that refuses with the code, as seen by user 1000. */
-async function open(t: Test, code: string, dir: string, noFolders = false): Promise<unknown> {
+async function open(t: Test, code: string, dir: string, noFolders = false, uid = 1000): Promise<unknown> {
   const access = async (): Promise<never> => {
     throw Object.assign(new Error(`${code}: refused`), { code })
   }
@@ -14,7 +14,7 @@ async function open(t: Test, code: string, dir: string, noFolders = false): Prom
     '../../src/control/state-folder.ts',
     mocks,
   )
-  t.intercept(process, 'getuid', { value: () => 1000 })
+  t.intercept(process, 'getuid', { value: () => uid })
   return await mocked.openStateFolder(dir).catch((error: unknown) => error)
 }
 
@@ -34,6 +34,14 @@ t.test('a folder of somebody else names both users', async (t) => {
   const dir = t.testdir({})
   const { uid } = await fsPromises.stat(dir)
   t.match(await open(t, 'EACCES', dir), { message: new RegExp(`: it belongs to user ${uid}, and kss runs as 1000\\.`) })
+})
+
+t.test('a folder of the same user, who may not write to it, is one line', async (t) => {
+  const dir = t.testdir({})
+  const { uid } = await fsPromises.stat(dir)
+  t.match(await open(t, 'EACCES', dir, false, uid), {
+    message: `Cannot write to the folder ${dir}: permission denied.`,
+  })
 })
 
 t.test('a folder that can not be made, nor looked at, is one line', async (t) => {
