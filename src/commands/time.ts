@@ -1,9 +1,14 @@
 import ms, { type StringValue } from 'ms'
 import { CommandError, exitCodes } from '../command-error.ts'
 
+/** Milliseconds of 100 years. Dates have no more than four digits for years yet. */
+const longest = 100 * 365.25 * 86_400_000
+
 /** Seconds of `10m`, `2h` or `3d`; throws CommandError. */
 export function parseDuration(text: string): number {
   const milliseconds = parseMs(text)
+  if (milliseconds !== undefined && milliseconds > longest)
+    throw new CommandError(`"${text}" is too long. Pass 100y at most.`, exitCodes.usage)
   if (milliseconds !== undefined && milliseconds > 0) return Math.ceil(milliseconds / 1000)
   throw new CommandError(`"${text}" is not a duration. Pass one such as 10m, 2h or 3d.`, exitCodes.usage)
 }

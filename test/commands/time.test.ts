@@ -27,6 +27,12 @@ t.test('a duration is a number with a unit', async (t) => {
   }
 })
 
+t.test('a duration is 100 years at most', async (t) => {
+  t.equal(result(parseDuration, '100y'), 100 * 365.25 * 86_400)
+  for (const text of ['101y', '9999999999999y'])
+    t.equal(result(parseDuration, text), `"${text}" is too long. Pass 100y at most.`)
+})
+
 t.test('a time is a date, a date with the time of day, or so long ago', async (t) => {
   for (const [text, local] of [
     ['2026-01-31', '2026-01-31T23:59:59'],
