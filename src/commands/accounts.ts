@@ -123,6 +123,11 @@ export function tellDamage(message: string): void {
   process.exitCode = exitCodes.damaged
 }
 
+/** Whether a command has told of damage: then it cannot say that there is nothing. */
+export function hasToldDamage(): boolean {
+  return process.exitCode === exitCodes.damaged
+}
+
 /** Tells of a record that is not as it was pushed. */
 export function tellDamagedRecord(problem: string): void {
   tellDamage(`Damaged: ${problem}`)

@@ -7,7 +7,7 @@ import { sayFinding, sayPush } from '../doctor/finding-sentences.ts'
 import { ago, sayEvent, type Sentence } from '../doctor/sentences.ts'
 import { titleOf } from '../library/titles.ts'
 import { plain } from '../plain.ts'
-import { findUser, readRecords, tellDamagedRecord, unlessGone, usersOf } from './accounts.ts'
+import { findUser, hasToldDamage, readRecords, tellDamagedRecord, unlessGone, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
 import { count, print, progressBar } from './terminal.ts'
 
@@ -66,7 +66,7 @@ async function tellOf(username: string, state: State, { json }: StateFlags): Pro
         events.map((event) => eventLines(event, now)),
       ) +
       section('What the records tell:', findings.map(sentenceLines)) +
-      (events.length + findings.length === 0 ? 'Nothing is wrong that kss knows of.\n' : '')
+      wellLine(events.length + findings.length)
     )
   })
 }
@@ -86,7 +86,7 @@ async function tellOperator(state: State, { json }: StateFlags): Promise<void> {
         events.map((event) => eventLines(event, now)),
       ) +
       section('Accounts to look at:', lines) +
-      (events.length + accounts.length === 0 ? 'Nothing is wrong that kss knows of.\n' : '')
+      wellLine(events.length + accounts.length)
     )
   })
 }
@@ -129,6 +129,10 @@ function sourceLine(state: State, heard: Heard | undefined): string {
 
 function section(head: string, items: string[]): string {
   return items.length === 0 ? '' : `\n${head}\n\n${items.join('')}`
+}
+
+function wellLine(found: number): string {
+  return found > 0 || hasToldDamage() ? '' : 'Nothing is wrong that kss knows of.\n'
 }
 
 function eventLines(event: Heard['events'][number] & Sentence, now: number): string {

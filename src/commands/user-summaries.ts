@@ -2,7 +2,7 @@ import { CommandError } from '../command-error.ts'
 import type { Config } from '../config.ts'
 import { eachPage } from '../store/pages.ts'
 import type { Account, AccountSummary } from '../store/store.ts'
-import { eachItem, tellDamage, tellDamagedRecord, unlessGone } from './accounts.ts'
+import { eachItem, hasToldDamage, tellDamage, tellDamagedRecord, unlessGone } from './accounts.ts'
 import { changeState, withState, type State, type StateFlags } from '../control/state.ts'
 import { parseDuration } from './time.ts'
 import { table, tablePages } from './table.ts'
@@ -80,7 +80,7 @@ export async function listAccounts(flags: StateFlags & { inactive?: string; sort
     const sorted = order ? (await collect(users)).toSorted(order) : users
     const layOut = tablePages(columns)
     const listed = await printPages(flags.json, sorted, (page) => layOut(page.map(rowOf)))
-    if (listed > 0 || flags.json) return
+    if (listed > 0 || flags.json || hasToldDamage()) return
     const nobody = all === 0 ? 'There is nobody yet. kss user add NAME makes an account.\n' : nobodyInactive(flags)
     process.stdout.write(nobody)
   })

@@ -104,6 +104,17 @@ t.test('a record that cannot be read is a line and exit code 4, and an archive h
   t.ok(names.includes('alice/broken.json'))
 })
 
+t.test('where something was left out, no command says that there is nothing', async (t) => {
+  const dir = await folder(t)
+  await mkdir(join(dir, 'broken'))
+  await writeFile(join(dir, 'broken', 'auth.json'), '{')
+  const stderr = `Left out: ${dir}/broken/auth.json: is not JSON. kss check tells more.\n`
+  t.same(await run(dir, 'user', 'list'), { code: 4, stdout: '', stderr })
+  const doctor = await run(dir, 'doctor')
+  t.match(doctor, { code: 4, stderr })
+  t.notMatch(doctor.stdout, 'Nothing is wrong')
+})
+
 t.test('an account with a file that the disk cannot read is left out of the list, and told', async (t) => {
   const dir = await stateFolder(t, (store) => store.createUser({ username: 'bob', key: 'K' }))
   await mkdir(join(dir, 'bob', 'abc.json'))
