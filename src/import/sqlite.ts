@@ -23,7 +23,8 @@ function* readUsers(database: Reader, time: number, schema: Schema): Generator<I
   const progress = database.prepare(schema.progress)
   const toRows = prepare(database)
   for (const { id, username, key } of database.prepare(schema.users).all()) {
-    const rows = toRows(id as Id, progress.all(id as Id))
+    // A name that is no text is a problem, and where it is the id too nothing can be asked for with it.
+    const rows = typeof username === 'string' ? toRows(id as Id, progress.all(id as Id)) : []
     yield* toUser({ username, key, keyPattern }, rows.map(readNumbers), time)
   }
   for (const { id, records } of database.prepare(schema.orphans).all()) yield orphanProblem(id, Number(records))

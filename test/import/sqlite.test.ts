@@ -183,6 +183,20 @@ t.test('reads kosyncsrv, whose keys are those of readers', async (t) => {
   })
 })
 
+t.test('a name that is no text is a problem, and the others come', async (t) => {
+  const file = create(
+    t,
+    `create table "user" ("username" text(255), "password" text(255));
+    create table "document" ("username" text(255), "documentid" text(255), "percentage" real(64,4), "progress" text(255),
+      "device" text(255), "device_id" text(255), "timestamp" integer);
+    insert into user values (x'616e6e', '${key}'), ('bob', '${key}');`,
+  )
+  t.same(await collect(readSqlite(file, schemas['kosyncsrv'] as Schema)), {
+    users: [{ username: 'bob', key, documents: [] }],
+    problems: ['user that is an object: cannot be a user name here'],
+  })
+})
+
 // pborzenkov/koreader-syncd, migrations/01_init.sql and src/api.rs: Argon2, and a percentage that is a float32.
 t.test('reads koreader-syncd without its keys, which kss cannot check', async (t) => {
   const file = create(
