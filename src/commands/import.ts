@@ -122,8 +122,10 @@ async function openSource(kind: string, source: string, flags: ImportFlags): Pro
 async function collect(source: Source, only: string | undefined, problems: string[]): Promise<ImportedUser[]> {
   const users: ImportedUser[] = []
   for await (const item of source) {
+    // A problem that is of nobody may be of this one.
+    if (only !== undefined && item.username !== undefined && item.username !== only) continue
     if ('problem' in item) problems.push(item.problem)
-    else if (only === undefined || item.username === only) users.push(item)
+    else users.push(item)
   }
   if (only !== undefined && users.length === 0) problems.push(`${only}: there is no such account`)
   return users

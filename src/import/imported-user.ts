@@ -11,14 +11,14 @@ export function* toImportedUser(
   canKeep: (key: string) => boolean,
 ): Generator<ImportedUser | Problem> {
   if (!isUsername(username)) {
-    yield { problem: `user ${quote(username)}: kss takes no such name` }
+    yield { problem: `user ${quote(username)}: kss takes no such name`, username }
     return
   }
-  yield* problems
+  for (const { problem } of problems) yield { problem, username }
   if (typeof key !== 'string' || key === '') yield { username, documents }
   else if (canKeep(key)) yield { username, key, documents }
   else {
-    yield { problem: `user ${quote(username)}: comes without the x-auth-key, which no reader can send` }
+    yield { problem: `user ${quote(username)}: comes without the x-auth-key, which no reader can send`, username }
     yield { username, documents }
   }
 }

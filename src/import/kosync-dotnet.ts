@@ -34,7 +34,7 @@ async function readRows(fetchList: Fetch, username: string): Promise<Row[] | Pro
     const records = await fetchList(`manage/users/documents?username=${encodeURIComponent(username)}`)
     return records.map((record) => ({ fields: toFields(record) }))
   } catch (error) {
-    return { problem: `user ${JSON.stringify(username)}: ${(error as SourceError).message}` }
+    return { problem: `user ${JSON.stringify(username)}: ${(error as SourceError).message}`, username }
   }
 }
 

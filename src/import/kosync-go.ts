@@ -25,7 +25,7 @@ export async function* readKosyncGo(path: string): Source {
   for (const [username, user] of users) {
     if (isAccount(user)) {
       yield* toImportedUser(username, field(user, 'password'), rowsOf(username, user, fileTime), isPlainKey)
-    } else yield { problem: `user ${quote(username)}: has neither password nor documents` }
+    } else yield { problem: `user ${quote(username)}: has neither password nor documents`, username }
   }
 }
 

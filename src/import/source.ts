@@ -22,6 +22,8 @@ export interface ImportedUser {
 /** A record, document or user that could not be imported, and why: one line for a person. */
 export interface Problem {
   problem: string
+  /** Whose it is there; undefined where that cannot be known. */
+  username?: unknown
 }
 
 /** Reads another server's data, one user at a time. Rejects with a SourceError when nothing can be read. */

@@ -24,22 +24,23 @@ export function* toUser(account: Account, rows: Iterable<Row>, rowTime: number):
   const { username } = account
   const where = `user ${quoteAny(username)}`
   if (!isUsername(username)) {
-    yield { problem: `${where}: cannot be a user name here` }
+    yield { problem: `${where}: cannot be a user name here`, username }
     return
   }
   const documents = new Map<string, ImportedDocument>()
   for (const row of rows) {
     const problem = add(documents, row, rowTime, where)
-    if (problem !== undefined) yield { problem }
+    if (problem !== undefined) yield { problem, username }
   }
   const key = readKey(account)
-  if (account.key !== undefined && key === undefined) yield { problem: `${where}: the key cannot be used here` }
+  if (account.key !== undefined && key === undefined)
+    yield { problem: `${where}: the key cannot be used here`, username }
   yield { username, ...(key !== undefined && { key }), documents: [...documents.values()] }
 }
 
 /** What to say of the records of somebody who has no account. */
 export function orphanProblem(username: unknown, records: number): Problem {
-  return { problem: `user ${quoteAny(username)}: has records (${records}), but no account there` }
+  return { problem: `user ${quoteAny(username)}: has records (${records}), but no account there`, username }
 }
 
 /** Returns why the row is invalid and leaves it out; undefined when it was added. */

@@ -18,7 +18,7 @@ export async function* readUsersJson(path: string): Source {
     throw new SourceError(`${path} holds no user with a userkey or documents. Give the path of ${wanted}.`)
   for (const [username, user] of users) {
     if (isAccount(user)) yield* toImportedUser(username, user['userkey'], rowsOf(username, user, fileTime), isPlainKey)
-    else yield { problem: `user ${quote(username)}: has neither userkey nor documents` }
+    else yield { problem: `user ${quote(username)}: has neither userkey nor documents`, username }
   }
 }
 

@@ -66,6 +66,16 @@ t.test('one account comes alone, and one that is not there is told', async (t) =
   t.match(unknown.stdout, /\n0 accounts with 0 documents came\.\n$/)
 })
 
+t.test('one account comes alone without the problems of others, and with its own', async (t) => {
+  const documents = { dune: place, emma: { progress: null } }
+  const broken = { ...usersJsonAccount(), documents }
+  const source = await makeUsersJson(t, { ann: usersJsonAccount(), bob: broken, 'carl:': broken, dora: {} })
+  const dir = await folder(t)
+  wentWell(t, await run(dir, 'import', 'users-json', source, '--user', 'ann'))
+  const stderr = 'Not imported: user "bob", document "emma": has no progress\n'
+  t.match(await run(dir, 'import', 'users-json', source, '--user', 'bob'), { code: 1, stderr })
+})
+
 t.test('accounts of kosync-dotnet come locked, with a password that is told once', async (t) => {
   const source = await startKosyncDotnet(t, { ann: [dotnetDocument], bob: [] })
   const dir = await folder(t)
