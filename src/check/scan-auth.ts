@@ -103,11 +103,13 @@ async function tellUnusable(scan: Scan, folder: string, problem: string): Promis
     found.push({ path: at, problem, advice, damage: true })
     return
   }
-  const old = problem === 'is missing' ? '' : 'is set aside; '
   found.push({
     path: at,
     problem,
-    repair: `${old}a new one, of the user ${quote(username)}, keeps the account locked`,
+    repair:
+      problem === 'is missing'
+        ? `is made for the user ${quote(username)}, and keeps the account locked`
+        : `is set aside; a new one, of the user ${quote(username)}, keeps the account locked`,
     advice: `set a password: ${kssCommand('user passwd', username)}, then ${kssCommand('user enable', username)}`,
     damage: true,
     mend: () => replaceAuth(join(dir, at), username),

@@ -117,13 +117,13 @@ function checkLines(scan: Scan, places: Places, stem: string, counts: Map<string
     if (home !== stem && histories.isBlocked(home)) {
       scan.found.push({ path: at, problem, advice: `first mend the history of ${home}.json`, damage: true })
     } else if (home !== stem) {
-      const repair = `they go to history/${home}.jsonl`
+      const repair = `loses them to history/${home}.jsonl`
       scan.found.push({ path: at, problem, repair, damage: true, mend: () => moveRows(path, document) })
     }
   }
   const isLeft = [...counts.keys()].some((document) => isRecordStem(stem, document) && !places.known.has(document))
   if (isLeft && !names.has(record)) {
-    const repair = `its newest good line becomes ${record}`
+    const repair = `gives its newest good line to ${record}`
     scan.found.push({ path: at, problem: 'has no record', repair, damage: true, mend: () => restoreRecord(path) })
   }
 }

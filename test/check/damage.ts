@@ -87,7 +87,15 @@ const credentials: Damage[] = [
   {
     what: 'an auth.json that is missing',
     make: remove('ann/auth.json'),
-    found: [{ path: 'ann/auth.json', problem: 'is missing', repair: newAuth, advice: setPassword, damage: true }],
+    found: [
+      {
+        path: 'ann/auth.json',
+        problem: 'is missing',
+        repair: 'is made for the user "ann", and keeps the account locked',
+        advice: setPassword,
+        damage: true,
+      },
+    ],
     mended: { 'ann/auth.json': locked('ann') },
   },
   ...(
@@ -124,7 +132,7 @@ const credentials: Damage[] = [
       {
         path: '%4fl%27ga/auth.json',
         problem: 'is missing',
-        repair: 'a new one, of the user "Ol\'ga", keeps the account locked',
+        repair: 'is made for the user "Ol\'ga", and keeps the account locked',
         advice: `set a password: kss user passwd 'Ol'\\''ga', then kss user enable 'Ol'\\''ga'`,
         damage: true,
       },
@@ -138,7 +146,7 @@ const credentials: Damage[] = [
       {
         path: 'Zoë/auth.json',
         problem: 'is missing',
-        repair: 'a new one, of the user "Zoë", keeps the account locked',
+        repair: 'is made for the user "Zoë", and keeps the account locked',
         advice: "set a password: kss user passwd 'Zoë', then kss user enable 'Zoë'",
         damage: true,
       },
@@ -326,7 +334,7 @@ const records: Damage[] = [
       {
         path: 'ann/history/Foo.jsonl',
         problem: 'has 2 lines of the document "Foo"',
-        repair: 'they go to history/%46oo.jsonl',
+        repair: 'loses them to history/%46oo.jsonl',
         damage: true,
       },
     ],
@@ -400,7 +408,7 @@ const histories: Damage[] = [
       {
         path: 'ann/history/abc.jsonl',
         problem: 'has no record',
-        repair: 'its newest good line becomes abc.json',
+        repair: 'gives its newest good line to abc.json',
         damage: true,
       },
     ],
@@ -415,7 +423,7 @@ const histories: Damage[] = [
     found: ['%46oo', 'Foo'].map((stem) => ({
       path: `ann/history/${stem}.jsonl`,
       problem: 'has no record',
-      repair: `its newest good line becomes ${stem}.json`,
+      repair: `gives its newest good line to ${stem}.json`,
       damage: true,
     })),
     mended: {
@@ -476,13 +484,13 @@ const histories: Damage[] = [
       {
         path: 'ann/history/abc.jsonl',
         problem: 'has 1 line of the document "new"',
-        repair: 'they go to history/new.jsonl',
+        repair: 'loses them to history/new.jsonl',
         damage: true,
       },
       {
         path: 'ann/history/abc.jsonl',
         problem: 'has 1 line of the document "x"',
-        repair: 'they go to history/x.jsonl',
+        repair: 'loses them to history/x.jsonl',
         damage: true,
       },
     ],

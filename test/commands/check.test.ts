@@ -50,7 +50,7 @@ const byHand: Damage[] = [
   {
     what: 'a record that is gone',
     make: (dir, user) => rm(recordOf(dir, user)),
-    found: [/\.jsonl has no record\n {2}.*its newest good line becomes/],
+    found: [/\.jsonl has no record\n {2}.*it gives its newest good line to/],
   },
   {
     what: 'a record under another name',
@@ -72,7 +72,7 @@ const byHand: Damage[] = [
   {
     what: 'a history with a line of another document',
     make: (dir, user) => edit(historyOf(dir, user), (text) => text + record('p9', 9, 'other')),
-    found: [/\.jsonl has 1 line of the document "other"\n {2}.*they go to history\/other\.jsonl/],
+    found: [/\.jsonl has 1 line of the document "other"\n {2}.*it loses them to history\/other\.jsonl/],
   },
   {
     what: 'a file in the place of the histories',
