@@ -105,7 +105,7 @@ async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGene
   for await (const user of users) {
     const { username, key } = user
     if (!isFileName(username)) {
-      console.error(`Left out: ${plain(username)}, which is no folder name.`)
+      tellLeftOut(`${username}, which is no folder name`)
       continue
     }
     const files = new Map<string, object>()
@@ -117,8 +117,7 @@ async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGene
     else files.set('auth', { 'x-auth-user': username, 'x-auth-key': key })
     for await (const { record } of documentsOfUser(state, user)) {
       const { document, progress, percentage, device, device_id, timestamp } = record
-      if (document === 'auth' || !isFileName(document))
-        console.error(`Left out: ${plain(document)}, which is no file name.`)
+      if (document === 'auth' || !isFileName(document)) tellLeftOut(`${document}, which is no file name`)
       else files.set(document, { document, progress, percentage, device, device_id, timestamp })
     }
     for (const [name, content] of files) {
@@ -126,6 +125,12 @@ async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGene
       yield { name: `${username}/${name}.json`, bytes, mtime: new Date() }
     }
   }
+}
+
+/** The archive is not whole: the exit code says so too. */
+function tellLeftOut(what: string): void {
+  console.error(plain(`Left out: ${what}.`))
+  process.exitCode = exitCodes.damaged
 }
 
 /** With `.json` after it a name has 255 bytes at most. */

@@ -255,5 +255,6 @@ function tell(error: unknown): void {
 export function asCommandError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (error instanceof CommandError || (code === undefined && !(error instanceof RemoteError))) return error
+  if (code === 'DAMAGED_FILE') return new CommandError(`It failed: ${message}. See: kss check`, exitCodes.damaged)
   return new CommandError(`It failed: ${message}`)
 }

@@ -209,7 +209,7 @@ t.test('Python kss gets its own layout, under the raw names and without what it 
   })
   const file = join(await folder(t), 'old.tar.gz')
   const { code, stdout, stderr } = await kss(t, ['export', '--all', '--format', 'kss-python', '-o', file, '--dir', dir])
-  t.same({ code, stdout }, { code: 0, stdout: '' })
+  t.same({ code, stdout }, { code: 4, stdout: '' })
   const lines = [
     'Left out: .., which is no folder name.',
     'Left out: a/b, which is no folder name.',

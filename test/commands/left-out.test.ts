@@ -104,6 +104,20 @@ t.test('a record that cannot be read is a line and exit code 4, and an archive h
   t.ok(names.includes('alice/broken.json'))
 })
 
+t.test('a command for one account that cannot be read is a line and exit code 4', async (t) => {
+  const dir = await stateFolder(t)
+  const file = join(dir, 'alice', 'auth.json')
+  await writeFile(file, '{')
+  for (const args of [
+    ['doctor', 'alice'],
+    ['user', 'disable', 'alice'],
+    ['export', 'alice', '--format', 'csv'],
+  ]) {
+    const stderr = `It failed: ${file}: is not JSON. See: kss check\n`
+    t.match(await run(dir, ...args), { code: 4, stderr }, args.join(' '))
+  }
+})
+
 t.test('where something was left out, no command says that there is nothing', async (t) => {
   const dir = await folder(t)
   await mkdir(join(dir, 'broken'))

@@ -120,8 +120,8 @@ for (const [path, stderr] of [
 t.test('a link in the place of .registration.json says nothing, and is told', async (t) => {
   const { dir, outside } = await plant(t, '.registration.json')
   await writeFile(join(outside, '.registration.json'), '{"open":true}\n')
-  const stderr = `It failed: ${join(dir, '.registration.json')}: ${reason}\n`
-  t.match(await run(dir, 'registration', 'status'), { code: 1, stderr })
+  const stderr = `It failed: ${join(dir, '.registration.json')}: ${reason}. See: kss check\n`
+  t.match(await run(dir, 'registration', 'status'), { code: 4, stderr })
   const { url } = await serveHere(t, dir)
   const body = JSON.stringify({ username: 'bob', password: 'k' })
   const register = { method: 'POST', body, headers: { 'content-type': 'application/json' } }
@@ -131,8 +131,8 @@ t.test('a link in the place of .registration.json says nothing, and is told', as
 t.test('no backup is made through a link in the place of .backups', async (t) => {
   const { dir, outside } = await plant(t, '.backups')
   await mkdir(join(outside, '.backups'))
-  const stderr = `It failed: ${join(dir, '.backups')}: ${reason}\n`
-  t.match(await run(dir, 'backup', 'create'), { code: 1, stderr })
+  const stderr = `It failed: ${join(dir, '.backups')}: ${reason}. See: kss check\n`
+  t.match(await run(dir, 'backup', 'create'), { code: 4, stderr })
   t.same([...(await readState(join(outside, '.backups'))).keys()], [])
 })
 
@@ -164,7 +164,10 @@ t.test('an account in a folder of another user is not trusted', { skip: needsRoo
   await chown(join(dir, 'alice'), 12_345, 12_345)
   const { url } = await serveHere(t, dir)
   t.equal((await fetch(`${url}/users/auth`, { headers })).status, 503)
-  t.match((await run(dir, 'doc', 'list', 'alice')).stderr, /alice: belongs to user 12345: kss does not trust it\n$/)
+  t.match(
+    (await run(dir, 'doc', 'list', 'alice')).stderr,
+    /alice: belongs to user 12345: kss does not trust it\. See: kss check\n$/,
+  )
 })
 
 t.test('a server does not start with a log of another user', { skip: needsRoot }, async (t) => {

@@ -88,7 +88,7 @@ t.test('nobody can tell who may register from a damaged file', async (t) => {
   const { writeFile } = await import('node:fs/promises')
   await writeFile(join(dir, '.registration.json'), '{')
   t.match(await run(dir, 'registration', 'status'), {
-    code: 1,
-    stderr: /^It failed: .*\.registration\.json: is not JSON\n$/,
+    code: 4,
+    stderr: /^It failed: .*\.registration\.json: is not JSON\. See: kss check\n$/,
   })
 })
