@@ -137,6 +137,10 @@ export function loadConfig(
   const checked = check(values)
   const bad = (name: Name): ConfigError => badValue(name, { [name]: String(checked[name]) })
   checkStore(checked, bad)
+  const { KSS_PORT: port, KSS_HOST: host, KSS_METRICS_PORT: metricsPort, KSS_METRICS_HOST: metricsHost } = checked
+  // A server on all addresses of the machine has that of the metrics too.
+  if (metricsPort !== 0 && metricsPort === port && ['0.0.0.0', '::', metricsHost].includes(host))
+    throw new ConfigError(`KSS_METRICS_PORT is ${metricsPort}, as is KSS_PORT: metrics need a port of their own.`)
   if (flags['KSS_DIR'] !== undefined && checked.KSS_STORE !== '') {
     throw new ConfigError(
       '--dir names a folder, and KSS_STORE is set: accounts are in only one of them. Leave one out.',

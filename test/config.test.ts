@@ -129,6 +129,14 @@ for (const [env, line] of [
   })
 }
 
+t.test('metrics have a port of their own, or an address of their own', async (t) => {
+  const message = 'KSS_METRICS_PORT is 8080, as is KSS_PORT: metrics need a port of their own.'
+  for (const KSS_HOST of ['0.0.0.0', '::', '127.0.0.1'])
+    t.throws(() => load({ KSS_HOST, KSS_METRICS_PORT: '8080' }), new ConfigError(message))
+  t.equal(load({ KSS_HOST: '10.0.0.1', KSS_METRICS_PORT: '8080' }).config.KSS_METRICS_PORT, 8080)
+  t.equal(load({ KSS_PORT: '0' }).config.KSS_METRICS_PORT, 0)
+})
+
 t.test('the files of a certificate are found from the folder where kss is started', async (t) => {
   const { config } = load({ KSS_TLS_CERT: 'a.pem', KSS_TLS_KEY: '/b.pem', KSS_TLS_PORT: '8443' })
   t.match(config, { KSS_TLS_CERT: resolve('a.pem'), KSS_TLS_KEY: '/b.pem', KSS_TLS_PORT: 8443 })
