@@ -20,6 +20,8 @@ export function localAddress(config: Config): string {
  * machine's own server has a certificate for another name, or a self-signed one: `isOwn` takes any.
  */
 export async function healthcheck(address: string, isOwn = false): Promise<string | undefined> {
+  // `localhost:8080` is a URL too, of the scheme localhost.
+  if (!/^https?:\/\//i.test(address)) return `${address} is no address of a server. Write it as http://localhost:8080`
   const url = address.endsWith('/healthcheck') ? address : `${address.replace(/\/+$/, '')}/healthcheck`
   try {
     const { status, state } = await ask(url, isOwn)

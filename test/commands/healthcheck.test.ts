@@ -43,7 +43,10 @@ t.test('no server, one that is no kss and one that is ill give exit code 1, and 
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}`]), { code: 1, stderr: /answers 200, and not that/ })
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/ill`]), { code: 1, stderr: /answers 503/ })
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/moved`]), { code: 1, stderr: /answers 301/ })
-  t.match(await kss(t, ['healthcheck', 'home.example']), { code: 1, stderr: /does not answer: Invalid URL/ })
+  for (const address of ['home.example', 'localhost:8080']) {
+    const stderr = `${address} is no address of a server. Write it as http://localhost:8080\n`
+    t.match(await kss(t, ['healthcheck', address]), { code: 1, stderr })
+  }
   t.match(await kss(t, ['healthcheck', `http://127.0.0.1:${port}/html`]), { code: 1, stderr: /does not answer/ })
 })
 
