@@ -129,6 +129,6 @@ function foldCase(name: string): string {
 
 /** The message of fetch is always `fetch failed`; the reason is in its cause. */
 function reason(error: unknown): string {
-  const { message, cause } = error as Error & { cause?: { code?: string } }
-  return (cause?.code ?? message).replaceAll('\n', ' ')
+  const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
+  return (cause?.code ?? cause?.message ?? message).replaceAll('\n', ' ')
 }

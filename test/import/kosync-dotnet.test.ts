@@ -151,6 +151,10 @@ t.test('says in a line that the server is not there, or does not speak HTTP', as
   gone.close()
   await once(gone, 'close')
   t.equal(await failure(readKosyncDotnet(url, admin)), `${url}/ cannot be read: ECONNREFUSED`)
+  t.equal(
+    await failure(readKosyncDotnet('http://127.0.0.1:6000', admin)),
+    'http://127.0.0.1:6000/ cannot be read: bad port',
+  )
   const other = await listen(
     t,
     createTcpServer((socket) => socket.end('220 mail.test ESMTP\r\n')),
