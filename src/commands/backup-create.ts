@@ -21,6 +21,7 @@ import { archiveOf } from '../export/archive.ts'
 import { hasUsers, usersOf } from './accounts.ts'
 import { documentsOfUser } from './export.ts'
 import { checkFolder, isFolder, withState, type State, type StateFlags } from '../control/state.ts'
+import { checkOutput } from './output-file.ts'
 import { parseCount } from './time.ts'
 import { count, formatBytes, print, progressBar } from './terminal.ts'
 
@@ -109,7 +110,10 @@ async function resolveTarget(state: State, said: string | undefined): Promise<Ta
   const path = resolve(said)
   const hasFolder = (await unlessAbsent(stat(path)))?.isDirectory()
   if (!hasFolder && /[/\\]$/.test(said)) throw new CommandError(`There is no folder ${path}.`)
-  if (!hasFolder) return { path, isDated: false }
+  if (!hasFolder) {
+    await checkOutput(path)
+    return { path, isDated: false }
+  }
   if (isFolder(state)) await checkOutside(state.dir, path)
   return { path: join(path, backupName()), isDated: true }
 }

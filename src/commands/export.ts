@@ -9,6 +9,7 @@ import { plain } from '../plain.ts'
 import type { ExportedDocument, User } from '../store/store.ts'
 import { exportDocuments, findUser, tellDamagedRecord, usersOf } from './accounts.ts'
 import { examples, stateCommand } from './define.ts'
+import { checkOutput } from './output-file.ts'
 import { archiveOf } from '../export/archive.ts'
 import { csvOf, withByteOrderMark, type DocumentOf } from '../export/csv.ts'
 import { isFolder, withState, type State, type StateFlags } from '../control/state.ts'
@@ -44,6 +45,7 @@ async function exportUsers(username: string | undefined, { output: said, ...flag
   }
   await withState(flags, async (state) => {
     if (username !== undefined) await findUser(state, username)
+    if (output !== undefined) await checkOutput(output)
     if (!(await state.store.flush()))
       throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
     const users = usersOf(state, username, progressBar('user'))

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { hardNames, pushed } from '../store/contract.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
+import { checkOutput } from '../../src/commands/output-file.ts'
 import { kss } from './kss.ts'
 import { run, runJson } from './run.ts'
 import { dune, folder, headersOf, openStore, places, serveHere, stateFolder } from './state-fixture.ts'
@@ -285,9 +286,24 @@ t.test('what cannot be exported is told in a line', async (t) => {
   for (const format of ['kss', 'csv', 'kss-python']) {
     const nowhere = await run(dir, 'export', 'alice', '--format', format, '-o', join(dir, 'none', 'x'))
     t.equal(nowhere.code, 1)
-    t.match(nowhere.stderr, /^It failed: ENOENT.*\n$/)
+    t.match(nowhere.stderr, /^There is no folder .*none\.\n$/)
   }
   await t.rejects(stat(file), { code: 'ENOENT' })
+})
+
+t.test('an export or a backup takes the place of a file only', async (t) => {
+  const dir = await stateFolder(t)
+  const target = join(await folder(t), 'fifo')
+  t.equal(spawnSync('mkfifo', [target]).status, 0)
+  const stderr = `${target} can be no file. For standard output pass -\n`
+  t.same(await run(dir, 'export', 'alice', '-o', target), { code: 2, stdout: '', stderr })
+  t.same(await run(dir, 'backup', 'create', target), { code: 2, stdout: '', stderr })
+  t.ok((await stat(target)).isFIFO())
+  // Where standard output is a file, /dev/stdout is a link to one.
+  await t.rejects(checkOutput('/dev/none'), {
+    message: '/dev/none can be no file. For standard output pass -',
+    exitCode: 2,
+  })
 })
 
 t.test('nothing is exported while pushes are not in their files', async (t) => {
