@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { CommandError, exitCodes } from '../command-error.ts'
 import type { Progress } from '../kosync/protocol.ts'
-import { isRestored, restore as pushBack } from '../library/restore.ts'
+import { changesOf, isRestored, restore as pushBack } from '../library/restore.ts'
 import { nameOf } from '../library/titles.ts'
 import { findUser, unlessGone, usersOf } from './accounts.ts'
 import { examples, jsonCommand } from './define.ts'
@@ -69,12 +69,13 @@ async function restore(
     const rows = await state.store.listHistory(account, record.document)
     if ([number, flags.at, flags.before].every((said) => said === undefined) && isRestored(record))
       return { row: record, stored: record, again: true }
-    const row = chooseRow(rows, number, flags)
+    const row = chooseRow(changesOf(rows, record), number, flags)
     if (!row)
       throw new CommandError(
         `${nameOf(record)} of ${username} has no such earlier position. kss doc show tells what it has.`,
       )
-    const stored = await pushBack(state.store, account, record, row, Date.now())
+    const stores = { store: state.store, admin: state.store }
+    const stored = await pushBack(stores, account, { record, rows }, row, Date.now())
     return { row, stored, again: false }
   })
   const { row, stored, again } = restored

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Progress } from '../kosync/protocol.ts'
-import { isRestored, restore } from '../library/restore.ts'
+import { changesOf, isRestored, restore } from '../library/restore.ts'
 import { findBook } from './find-book.ts'
 import { bookPath, readerName } from './names.ts'
 import { form, html, percentage, time, type Html } from './page.ts'
@@ -55,13 +55,13 @@ export async function goBack(visit: ReaderVisit): Promise<Redirect> {
   const { options, account, form: said } = visit
   const record = await findBook(visit)
   const rows = await options.store.listHistory(account, record.document)
-  const row = rows.findLast((each) => rowKey(each) === said.get('row'))
+  const row = changesOf(rows, record).findLast((each) => rowKey(each) === said.get('row'))
   if (!row) {
     const text =
       'Nothing was done: the list of changes is shorter by now. Open the book again, and choose from what is there.'
     throw new Refusal(409, 'This position is gone', text)
   }
-  await restore(options.store, account, record, row, options.now())
+  await restore(options, account, { record, rows }, row, options.now())
   return { redirect: bookPath(record.document) }
 }
 

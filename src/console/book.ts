@@ -1,5 +1,6 @@
 import type { Progress } from '../kosync/protocol.ts'
 import { findTwins, matchingMethod } from '../library/mismatches.ts'
+import { changesOf } from '../library/restore.ts'
 import { titleForm } from './book-forms.ts'
 import { changesTable, undoNotice } from './book-changes.ts'
 import { drawChart } from './chart.ts'
@@ -22,7 +23,7 @@ const done: Record<string, string> = { named: 'The title is saved.', joined: 'Th
 export async function showBook(visit: ReaderVisit): Promise<Page> {
   const record = await findBook(visit)
   const { options, account, base } = visit
-  const rows = await options.store.listHistory(account, record.document)
+  const rows = changesOf(await options.store.listHistory(account, record.document), record)
   const twins = findTwins(await listRecords(visit), record).slice(0, mostTwins)
   const said = done[visit.query.get('done') ?? '']
   const author = record.metadata?.authors ?? ''

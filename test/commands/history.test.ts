@@ -4,7 +4,7 @@ import type { Progress } from '../../src/kosync/protocol.ts'
 import { pushed } from '../store/contract.ts'
 import { run, runJson } from './run.ts'
 import { copyOf, day, dune, headersOf, now, places, serveHere, stateFolder } from './state-fixture.ts'
-import { byName } from '../store/by-name.ts'
+import { adminByName, byName } from '../store/by-name.ts'
 
 /** A local date, as a person types it. */
 const dateOf = (seconds: number): string => new Date(seconds * 1000).toLocaleString('sv-SE').slice(0, 16)
@@ -98,6 +98,19 @@ t.test('readers are meant by their name or id, or by a part, whatever the case',
   ] as const) {
     t.match(await run(full, 'history', 'restore', 'alice', 'abc', '--before', asked), { code: 1, stderr }, asked)
   }
+})
+
+t.test('a push that the quota kept out of the history counts as the last change, and is not lost', async (t) => {
+  const dir = await stateFolder(t, async (store) => {
+    await adminByName(store).setQuota('alice', { bytes: 1 })
+    await t.rejects(byName(store).putProgress('alice', pushed), { code: 'QUOTA_REACHED' })
+    const spoilt = { ...places[3]!, device: 'Tablet', device_id: 'T', progress: 'spoilt', percentage: 0.01 }
+    await byName(store).putProgress('alice', { ...spoilt, timestamp: now - 60 })
+  })
+  const restore = (...args: string[]): Promise<{ progress: string }> =>
+    runJson(dir, 'history', 'restore', 'alice', 'Dune', ...args)
+  t.match(await restore(), { progress: places[3]!.progress }, 'the Kobo was there before')
+  t.match(await restore('--before', 'kss'), { progress: 'spoilt' }, 'an undo can be undone')
 })
 
 t.test('where one reader alone pushed, a restore without more undoes its last change', async (t) => {

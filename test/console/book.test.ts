@@ -1,7 +1,10 @@
 import t from 'tap'
 import { filenameMd5 } from '../../src/document-id.ts'
 import type { Progress } from '../../src/kosync/protocol.ts'
-import { accountOf } from '../store/by-name.ts'
+import { FileStore } from '../../src/store/file-store/file-store.ts'
+import { Reader } from '../helper.ts'
+import { folder } from '../commands/state-fixture.ts'
+import { accountOf, adminByName } from '../store/by-name.ts'
 import { escaped, hostileTexts, push } from './library.ts'
 import { openConsole, type TestConsole, type Visitor } from './visitor.ts'
 
@@ -65,6 +68,30 @@ t.test('one tap goes back, another one takes that back', async (t) => {
   t.match(await recordOf(console), { progress: 'p3', percentage: 0.03, device: 'kss', timestamp: now + 1 })
   await ann.get('/books/abc')
   t.ok(rowOf(ann, 'Undo: go to 43 %'), 'and so on')
+})
+
+t.test('what the quota kept out of the history is a change that can be undone', async (t) => {
+  const dir = await folder(t)
+  const store = await FileStore.open({ dir, history: true, onDamage: (error) => t.error(error) })
+  t.teardown(() => store.close())
+  const { app, visit } = openConsole(t, { store, settings: { admin: store.admin } })
+  await store.createUser({ username: 'ann', key: new Reader(app).key })
+  const ann = visit()
+  await ann.signIn('ann')
+  await push(store, 'ann', ...changes.slice(0, 2))
+  await adminByName(store).setQuota('ann', { bytes: 1 })
+  await t.rejects(push(store, 'ann', { document: 'new' }), { code: 'QUOTA_REACHED' })
+  await push(store, 'ann', changes[2]!)
+  for (let turns = 0; turns < 2; turns += 1) {
+    const { body } = await ann.get('/books/abc')
+    t.match(body, /<td class="number">3 %<.*Here now/)
+    await ann.post('/books/abc/back', { row: rowOf(ann, 'Go back to 10 %') })
+    await ann.get('/books/abc')
+    await ann.post('/books/abc/back', { row: rowOf(ann, 'Undo: go to 3 %') })
+    t.match(await store.getProgress(await accountOf(store, 'ann'), 'abc'), { progress: 'p3', device: 'kss' })
+    // The history goes on.
+    await adminByName(store).setQuota('ann', {})
+  }
 })
 
 t.test('a second tap on the same button changes nothing', async (t) => {
