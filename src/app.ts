@@ -11,6 +11,7 @@ import { createListener } from './doctor/listen.ts'
 import { limitConnections } from './http/connection-limit.ts'
 import { stopGracefully } from './http/graceful-stop.ts'
 import { notFound } from './http/not-found.ts'
+import { pages } from './http/pages.ts'
 import { logBadUrls, logEach, logRaw } from './http/request-log.ts'
 import { readiness, type Unready } from './http/readiness.ts'
 import { createServer } from './http/server.ts'
@@ -107,7 +108,10 @@ export function createApp(given: AppOptions): FastifyInstance {
   })
   const console =
     given.console && createConsole({ ...options, ...given.console, accounts, events, logRequest, onAuthorized })
-  if (console) app.register(console.plugin, { prefix: basePath })
+  if (console) {
+    const { paths, pass: showPage } = console
+    app.register(pages, { prefix: basePath, basePath, paths, showPage, corsOrigins, isStopping })
+  }
   app.register(readiness, { prefix: basePath, findUnready: options.findUnready })
   for (const part of options.parts) app.register(part)
   app.register(notFound, { basePath, corsOrigins, isStopping, showPage: console?.pass })

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ConsoleOptions } from './options.ts'
 import { consolePaths } from './paths.ts'
 
@@ -7,8 +7,8 @@ import { consolePaths } from './paths.ts'
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => void
 
 export interface Console {
-  /** Passes the console's paths on. */
-  plugin: FastifyPluginAsync
+  /** Its paths, behind the base path. */
+  paths: string[]
   /** Lets the console answer the request, before its body is read. */
   pass: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 }
@@ -28,17 +28,8 @@ export function createConsole(options: ConsoleOptions, load = loadConsole): Cons
     reply.hijack()
     answer(request.raw, reply.raw)
   }
-  const plugin: FastifyPluginAsync = async (app) => {
-    app.addHook('onRequest', pass)
-    for (const url of [...consolePaths, ...(options.extra?.paths ?? [])])
-      app.route({ method: ['GET', 'POST'], url, handler: answered })
-  }
-  return { plugin, pass }
+  return { paths: [...consolePaths, ...(options.extra?.paths ?? [])], pass }
 }
-
-/* c8 ignore next 2 -- the hook has answered */
-/** By the hook. */
-function answered(): void {}
 
 async function loadConsole(options: ConsoleOptions): Promise<Answerer> {
   const { openConsole } = await import('./console.ts')

@@ -1,8 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { isDisabled } from '../accounts/authenticator.ts'
 import type { Failure } from '../kosync/context.ts'
+import { isOfReader } from '../kosync/is-of-reader.ts'
 import { ProtocolError } from '../kosync/protocol-error.ts'
-import { vendorMediaType, type ErrorName } from '../kosync/protocol.ts'
+import type { ErrorName } from '../kosync/protocol.ts'
 import { prefixOf } from '../kosync/request-url.ts'
 import type { EventKind, Events, NewEvent } from './events.ts'
 
@@ -107,15 +108,14 @@ function refusalOf(
   return { kind: request.note!.user === undefined ? 'noCredentials' : 'unknownUser' }
 }
 
-function wrongPath({ method, headers }: FastifyRequest, path: string, basePath: string): WhatHappened | undefined {
+function wrongPath(request: FastifyRequest, path: string, basePath: string): WhatHappened | undefined {
   const prefix = prefixOf(path)
   if (prefix === '') return { kind: 'noBasePath' }
   if (prefix !== undefined) return { kind: 'otherBasePath', detail: withoutKeys(prefix) }
   const [protocol] = protocols.find(([, paths]) => paths.test(path)) ?? []
   if (protocol !== undefined) return { kind: 'otherProtocol', detail: protocol }
-  if (method === 'PROPFIND') return { kind: 'otherProtocol', detail: 'WebDAV' }
-  const isReader = headers['x-auth-user'] !== undefined || headers.accept?.includes(vendorMediaType)
-  return isReader ? { kind: 'wrongPath', detail: basePath } : undefined
+  if (request.method === 'PROPFIND') return { kind: 'otherProtocol', detail: 'WebDAV' }
+  return isOfReader(request) ? { kind: 'wrongPath', detail: basePath } : undefined
 }
 
 /** Kavita has an API key in its path. */

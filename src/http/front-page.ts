@@ -7,8 +7,13 @@ interface FrontPageOptions {
 }
 
 /** Whether a browser asks for a page. */
-export function wantsPage({ method, headers }: FastifyRequest): boolean {
-  return (method === 'GET' || method === 'HEAD') && headers.accept?.includes('text/html') === true
+export function wantsPage(request: FastifyRequest): boolean {
+  return (request.method === 'GET' || request.method === 'HEAD') && acceptsPage(request)
+}
+
+/** The same, also with a form. */
+export function acceptsPage({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes('text/html') === true
 }
 
 /** Without the console. GET /: one sentence for a browser, 404 as for every other path without a route for all other clients. */

@@ -17,7 +17,7 @@ export const notFound: FastifyPluginAsync<NotFoundOptions> = async (app, { baseP
   // So that no body is read: nonsense sent to a wrong path is a 404 too.
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler(({ url }) => {
-    throw new ProtocolError('notFound', undefined, reasonOfNotFound(url.split('?', 1)[0]!, basePath))
+    throw notFoundAt(url, basePath)
   })
   if (showPage) {
     app.addHook('onRequest', async (request, reply) => {
@@ -27,4 +27,9 @@ export const notFound: FastifyPluginAsync<NotFoundOptions> = async (app, { baseP
   }
   app.register(frontPage, { basePath })
   if (basePath !== '') app.register(frontPage, { basePath: '', prefix: basePath })
+}
+
+/** The 404 of the wire, with its reason for the log. */
+export function notFoundAt(url: string, basePath: string): ProtocolError {
+  return new ProtocolError('notFound', undefined, reasonOfNotFound(url.split('?', 1)[0]!, basePath))
 }

@@ -3,8 +3,10 @@ import t from 'tap'
 import { consolePaths } from '../../src/console/paths.ts'
 import { routes } from '../../src/console/console.ts'
 import type { RequestLine } from '../../src/log.ts'
+import { Events } from '../../src/doctor/events.ts'
 import { Reader } from '../helper.ts'
 import { exchange, request } from '../raw-socket.ts'
+import { push } from './library.ts'
 import { openConsole } from './visitor.ts'
 
 const policy =
@@ -79,6 +81,40 @@ for (const [what, method, url, accept] of [
     t.same(reply.json(), { code: 404, message: 'Not found.' })
   })
 }
+
+const vendor = 'application/vnd.koreader.v1+json'
+
+for (const [method, path, headers, event] of [
+  ['GET', '/books/users/auth', { accept: '*/*' }, 'otherBasePath'],
+  ['GET', '/devices/syncs/progress/abc', {}, 'otherBasePath'],
+  ['POST', '/account/users/create', { accept: vendor }, 'otherBasePath'],
+  ['GET', '/help/healthcheck?now', {}, 'otherBasePath'],
+  ['PUT', '/admin/syncs/progress', { accept: vendor }, 'otherBasePath'],
+  ['GET', '/books', { accept: vendor }, 'wrongPath'],
+  ['GET', '/books/x', { 'x-auth-user': 'ann', accept: 'text/html' }, 'wrongPath'],
+] as const) {
+  for (const basePath of ['', '/kosync']) {
+    t.test(`a reader that has the address of a page is told so and heard: ${method} ${basePath}${path}`, async (t) => {
+      const events = new Events({ basePath })
+      const { app } = openConsole(t, { basePath, events })
+      const body = method === 'GET' ? {} : { body: 'nonsense' }
+      const reply = await app.inject({ method, url: basePath + path, headers, ...body })
+      t.same(reply.json(), { code: 404, message: 'Not found.' })
+      t.equal(reply.statusCode, 404)
+      t.match(reply.headers, { 'access-control-allow-origin': '*', 'content-type': 'application/json' })
+      const detail = event === 'wrongPath' ? basePath : `${basePath}/${path.split('/')[1]}`
+      t.match(events.list().events, [{ kind: event, detail, count: 1 }])
+    })
+  }
+}
+
+t.test('a book that has the name of a path of the wire has its page', async (t) => {
+  const { store, reader } = openConsole(t)
+  const ann = await reader()
+  await push(store, 'ann', { document: 'healthcheck' })
+  t.match(await ann.get('/books/healthcheck'), { statusCode: 200, body: /<bdi>healthcheck<\/bdi>/ })
+  t.match(await ann.post('/books/healthcheck/title', { title: 'Dune' }), { statusCode: 303 })
+})
 
 t.test('the routes of the wire answer a browser as they answer a reader', async (t) => {
   const { app, visit } = openConsole(t)

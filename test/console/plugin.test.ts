@@ -5,14 +5,14 @@ import { createConsole } from '../../src/console/plugin.ts'
 
 t.test('the console is loaded at its first request, once, and again after a failure', async (t) => {
   let loads = 0
-  const { plugin } = createConsole({} as ConsoleOptions, async () => {
+  const { pass } = createConsole({} as ConsoleOptions, async () => {
     loads += 1
     if (loads === 1) throw new Error('EMFILE')
     return (_request, response) => response.end('page')
   })
   const app = fastify()
   t.teardown(() => app.close())
-  await app.register(plugin)
+  app.addHook('onRequest', pass)
   await app.ready()
   t.equal(loads, 0)
   t.equal((await app.inject('/books')).statusCode, 500)
