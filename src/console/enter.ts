@@ -49,7 +49,7 @@ async function answerOf(
   // Its type says more than it needs.
   if (route.who === 'anyone') return await route.act(visit as ReaderVisit)
   if (!signedIn) {
-    if (route.method === 'GET') return { redirect: `/?next=${encodeURIComponent(visit.path)}` }
+    if (route.method === 'GET') return { redirect: `/?next=${encodeURIComponent(nextOf(visit))}` }
     throw new Refusal(401, 'You are signed out', 'Nothing was done. Go back to the first page, and sign in again.')
   }
   if (route.method === 'POST') checkToken(visit.form, visit.token)
@@ -64,6 +64,11 @@ async function answerOf(
     reader.session = await sessions.confirm(session)
   }
   return await route.act(reader)
+}
+
+/** Where to go after the log-in. */
+function nextOf({ path, query }: Visit): string {
+  return query.size > 0 ? `${path}?${query.toString()}` : path
 }
 
 /** Before somebody is signed in, the token is that of a cookie of its own; a form without it is refused. */

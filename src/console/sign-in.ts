@@ -61,10 +61,10 @@ async function frontPage(visit: Visit, { username = '', error }: Typed): Promise
   return { title: 'kss', body, ...(error !== undefined && { status: 401 }) }
 }
 
-/** A path of the console, for after the log-in. */
+/** A path of the console, for after the log-in, with its query as URLSearchParams writes it. */
 function nextOf(said: URLSearchParams): string {
   const next = said.get('next') ?? ''
-  return /^\/[a-z]+(\/[\w%.~-]*)*$/.test(next) ? next : firstPage
+  return /^\/[a-z]+(\/[\w%.~-]*)*(\?[\w%.*+=&-]*)?$/.test(next) ? next : firstPage
 }
 
 /** Over plain http from another machine, others in the network can read what is typed. */

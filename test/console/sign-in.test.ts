@@ -2,6 +2,7 @@ import t from 'tap'
 import { keyOfPassword } from '../../src/kosync/credentials.ts'
 import { Reader } from '../helper.ts'
 import { adminByName } from '../store/by-name.ts'
+import { escaped } from './library.ts'
 import { openConsole } from './visitor.ts'
 
 const limits = { hashKeys: true, scryptCost: 8, loginFailuresPerMinute: 6, registrationsPerHour: 0 }
@@ -80,14 +81,33 @@ t.test('after the log-in the page comes that was asked for, if it is one of the 
     ['//evil.example', '/books'],
     ['https://evil.example/', '/books'],
     ['/\\evil.example', '/books'],
-    ['/books?x', '/books'],
+    ['/books?q=a+b%26c&page=2', '/books?q=a+b%26c&page=2'],
+    ['/books?x=/', '/books'],
+    ['/books?x\r\ny', '/books'],
+    ['/?next=%2F%2Fevil.example', '/books'],
+    ['//evil.example?x', '/books'],
   ] as const) {
     const visitor = visit()
     await visitor.get(`/?next=${encodeURIComponent(next)}`)
     const [, shown] = /name="next" value="([^"]*)"/.exec(visitor.page) ?? []
-    t.equal(shown, location)
+    t.equal(shown, escaped(location))
     const typed = { username: 'ann', password: 'secret', next }
     t.equal((await visitor.post('/sign-in', typed)).headers.location, location)
+  }
+})
+
+t.test('who is signed out comes back to the page with its query', async (t) => {
+  const { visit } = openConsole(t, { basePath: '/kosync' })
+  for (const [path, next] of [
+    ['/admin/user?name=zo%C3%AB+%26', '/admin/user?name=zo%C3%AB+%26'],
+    ['/books?', '/books'],
+    ['/books', '/books'],
+  ] as const) {
+    const { headers } = await visit().get(path)
+    t.equal(headers.location, `/kosync/?next=${encodeURIComponent(next)}`)
+    const visitor = visit()
+    await visitor.get(`/?next=${encodeURIComponent(next)}`)
+    t.match(visitor.page, `name="next" value="${escaped(next)}"`)
   }
 })
 
