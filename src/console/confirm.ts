@@ -23,7 +23,7 @@ export function askPassword(visit: ReaderVisit): Page {
       visit,
       visit.path,
       html`${kept}
-      ${field({ label: 'Your password', name: passwordName, type: 'password', autocomplete: 'current-password' })}
+      ${field({ label: 'Your password', name: passwordName, type: 'password', autocomplete: 'current-password', maxlength: 1024 })}
       ${button('Go on')}`,
     )}`
   return { title: 'Type your password again', body, status: isWrong ? 401 : 403 }

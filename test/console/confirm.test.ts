@@ -29,6 +29,7 @@ t.test('later it asks for the password, once, and keeps what was typed', async (
   const asked = await ann.post(path, { note: '"><script>' })
   t.match(asked, { statusCode: 403, body: /Nothing was done yet/ })
   t.match(asked.body, `action="${path}"`)
+  t.match(asked.body, /name="password-again"[^>]*maxlength="1024"/, 'as at the sign-in')
   t.match(asked.body, /name="note"\s+value="&quot;&gt;&lt;script&gt;"/)
   for (const password of ['', 'wrong']) {
     const wrong = await ann.post(path, { 'password-again': password })
