@@ -17,7 +17,11 @@ const mostShown = 2000
 /** Twins that are told of. */
 const mostTwins = 10
 
-const done: Record<string, string> = { named: 'The title is saved.', joined: 'The two are one book now.' }
+/** What was done, by the word in the address of the page. */
+const outcomes = new Map([
+  ['named', 'The title is saved.'],
+  ['joined', 'The two are one book now.'],
+])
 
 /** How a book was read, and all that can be done with it. */
 export async function showBook(visit: ReaderVisit): Promise<Page> {
@@ -25,7 +29,7 @@ export async function showBook(visit: ReaderVisit): Promise<Page> {
   const { options, account, base } = visit
   const rows = changesOf(await options.store.listHistory(account, record.document), record)
   const twins = findTwins(await listRecords(visit), record).slice(0, mostTwins)
-  const said = done[visit.query.get('done') ?? '']
+  const said = outcomes.get(visit.query.get('done') ?? '')
   const author = record.metadata?.authors ?? ''
   const path = bookPath(record.document)
   const body = html`${said !== undefined && notice(said)}

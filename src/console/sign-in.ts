@@ -7,11 +7,11 @@ import { verifyPassword } from './verify-password.ts'
 const firstPage = '/books'
 
 /** What was done on another page, which ended the session. */
-const done: Record<string, string | undefined> = {
-  password: 'Your password is changed. Sign in with the new one here, and log in with it on each reader.',
-  everywhere: 'You are signed out everywhere. Readers are still logged in.',
-  deleted: 'Your account is deleted.',
-}
+const outcomes = new Map([
+  ['password', 'Your password is changed. Sign in with the new one here, and log in with it on each reader.'],
+  ['everywhere', 'You are signed out everywhere. Readers are still logged in.'],
+  ['deleted', 'Your account is deleted.'],
+])
 
 /** What this is, what to type on the reader, and the form to sign in. */
 export async function showFront(visit: Visit): Promise<Answer> {
@@ -42,7 +42,7 @@ async function frontPage(visit: Visit, { username = '', error }: Typed): Promise
   const { base, form: typed, query, options } = visit
   const next = nextOf(error === undefined ? query : typed)
   const registration = await options.accounts.registration()
-  const news = error === undefined ? done[query.get('done') ?? ''] : undefined
+  const news = error === undefined ? outcomes.get(query.get('done') ?? '') : undefined
   const body = html`${error !== undefined && notice(error, 'alert')}${news !== undefined && notice(news)}
     <p>kss keeps your place in your books across your readers.</p>
     <h2>Sign in</h2>

@@ -123,6 +123,19 @@ t.test('a book of one change has nothing to go back to, and nothing to undo', as
   t.notMatch((await ann.get('/books/restored')).body, 'Undo')
 })
 
+t.test('words in the address that are no outcome tell nothing', async (t) => {
+  const { console, ann } = await dune(t)
+  for (const word of ['__proto__', 'constructor', 'toString', 'x']) {
+    for (const { statusCode, body } of [
+      await ann.get(`/books/abc?done=${word}`),
+      await console.visit().get(`/?done=${word}`),
+    ]) {
+      t.equal(statusCode, 200, word)
+      t.notMatch(body, /role="status"/, word)
+    }
+  }
+})
+
 t.test('many changes come in pages', async (t) => {
   const console = openConsole(t)
   const ann = await console.reader()
