@@ -48,6 +48,7 @@ function keyOf({ document }: Progress): string {
 export async function showJoin(visit: ReaderVisit): Promise<Page> {
   const record = await findBook(visit)
   const twin = await findTwin(visit, visit.query.get('with'))
+  if (twin.document === record.document) throw nothingToJoin()
   const mismatch = mismatchOf(record, twin)
   const newer = twin.timestamp > record.timestamp ? twin : record
   const content = html`<input type="hidden" name="with" value="${keyOf(twin)}">
@@ -81,13 +82,14 @@ export async function joinBooks(visit: ReaderVisit): Promise<Redirect> {
   const twin = await findTwin(visit, visit.form.get('with'))
   const [into, from] = visit.form.get('keep') === keyOf(twin) ? [twin, record] : [record, twin]
   if (!(await visit.options.admin.mergeDocuments(visit.account, from.document, into.document))) {
-    throw new Refusal(
-      409,
-      'There is nothing to join',
-      'Nothing was done: these two are one book already. Open the book again.',
-    )
+    throw nothingToJoin()
   }
   return { redirect: `${bookPath(into.document)}?done=joined` }
+}
+
+function nothingToJoin(): Refusal {
+  const text = 'Nothing was done: these two are one book already. Open the book again.'
+  return new Refusal(409, 'There is nothing to join', text)
 }
 
 async function findTwin(visit: ReaderVisit, key: string | null): Promise<Progress> {

@@ -333,7 +333,10 @@ t.test('books of one title are told, and joined where the newer one is', async (
 
 t.test('a book is not joined with itself', async (t) => {
   const { console, ann } = await dune(t)
-  await ann.get('/books/abc/join?with=abc')
+  const page = await ann.get('/books/abc/join?with=abc')
+  t.match(page, { statusCode: 409, body: /nothing to join/ })
+  t.notMatch(page.body, 'Join them')
+  await ann.get('/books/abc')
   t.match(await ann.post('/books/abc/join', { with: 'abc' }), { statusCode: 409, body: /nothing to join/ })
   t.match(await recordOf(console), { progress: 'p3' })
 })
