@@ -84,9 +84,12 @@ export class Activity {
   }
 }
 
+/** In a path, what may be the id of a document: also where slashes are doubled, or letters are encoded. */
+const documents = /(?<=\/(?:syncs\/+[^/]+|books)\/).*|%.*/is
+
 /** Without the document. The reason of a failure of the disk may name a file of one. */
 function describeFailure({ method, path, status, reason }: RequestLine): string {
-  const route = path.replace(/(\/(?:syncs\/progress|books)\/).*/, '$1…')
+  const route = path.replace(documents, '…')
   const why = reason === undefined || status >= 500 || status === 404 ? '' : `: ${reason}`
   return `${method} ${route} ${status}${why}`
 }

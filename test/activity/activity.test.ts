@@ -64,6 +64,11 @@ const failures: [Partial<RequestLine>, string][] = [
   [{ status: 404, path: '/syncs/progress/My%20Diary', reason: 'x My%20Diary' }, 'GET /syncs/progress/… 404'],
   [{ status: 404, path: '/books/My%20Diary' }, 'GET /books/… 404'],
   [{ status: 404, path: '/a/syncs/progress/Diary/b' }, 'GET /a/syncs/progress/… 404'],
+  [{ status: 401, path: '/syncs//progress/Diary' }, 'GET /syncs//progress/… 401'],
+  [{ status: 401, path: '/syncs/%70rogress/Diary' }, 'GET /syncs/… 401'],
+  [{ status: 404, path: '/%73yncs/progress/Diary' }, 'GET /… 404'],
+  [{ status: 404, path: '/syncs/annotations/Diary' }, 'GET /syncs/annotations/… 404'],
+  [{ status: 404, path: '/Books//Diary/x' }, 'GET /Books/… 404'],
   [
     { status: 507, method: 'PUT', path: '/syncs/progress', document: 'Diary', reason: "ENOSPC, open '/srv/ann/Diary'" },
     'PUT /syncs/progress 507',
