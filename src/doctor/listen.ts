@@ -101,7 +101,8 @@ function refusalOf(
   if (name === 'notFound') return wrongPath(request, path, basePath)
   if (name === 'methodNotAllowed') {
     const isOfPush = /\/(users\/create|syncs\/progress)$/.test(path)
-    return request.method === 'GET' && isOfPush ? { kind: 'redirected' } : undefined
+    // A person may open such an address in a browser.
+    return request.method === 'GET' && isOfPush && isOfReader(request) ? { kind: 'redirected' } : undefined
   }
   if (!(error instanceof ProtocolError)) return undefined
   if (error.account) return { kind: reason === isDisabled ? 'disabled' : 'wrongPassword' }

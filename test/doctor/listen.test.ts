@@ -171,7 +171,12 @@ const ofNobody: [string, Partial<AppOptions>, (asked: Opened) => Promise<unknown
     { kind: 'wrongPath', detail: '/kosync' },
   ],
   ['a push that became a GET', {}, ({ ask }) => ask('GET', '/syncs/progress', { as: ann }), { kind: 'redirected' }],
-  ['a registration that became a GET', {}, ({ ask }) => ask('GET', '/users/create'), { kind: 'redirected' }],
+  [
+    'a registration that became a GET',
+    {},
+    ({ ask }) => ask('GET', '/users/create', { headers: { accept: 'application/vnd.koreader.v1+json' } }),
+    { kind: 'redirected' },
+  ],
   [
     'a proxy that is not trusted',
     {},
@@ -306,6 +311,8 @@ for (const [error, kind, detail, isOfServer] of [
 for (const [what, method, path] of [
   ['a scanner', 'GET', '/wp-login.php'],
   ['a browser', 'GET', '/favicon.ico'],
+  ['a browser at the path of a registration', 'GET', '/users/create'],
+  ['a browser at the path of a push', 'GET', '/syncs/progress'],
   ['another method', 'DELETE', '/syncs/progress'],
   ['a path that cannot be decoded', 'GET', '/%zz'],
   ['a health check', 'GET', '/healthcheck'],
