@@ -35,9 +35,9 @@ const leastStep = 0.05
 
 /** What is wrong with the books of an account, `now` being in seconds since 1970. */
 export async function findTroubles(records: Progress[], now: number, readHistory: ReadHistory): Promise<Finding[]> {
+  if (records.length === 0) return [{ kind: 'never' }]
   const last = lastOf(records)
-  if (!last) return [{ kind: 'never' }]
-  const silent: Finding[] = now - last.timestamp > month ? [{ kind: 'silent', record: last }] : []
+  const silent: Finding[] = last && now - last.timestamp > month ? [{ kind: 'silent', record: last }] : []
   return [...silent, ...findInRecords(records, now), ...(await findBackwards(records, now, readHistory))]
 }
 
@@ -53,12 +53,9 @@ export function findInRecords(records: Progress[], now: number): Finding[] {
   ]
 }
 
-/** The record that was pushed last. */
+/** The record that a reader pushed last: a restore is no push of a reader. */
 export function lastOf(records: Progress[]): Progress | undefined {
-  return records.reduce<Progress | undefined>(
-    (last, record) => (last && last.timestamp >= record.timestamp ? last : record),
-    undefined,
-  )
+  return newestFirst(records).find((record) => !isRestored(record))
 }
 
 function* findTwoFiles(records: Progress[]): Generator<Finding> {

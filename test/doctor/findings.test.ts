@@ -43,6 +43,15 @@ t.test('the record that was pushed last is the one with the newest time', async 
   t.equal(lastOf([base, newer, { ...base, timestamp: 3 }]), newer)
 })
 
+t.test('a restore is no push of a reader', async (t) => {
+  const restored = { ...base, document: 'def', device: 'kss', device_id: 'kss', timestamp: now }
+  const old = { ...base, timestamp: now - 31 * day }
+  t.equal(lastOf([restored, base]), base)
+  t.equal(lastOf([restored]), undefined)
+  t.same(await find(book(old), book(restored)), [{ kind: 'silent', record: old }])
+  t.same(await find(book(restored)), [], 'a reader pushed what it put back')
+})
+
 t.test('one book by content and by file name is a mismatch', async (t) => {
   const metadata = { filename: 'Dune.epub', title: 'Dune' }
   const byContent = { ...base, ...kobo, metadata }
