@@ -33,6 +33,9 @@ const tolerance = 300
 /** A fraction of a book that nobody pages back. */
 const leastStep = 0.05
 
+/** A fraction of a book behind which nothing is left to read. */
+const finished = 0.98
+
 /** What is wrong with the books of an account, `now` being in seconds since 1970. */
 export async function findTroubles(records: Progress[], now: number, readHistory: ReadHistory): Promise<Finding[]> {
   if (records.length === 0) return [{ kind: 'never' }]
@@ -76,9 +79,14 @@ async function findBackwards(records: Progress[], now: number, readHistory: Read
   const found = histories.flatMap(({ record, rows }) => {
     const before = rows.findLast((row) => !isSameReader(row, record))
     const isBack = before && before.percentage - record.percentage >= leastStep
-    return isBack ? [{ kind: 'backwards', record, before } as const] : []
+    return isBack && !isReadAnew(before, now) ? [{ kind: 'backwards', record, before } as const] : []
   })
   return take(found)
+}
+
+/** Whether the book may well begin again after this: it was finished, or left for long. */
+function isReadAnew(before: Progress, now: number): boolean {
+  return before.percentage >= finished || now - before.timestamp > month
 }
 
 function isSameReader(one: Progress, other: Progress): boolean {

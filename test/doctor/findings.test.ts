@@ -96,6 +96,16 @@ for (const [what, record, before] of [
   ['a page or two', { ...base, ...kobo, percentage: 0.58 }, { ...base, ...phone, percentage: 0.6 }],
   ['a step forwards', { ...base, ...kobo, percentage: 0.9 }, { ...base, ...phone, percentage: 0.6 }],
   ['a restore', { ...base, device: 'kss', device_id: 'kss', percentage: 0.1 }, { ...base, ...phone, percentage: 0.6 }],
+  [
+    'a book that was finished and is read anew',
+    { ...base, ...kobo, percentage: 0.1 },
+    { ...base, ...phone, percentage: 0.98 },
+  ],
+  [
+    'a book that nobody read for a month',
+    { ...base, ...kobo, percentage: 0.1 },
+    { ...base, ...phone, percentage: 0.6, timestamp: now - 31 * day },
+  ],
   ['readers without an id that have one name', { ...base, percentage: 0.1 }, { ...base, percentage: 0.9 }],
 ] as const) {
   t.test(`${what} is no step backwards`, async (t) => {
