@@ -1,4 +1,5 @@
 import { kssCommand } from '../command-line.ts'
+import { readerName } from '../library/reader-name.ts'
 import { titleOf } from '../library/titles.ts'
 import type { Mismatch } from '../library/mismatches.ts'
 import { plain } from '../plain.ts'
@@ -10,10 +11,10 @@ export function describeMismatches(username: string, mismatches: Iterable<Mismat
 
 function describe(username: string, { byContent, byFileName }: Mismatch): string {
   const title = plain(titleOf(byContent) || titleOf(byFileName))
-  const [one, other] = [plain(byContent.device), plain(byFileName.device)]
+  const [one, other] = [plain(readerName(byContent, 'A')), plain(readerName(byFileName))]
   const [from, into] = [byContent, byFileName].toSorted((a, b) => a.timestamp - b.timestamp)
   const methods =
-    one === other
+    byContent.device === byFileName.device
       ? `${one} matched by content and by file name`
       : `${one} matches by content, ${other} by file name: set the same on both`
   const merge = plain(kssCommand('doc merge', username, from!.document, into!.document))

@@ -1,5 +1,6 @@
 import { kssCommand } from '../command-line.ts'
 import type { Progress } from '../kosync/protocol.ts'
+import { readerName } from '../library/reader-name.ts'
 import { titleOf } from '../library/titles.ts'
 import type { Finding } from './findings.ts'
 import { namePart } from './name-part.ts'
@@ -11,7 +12,7 @@ type Sayings = { [Kind in Finding['kind']]: (finding: Of<Kind>, name: string) =>
 
 const sayings: Sayings = {
   mismatch: ({ byContent, byFileName }, name) => {
-    const [one, other] = [namePart(byContent.device), namePart(byFileName.device)]
+    const [one, other] = [by(byContent), by(byFileName)]
     const methods =
       one === other ? `${one} matched by content and by file name` : `${one} matches by content, ${other} by file name`
     return {
@@ -21,12 +22,12 @@ const sayings: Sayings = {
     }
   },
   twoFiles: ({ one, other }, name) => ({
-    text: `${called(one)} is there twice: ${namePart(one.device)} and ${namePart(other.device)} have different files of it.`,
+    text: `${called(one)} is there twice: ${by(one)} and ${by(other)} have different files of it.`,
     cure: 'Copy the same file to both. Or choose Filename on both as the document matching method, and give the files one name.',
     command: mergeOf(name, one, other),
   }),
   backwards: ({ record, before }, name) => ({
-    text: `${namePart(record.device)} took ${called(record)} back from ${percent(before)}, where ${namePart(before.device)} had been, to ${percent(record)}.`,
+    text: `${by(record, 'A')} took ${called(record)} back from ${percent(before)}, where ${by(before)} had been, to ${percent(record)}.`,
     cure: 'If that was a mistake, go back. On the reader, "Sync to an older state" says what it does with such a push.',
     command: kssCommand('history restore', name, record.document),
   }),
@@ -53,7 +54,11 @@ export function sayFinding(finding: Finding, username: string): Sentence {
 
 /** As `Kobo pushed Dune`. */
 export function sayPush(record: Progress): string {
-  return `${namePart(record.device)} pushed ${called(record)}`
+  return `${by(record, 'A')} pushed ${called(record)}`
+}
+
+function by(record: Progress, article?: string): string {
+  return namePart(readerName(record, article))
 }
 
 function mergeOf(name: string, ...records: Progress[]): string {

@@ -65,7 +65,8 @@ function* findTwoFiles(records: Progress[]): Generator<Finding> {
   const byTitle = new Map<string, Progress>()
   for (const record of records) {
     const { title, authors } = record.metadata ?? {}
-    if (!title) continue
+    // Whose file a restore is of is in no record.
+    if (!title || isRestored(record)) continue
     const name = JSON.stringify([title, authors])
     const one = byTitle.get(name)
     if (!one) byTitle.set(name, record)

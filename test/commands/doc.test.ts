@@ -244,6 +244,13 @@ t.test('readers that match a book by different methods are told', async (t) => {
   }
 })
 
+t.test('nobody is told to change the method of a restore', async (t) => {
+  const theirs = { device: 'kss', device_id: 'kss', metadata: { filename, title: 'Dune' } }
+  const dir = await twoMethods(t, theirs, { device: '' })
+  const advice = 'A reader matches by content, a reader without a name by file name: set the same on both.'
+  t.match((await run(dir, 'doc', 'list', 'alice')).stdout, `Dune is there twice. ${advice}\n`)
+})
+
 t.test('one reader that changed its method is told too, and the newer id stays', async (t) => {
   const theirs = { device: 'KindlePaperWhite5', timestamp: now, metadata: { filename } }
   const { stdout } = await run(await twoMethods(t, theirs), 'doc', 'list', 'alice')

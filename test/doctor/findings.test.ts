@@ -65,6 +65,7 @@ t.test('one title under two ids of two readers is two files; of one reader it is
   const other = { ...base, ...phone, document: 'def', metadata }
   t.same(findInRecords([one, other], now), [{ kind: 'twoFiles', one, other }])
   t.same(findInRecords([one, { ...other, ...kobo }], now), [])
+  t.same(findInRecords([one, { ...other, device: 'kss', device_id: 'kss' }], now), [], 'nor is a restore')
   t.same(findInRecords([one, { ...other, metadata: { title: 'Emma', authors: 'Another' } }], now), [])
   t.same(
     findInRecords(

@@ -67,6 +67,7 @@ for (const [said, text, cure, command, subject = alice] of sayings) {
 const kobo: Progress = { document: 'abc', percentage: 0.034, progress: '1', device: 'Kobo', timestamp: 20 }
 const phone: Progress = { ...kobo, document: 'def', device: 'Phone', percentage: 0.6, timestamp: 10 }
 const title = { metadata: { title: 'Dune' } }
+const restored = { device: 'kss', device_id: 'kss' }
 
 for (const [finding, text, command] of [
   [
@@ -89,6 +90,21 @@ for (const [finding, text, command] of [
     'Kobo took Dune back from 60 %, where Phone had been, to 3 %.',
     'kss history restore alice abc',
   ],
+  [
+    { kind: 'mismatch', byContent: { ...kobo, ...title, ...restored }, byFileName: phone },
+    'Dune is there twice: a reader matches by content, Phone by file name.',
+    'kss doc merge alice def abc',
+  ],
+  [
+    { kind: 'twoFiles', one: kobo, other: { ...phone, device: '' } },
+    'abc is there twice: Kobo and a reader without a name have different files of it.',
+    'kss doc merge alice def abc',
+  ],
+  [
+    { kind: 'backwards', record: { ...kobo, device: '' }, before: { ...phone, ...restored } },
+    'A reader without a name took abc back from 60 %, where a reader had been, to 3 %.',
+    'kss history restore alice abc',
+  ],
   [{ kind: 'ahead', record: kobo }, 'The time of abc is in the future: 1970-01-01.', undefined],
   [
     { kind: 'ahead', record: { ...kobo, timestamp: 1e300 } },
@@ -108,6 +124,7 @@ for (const [finding, text, command] of [
 t.test('a push is named by its reader and its title, or its id', async (t) => {
   t.equal(sayPush({ ...kobo, ...title }), 'Kobo pushed Dune')
   t.equal(sayPush(kobo), 'Kobo pushed abc')
+  t.equal(sayPush({ ...kobo, device: '' }), 'A reader without a name pushed abc')
   const long = 'x'.repeat(5000)
   t.equal(sayPush({ ...kobo, device: long, document: long }), `${'x'.repeat(100)}… pushed ${'x'.repeat(100)}…`)
 })
