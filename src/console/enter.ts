@@ -74,7 +74,7 @@ function nextOf({ path, query }: Visit): string {
 /** Before somebody is signed in, the token is that of a cookie of its own; a form without it is refused. */
 function formToken({ method }: Route, { sessions }: Entrance, visit: Visit, reply: FastifyReply): string {
   const { request, form, isHttps } = visit
-  const secret = sessions.findFormSecret(request)
+  const secret = sessions.findFormSecret(request, isHttps)
   if (method === 'POST') checkToken(form, secret === undefined ? undefined : tokenOf(secret))
   return tokenOf(sessions.formSecret(request, reply, isHttps))
 }

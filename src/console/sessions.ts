@@ -44,7 +44,7 @@ export class Sessions {
 
   /** Who is signed in; undefined when nobody is, or the session has ended meanwhile. */
   async find(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<SignedIn | undefined> {
-    const id = readSecret(request, sessionCookie)
+    const id = readSecret(request, sessionCookie, isHttps)
     if (id === undefined) return undefined
     const session = await this.#options.sessions.getSession(hashOf(id))
     if (!session) return undefined
@@ -63,7 +63,7 @@ export class Sessions {
   /** A new session for the account, whose password was just typed, in the place of the one that the browser has. */
   async begin(account: Account, request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<void> {
     const { username, admin } = current(await this.#options.store.getUser(account.username), account)
-    const before = readSecret(request, sessionCookie)
+    const before = readSecret(request, sessionCookie, isHttps)
     if (before !== undefined) await this.#options.sessions.deleteSession(hashOf(before))
     const id = newSecret()
     const now = this.#seconds
@@ -82,7 +82,7 @@ export class Sessions {
 
   async end(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<void> {
     // Only who is signed in signs out.
-    await this.#options.sessions.deleteSession(hashOf(readSecret(request, sessionCookie)!))
+    await this.#options.sessions.deleteSession(hashOf(readSecret(request, sessionCookie, isHttps)!))
     this.#setCookie(reply, sessionCookie, '', isHttps, 0)
   }
 
@@ -99,13 +99,13 @@ export class Sessions {
   }
 
   /** The secret of the forms of a browser that is not signed in; undefined when it keeps no cookie. */
-  findFormSecret(request: FastifyRequest): string | undefined {
-    return readSecret(request, formCookie)
+  findFormSecret(request: FastifyRequest, isHttps: boolean): string | undefined {
+    return readSecret(request, formCookie, isHttps)
   }
 
   /** The same, with a new cookie where there is none. */
   formSecret(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): string {
-    const known = this.findFormSecret(request)
+    const known = this.findFormSecret(request, isHttps)
     if (known !== undefined) return known
     const secret = newSecret()
     this.#setCookie(reply, formCookie, secret, isHttps)
@@ -119,7 +119,8 @@ export class Sessions {
   #setCookie(reply: FastifyReply, name: string, value: string, isHttps: boolean, maxAge?: number): void {
     const path = this.#options.basePath === '' ? '/' : this.#options.basePath
     const flags = { httpOnly: true, sameSite: 'strict', secure: isHttps, path } as const
-    reply.header('set-cookie', serialize(name, value, maxAge === undefined ? flags : { ...flags, maxAge }))
+    const text = serialize(nameOf(name, isHttps), value, maxAge === undefined ? flags : { ...flags, maxAge })
+    reply.header('set-cookie', text)
   }
 }
 
@@ -136,7 +137,15 @@ function newSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-function readSecret({ headers }: FastifyRequest, name: string): string | undefined {
-  const value = parse(headers.cookie ?? '')[name]
+/**
+ * Over https another name: a browser that has a cookie of it lets none come over http under the same name, and whoever
+ * listens there could otherwise plant one. The prefix makes browsers see to that.
+ */
+function nameOf(cookie: string, isHttps: boolean): string {
+  return isHttps ? `__Secure-${cookie}` : cookie
+}
+
+function readSecret({ headers }: FastifyRequest, cookie: string, isHttps: boolean): string | undefined {
+  const value = parse(headers.cookie ?? '')[nameOf(cookie, isHttps)]
   return value !== undefined && secretPattern.test(value) ? value : undefined
 }

@@ -19,10 +19,12 @@ t.test('the page gives the address that the browser asked for, and the steps of 
 })
 
 t.test('behind a proxy with https it is that of the proxy', async (t) => {
-  const { reader } = openConsole(t, { trustedProxies: ['127.0.0.1'] })
-  const ann = await reader()
+  const { reader, visit } = openConsole(t, { trustedProxies: ['127.0.0.1'] })
+  await reader()
   const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'sync.example', 'x-forwarded-for': '192.0.2.1' }
-  const { body } = await ann.get('/help', headers)
+  const ann = visit({ ...headers, origin: 'https://sync.example' })
+  await ann.signIn('ann')
+  const { body } = await ann.get('/help')
   t.match(body, '<code>https://sync.example</code>')
   t.notMatch(body, 'http://')
   t.notMatch(body, 'erase that first')

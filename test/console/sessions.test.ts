@@ -27,8 +27,41 @@ t.test('behind https cookies go over https alone, and below a base path only the
   const ann = visit({ 'x-forwarded-proto': 'https', 'sec-fetch-site': 'same-origin' })
   const reply = await ann.signIn('ann')
   t.match(reply, { statusCode: 303, headers: { location: '/kosync/books' } })
-  for (const name of ['kss_session', 'kss_form']) t.ok(ann.cookies.has(name))
-  t.match(cookieOf(reply, 'kss_session'), { path: '/kosync', secure: true })
+  t.same([...ann.cookies.keys()].toSorted(), ['__Secure-kss_form', '__Secure-kss_session'])
+  t.match(cookieOf(reply, '__Secure-kss_session'), {
+    path: '/kosync',
+    secure: true,
+    sameSite: 'Strict',
+    httpOnly: true,
+  })
+})
+
+t.test('a browser that was there over https signs in over http too, and out of each alone', async (t) => {
+  const { visit, reader } = openConsole(t, { trustedProxies: ['127.0.0.1'] })
+  await reader()
+  const secure = visit({ 'x-forwarded-proto': 'https', origin: 'https://kss.local:8080' })
+  await secure.signIn('ann')
+  const plain = visit()
+  t.equal((await plain.signIn('ann')).statusCode, 303)
+  // Browsers take no cookie over http under the name of one of https.
+  t.same(
+    [...plain.cookies.keys()].filter((name) => secure.cookies.has(name)),
+    [],
+  )
+  // The other way round they send them.
+  for (const [name, value] of plain.cookies) secure.cookies.set(name, value)
+  t.equal(await secure.isIn(), true)
+  await secure.post('/sign-out')
+  t.equal(await secure.isIn(), false)
+  t.equal(await plain.isIn(), true)
+})
+
+t.test('a cookie that came over http signs nobody in over https', async (t) => {
+  const { visit, reader } = openConsole(t, { trustedProxies: ['127.0.0.1'] })
+  const ann = await reader()
+  const secure = visit({ 'x-forwarded-proto': 'https' })
+  for (const [name, value] of ann.cookies) secure.cookies.set(name, value)
+  t.equal(await secure.isIn(), false)
 })
 
 t.test('who is no proxy cannot say that there is https', async (t) => {
