@@ -29,7 +29,8 @@ export async function mergeDocument(
   const merged = addDocument(before, added)
   const isChanged = merged.record !== before.record || JSON.stringify(merged.rows) !== JSON.stringify(history)
   // A single row equals the record: the first push creates the history from it.
-  const rows = history.length === 0 && merged.rows.length === 1 ? undefined : merged.rows
+  const needsHistory = progress.editor.keepsHistory && merged.rows.length > 1
+  const rows = history.length > 0 || needsHistory ? merged.rows : undefined
   if (isChanged) await progress.editor.replace(located, merged.record, rows)
   return { latest: Number(merged.isLatest), rows: merged.added }
 }
@@ -45,14 +46,20 @@ export async function joinDocuments(
 ): Promise<void> {
   const { document } = into.record
   const moved = { ...from.record, document }
-  const movedRows = (await readRows(from)).map((row) => ({ ...row, document }))
+  const histories = [await readHistory(into.path), await readHistory(from.path)] as const
+  const [rows, movedRows] = [withRecord(histories[0], into.record), withRecord(histories[1], from.record)]
+  const merged = mergeRows(
+    rows,
+    movedRows.map((row) => ({ ...row, document })),
+  )
   const isNewer = moved.timestamp > into.record.timestamp
   const record = isNewer ? nextProgress(into.record, moved) : nextProgress(moved, into.record)
-  await editor.replace(into, record, mergeRows(await readRows(into), movedRows))
+  const hasHistory = editor.keepsHistory || histories.flat().length > 0
+  await editor.replace(into, record, hasHistory ? merged : undefined)
   await editor.remove(from)
 }
 
 /** The rows of the history, with the record as the last one. */
-async function readRows({ path, record }: LocatedRecord): Promise<Progress[]> {
-  return mergeRows(await readHistory(path), [rowOf(record)])
+function withRecord(history: Progress[], record: Progress): Progress[] {
+  return mergeRows(history, [rowOf(record)])
 }

@@ -26,18 +26,19 @@ export type LocatedRecord = Located & { record: Progress }
 export class RecordEditor {
   readonly #files: FileCache<StoredRecord>
   readonly #history: HistoryFiles
-  readonly #keepsHistory: boolean
+  /** Whether a document that has no history gets one. */
+  readonly keepsHistory: boolean
 
   constructor(files: FileCache<StoredRecord>, history: HistoryFiles, keepsHistory: boolean) {
     this.#files = files
     this.#history = history
-    this.#keepsHistory = keepsHistory
+    this.keepsHistory = keepsHistory
   }
 
-  /** Replaces the record, and the history if rows are passed and a history is kept. */
+  /** Replaces the record, and the history if rows are passed. */
   async replace({ key, path, foreign }: Located, record: Progress, rows?: Progress[]): Promise<void> {
     if (foreign) await unlessAbsent(setAside(path))
-    if (rows && this.#keepsHistory) await this.#history.replace(path, rows)
+    if (rows) await this.#history.replace(path, rows)
     const text = formatRecord(record)
     const stats = await replaceFile(path, text)
     this.#files.set(key, path, { record, sum: sumOf(text) }, stats)

@@ -127,13 +127,15 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
       const renamed = { ...moved!.record, document: into }
       const isNewer = renamed.timestamp > target!.record.timestamp
       const record = isNewer ? nextProgress(target!.record, renamed) : nextProgress(renamed, target!.record)
+      const histories = [target!, moved!].map((each) => mergeRows(each.rows, [rowOf(each.record!)]))
+      const hasHistory = this.#options.rows >= 0 || target!.rows.length + moved!.rows.length > 0
       const rows = mergeRows(
-        this.#rowsOf(target!),
-        this.#rowsOf(moved!).map((row) => ({ ...row, document: into })),
+        histories[0]!,
+        histories[1]!.map((row) => ({ ...row, document: into })),
       )
       return [
         { document: from, record: undefined, rows: [] },
-        { document: into, record, rows },
+        { document: into, record, rows: hasHistory ? rows : [] },
       ]
     })
   }
@@ -157,11 +159,6 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
       for (const { document } of documents) gone += await this.pruneHistory(account, keep, since, document)
     }
     return gone
-  }
-
-  /** The history, with the record as its last row where one is kept. */
-  #rowsOf({ rows, record }: Edited): Progress[] {
-    return record && this.#options.rows >= 0 ? mergeRows(rows, [rowOf(record)]) : rows
   }
 
   /** Whether the work had something to change. It is done again when another process was faster. */

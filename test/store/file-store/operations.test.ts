@@ -265,6 +265,18 @@ t.test('without a history none is merged', async (t) => {
   t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
 })
 
+t.test('a history that is there goes on to get what is merged, also while none is kept', async (t) => {
+  const { dir, store: before } = await openWithAnn(t, 2)
+  await byName(before).putProgress('ann', at(3, { document: 'def' }))
+  await before.close()
+  const { store } = await open(t, dir, { history: false })
+  await byName(store).putProgress('ann', at(5))
+  await adminByName(store).importAccount('ann', [{ rows: [at(5)] }])
+  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '5'])
+  await adminByName(store).mergeDocuments('ann', 'def', 'abc')
+  t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '3', '5'])
+})
+
 t.test('pushes go on beside operations on the same document, and none is lost', async (t) => {
   const { store } = await openWithAnn(t, 1)
   const stop = new AbortController()
