@@ -1,9 +1,9 @@
-import { nextProgress, type Progress } from '../../kosync/protocol.ts'
+import { nextProgress } from '../../kosync/protocol.ts'
 import { readHistory } from './files/history-file.ts'
 import type { ProgressFiles } from './progress-files.ts'
 import type { LocatedRecord } from './record-editor.ts'
 import { addDocument } from '../add-document.ts'
-import { interleaveRows, mergeRows, rowOf } from './files/rows.ts'
+import { endWith, interleaveRows, mergeRows } from './files/rows.ts'
 import type { Merged, MergedDocument } from '../store.ts'
 
 /** Groups the rows by document: an archive may hold one document in two files, under an old and a new name. */
@@ -47,7 +47,7 @@ export async function joinDocuments(
   const { document } = into.record
   const moved = { ...from.record, document }
   const histories = [await readHistory(into.path), await readHistory(from.path)] as const
-  const [rows, movedRows] = [withRecord(histories[0], into.record), withRecord(histories[1], from.record)]
+  const [rows, movedRows] = [endWith(histories[0], into.record), endWith(histories[1], from.record)]
   const merged = mergeRows(
     rows,
     movedRows.map((row) => ({ ...row, document })),
@@ -55,11 +55,6 @@ export async function joinDocuments(
   const isNewer = moved.timestamp > into.record.timestamp
   const record = isNewer ? nextProgress(into.record, moved) : nextProgress(moved, into.record)
   const hasHistory = editor.keepsHistory || histories.flat().length > 0
-  await editor.replace(into, record, hasHistory ? merged : undefined)
+  await editor.replace(into, record, hasHistory ? endWith(merged, record) : undefined)
   await editor.remove(from)
-}
-
-/** The rows of the history, with the record as the last one. */
-function withRecord(history: Progress[], record: Progress): Progress[] {
-  return mergeRows(history, [rowOf(record)])
 }

@@ -134,7 +134,7 @@ export class ProgressFiles {
   unwrittenRows(folder: string, document: string): Progress[] {
     const { path, pending } = this.#memtable.get(cacheKey(folder, document)) ?? {}
     if (!path || !pending || !this.#options.history) return []
-    return pending.lines.flatMap((line) => parseRow(line, path) ?? [])
+    return pending.lines.map((line) => parseRow(line, path)!)
   }
 
   /** The records of the folder that are newer than their files. */

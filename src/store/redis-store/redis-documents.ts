@@ -1,6 +1,6 @@
 import { nextProgress, type Progress } from '../../kosync/protocol.ts'
 import { addDocument, type MergedRows } from '../add-document.ts'
-import { keptRows, mergeRows, rowOf } from '../file-store/files/rows.ts'
+import { endWith, keptRows, mergeRows } from '../file-store/files/rows.ts'
 import { eachPage } from '../pages.ts'
 import type { Account, Admin, DocumentPage, ExportPage, Merged, MergedDocument } from '../store.ts'
 import type { Engine } from './engine.ts'
@@ -127,7 +127,7 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
       const renamed = { ...moved!.record, document: into }
       const isNewer = renamed.timestamp > target!.record.timestamp
       const record = isNewer ? nextProgress(target!.record, renamed) : nextProgress(renamed, target!.record)
-      const histories = [target!, moved!].map((each) => mergeRows(each.rows, [rowOf(each.record!)]))
+      const histories = [target!, moved!].map((each) => endWith(each.rows, each.record!))
       const hasHistory = this.#options.rows >= 0 || target!.rows.length + moved!.rows.length > 0
       const rows = mergeRows(
         histories[0]!,
@@ -135,7 +135,7 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
       )
       return [
         { document: from, record: undefined, rows: [] },
-        { document: into, record, rows: hasHistory ? rows : [] },
+        { document: into, record, rows: hasHistory ? endWith(rows, record) : [] },
       ]
     })
   }

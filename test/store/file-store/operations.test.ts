@@ -265,6 +265,16 @@ t.test('without a history none is merged', async (t) => {
   t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
 })
 
+t.test('two documents without a history are merged without one, while none is kept', async (t) => {
+  const { dir, store } = await open(t, t.testdir({}), { history: false })
+  await store.createUser({ username: 'ann', key: 'K' })
+  for (const [number, document] of ['abc', 'def'].entries())
+    await byName(store).putProgress('ann', at(number, { document }))
+  t.equal(await adminByName(store).mergeDocuments('ann', 'def', 'abc'), true)
+  t.match(await byName(store).getProgress('ann', 'abc'), { progress: '1' })
+  t.same((await readdir(join(dir, 'ann'))).toSorted(), ['abc.json', 'auth.json'])
+})
+
 t.test('a history that is there goes on to get what is merged, also while none is kept', async (t) => {
   const { dir, store: before } = await openWithAnn(t, 2)
   await byName(before).putProgress('ann', at(3, { document: 'def' }))

@@ -22,9 +22,17 @@ export function mergeRows(ours: Progress[], theirs: Progress[]): Progress[] {
   return merged
 }
 
-/** The rows of a history and those that are not written to it yet. Some of these may be in it all the same. */
+/** The rows of a history and those that come behind it. The first ones of these may be in it already. */
 export function withRows(rows: Progress[], unwritten: Progress[]): Progress[] {
-  return unwritten.length === 0 ? rows : mergeRows(rows, unwritten)
+  let count = Math.min(rows.length, unwritten.length)
+  const areThere = (): boolean => rows.slice(-count).every((row, at) => identity(row) === identity(unwritten[at]!))
+  while (count > 0 && !areThere()) count -= 1
+  return [...rows, ...unwritten.slice(count)]
+}
+
+/** The rows of a history with the record as the last one. */
+export function endWith(rows: Progress[], record: Progress): Progress[] {
+  return isRepeat(rows.at(-1), record) ? rows : [...rows, rowOf(record)]
 }
 
 /**
@@ -33,30 +41,30 @@ export function withRows(rows: Progress[], unwritten: Progress[]): Progress[] {
  */
 export function interleaveRows(ours: Progress[], theirs: Progress[]): Progress[] {
   const theirTimes = timesOf(theirs)
-  const known = new Map(theirs.map((row, at) => [identity(row), theirTimes[at]!]))
-  const ourTimes = timesOf(ours, known)
+  const places = new Map(theirs.map((row, at) => [identity(row), at]))
+  const ourTimes = timesOf(ours, (row) => theirTimes[places.get(identity(row)) ?? -1])
   const ourKeys = new Set(ours.map(identity))
   const merged: Progress[] = []
   let next = 0
-  const addTheirs = (before: number): void => {
-    for (; next < theirs.length && theirTimes[next]! < before; next++) {
+  const addTheirs = (before: number, place: number): void => {
+    for (; next < theirs.length && (theirTimes[next]! < before || next < place); next++) {
       if (!ourKeys.has(identity(theirs[next]!))) merged.push(theirs[next]!)
     }
   }
   for (const [at, row] of ours.entries()) {
-    addTheirs(ourTimes[at]!)
+    addTheirs(ourTimes[at]!, places.get(identity(row)) ?? 0)
     merged.push(row)
   }
-  addTheirs(Infinity)
+  addTheirs(Infinity, theirs.length)
   return merged
 }
 
-/** Of each row the lowest time that it or a row behind it has, also in another list, of which `known` has them. */
-function timesOf(rows: Progress[], known = new Map<string, number>()): number[] {
+/** Of each row the lowest time that it or a row behind it has, also in another list, if `elsewhere` knows it. */
+function timesOf(rows: Progress[], elsewhere: (row: Progress) => number | undefined = () => undefined): number[] {
   const times: number[] = []
   let lowest = Infinity
   for (const row of rows.toReversed()) {
-    lowest = Math.min(lowest, row.timestamp, known.get(identity(row)) ?? Infinity)
+    lowest = Math.min(lowest, row.timestamp, elsewhere(row) ?? Infinity)
     times.push(lowest)
   }
   return times.toReversed()
