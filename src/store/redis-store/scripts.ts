@@ -171,11 +171,13 @@ local function rowOf(record)
   if time ~= time or math.abs(time) == math.huge then time = 0 end
   if time >= 1e11 then time = time / 1000 end
   local part = record.percentage or '0'
-  if not part:find('^%d%.?%d*$') then part = string.format('%.17g', percentage) end
+  if not (part:find('^%d$') or part:find('^%d%.%d+$')) then part = string.format('%.17g', percentage) end
   local row = '{"timestamp":' .. string.format('%.0f', math.floor(time)) .. ',"percentage":' .. part
     .. ',"progress":' .. cjson.encode(record.progress) .. ',"device":' .. cjson.encode(record.device or '')
   if idOf(record) then row = row .. ',"device_id":' .. cjson.encode(idOf(record)) end
-  if record.metadata and pcall(cjson.decode, record.metadata) then row = row .. ',"metadata":' .. record.metadata end
+  -- Lua reads more than JSON is.
+  local read, metadata = pcall(function() return cjson.encode(cjson.decode(record.metadata)) end)
+  if read and metadata:sub(1, 1) == '{' then row = row .. ',"metadata":' .. metadata end
   return row .. '}'
 end
 local function isRowOf(record, text)

@@ -87,11 +87,12 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
       ['percentage', 'bad'],
       ['percentage', 'nan'],
       ['percentage', '0.5', 'timestamp', 'nan', 'metadata', '{'],
+      ['percentage', '1.', 'timestamp', '5', 'metadata', '{"a":NaN}'],
     ].entries()) {
       await left(...fields, 'progress', `odd ${at}`)
       await byName(store).putProgress('ann', { ...pushed, progress: `${4 + at}` })
     }
-    t.same(texts((await rows()).slice(5)), ['4', '5', 'odd 2', '6'], 'none of what cannot be read')
+    t.same(texts((await rows()).slice(5)), ['4', '5', 'odd 2', '6', 'odd 3', '7'], 'none of what cannot be read')
   })
 
   t.test('a key that another server stored is another generation of the account', async (t) => {
