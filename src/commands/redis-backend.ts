@@ -4,6 +4,9 @@ import { openEngine, type OpenedEngine } from '../control/open-store.ts'
 import { openStateFolder } from '../control/state-folder.ts'
 import type { Backend } from './backend.ts'
 
+/** Milliseconds after which a database that was refused is looked at again. */
+const lookMs = 1000
+
 /**
  * The engine of KSS_STORE, which any number of servers use. A start does not wait for it: until it is there, requests get
  * 503. Only a certificate of kss's own is in the folder. Throws CommandError.
@@ -28,22 +31,28 @@ export async function openRedisBackend(loaded: Pick<Loaded, 'config' | 'sources'
 }
 
 /** Never rejects. What a power cut would cost may have changed while the engine was away. */
-async function report(
-  { survey, place, stats }: OpenedEngine,
-  logger: FastifyBaseLogger,
-  failure: Error | undefined,
-): Promise<void> {
+async function report(opened: OpenedEngine, logger: FastifyBaseLogger, failure: Error | undefined): Promise<void> {
   if (failure) {
     logger.error(`${failure.message}: what needs it gets 503 until it is back`)
     return
   }
+  const { survey, place, stats } = opened
   try {
     const { isOwn, warnings } = await survey.look()
     logger.info(`${place} answers`)
     if (!isOwn) logger.info('The database is one of another server: keys stay as they are, unless KSS_HASH_KEYS is set')
     for (const warning of warnings) logger.warn(warning)
   } catch (error) {
-    // That was told already.
+    // Else it was told already.
     if (error !== stats.failure()) logger.error((error as Error).message)
+    lookAgain(opened, error)
   }
+}
+
+/** Somebody may put the database right: until then nothing else asks it. */
+function lookAgain(opened: OpenedEngine, refusal: unknown): void {
+  const look = (): void => {
+    if (opened.stats.failure() === refusal) opened.survey.look().catch((error: unknown) => lookAgain(opened, error))
+  }
+  setTimeout(look, lookMs).unref()
 }

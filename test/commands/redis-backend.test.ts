@@ -186,8 +186,19 @@ t.test('on a Redis', { skip: noRedis }, async (t) => {
     await until(() => log.some(({ msg }) => String(msg).startsWith('The database has format 2')))
     t.equal((await fetch(`${url}/readiness`)).status, 503)
     t.equal((await fetch(`${url}/users/auth`, { headers: headersOf('ann', 'pw') })).status, 503)
+    await command(1, 'SET', 'kss:format', '1')
+    await until(async () => (await fetch(`${url}/readiness`)).status === 200)
     t.equal(await stop(), 0)
     t.equal(log.filter(({ msg }) => String(msg).startsWith('The database has format 2')).length, 1)
+  })
+
+  t.test('a server on a database whose mark cannot be read says so, and serves it', async (t) => {
+    const { url: store, command } = await startRedis(t, ...durable)
+    await command(1, 'LPUSH', 'kss:format', '1')
+    const { url, log, stop } = await serve(t, await folder(t), [], { KSS_STORE: store })
+    await until(() => log.some(({ msg }) => String(msg).endsWith('does not answer as it should (WRONGTYPE)')))
+    t.equal((await fetch(`${url}/readiness`)).status, 200)
+    t.equal(await stop(), 0)
   })
 
   t.test('commands work on it, beside a server, with the same words', async (t) => {

@@ -84,3 +84,10 @@ t.test('with a Redis', { skip: noRedis }, async (t) => {
     t.ok(told.includes('cannot be reached'))
   })
 })
+
+t.test('a cluster of which nobody answers cannot be asked, and says why', async (t) => {
+  const options = { url: new URL('redis://127.0.0.1:1/0'), cluster: ['127.0.0.1:1'], reconnects: false }
+  const engine = await Engine.open(options)
+  t.teardown(() => engine.close())
+  await t.rejects(engine.askAll(['DBSIZE']), { code: 'STORE_UNAVAILABLE' })
+})
