@@ -137,10 +137,7 @@ export function loadConfig(
   const checked = check(values)
   const bad = (name: Name): ConfigError => badValue(name, { [name]: String(checked[name]) })
   checkStore(checked, bad)
-  const { KSS_PORT: port, KSS_HOST: host, KSS_METRICS_PORT: metricsPort, KSS_METRICS_HOST: metricsHost } = checked
-  // A server on all addresses of the machine has that of the metrics too.
-  if (metricsPort !== 0 && metricsPort === port && ['0.0.0.0', '::', metricsHost].includes(host))
-    throw new ConfigError(`KSS_METRICS_PORT is ${metricsPort}, as is KSS_PORT: metrics need a port of their own.`)
+  checkMetricsPort(checked)
   if (flags['KSS_DIR'] !== undefined && checked.KSS_STORE !== '') {
     throw new ConfigError(
       '--dir names a folder, and KSS_STORE is set: accounts are in only one of them. Leave one out.',
@@ -164,6 +161,13 @@ export function loadConfig(
       ...sourceOf(pickKss(flags), 'flag'),
     },
   }
+}
+
+function checkMetricsPort(checked: Required<Settings>): void {
+  const { KSS_PORT: port, KSS_HOST: host, KSS_METRICS_PORT: metricsPort, KSS_METRICS_HOST: metricsHost } = checked
+  // A server on all addresses of the machine has that of the metrics too.
+  if (metricsPort !== 0 && metricsPort === port && ['0.0.0.0', '::', metricsHost].includes(host))
+    throw new ConfigError(`KSS_METRICS_PORT is ${metricsPort}, as is KSS_PORT: metrics need a port of their own.`)
 }
 
 function sourceOf(values: Values, source: string): Record<string, string> {

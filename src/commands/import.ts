@@ -36,7 +36,7 @@ interface Importer {
   store: StateStore
   hasher: KeyHasher
   show: (documents: number) => void
-  /** Aborted when the import is interrupted, or has failed. */
+  /** Aborted when the import is interrupted; for a user also when another one has failed. */
   signal: AbortSignal
 }
 
@@ -156,22 +156,7 @@ async function importAll(
     ['import', kind],
     async ({ store, config }) => {
       const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
-      const limit = pLimit(usersAtOnce)
-      const work = async (interrupted: AbortSignal): Promise<void> => {
-        const failed = new AbortController()
-        const signal = AbortSignal.any([interrupted, failed.signal])
-        await limit.map(users, async (user) => {
-          if (signal.aborted) return
-          const account: ImportedAccount = newMerged(user.username)
-          imported.push(account)
-          // Not thrown here: what is in flight ends before the store is closed.
-          await importOne({ store, hasher, show, signal }, user, account).catch((error: unknown) => {
-            if (!account.isNew && account.documents === 0) imported.splice(imported.indexOf(account), 1)
-            failed.abort(error)
-          })
-        })
-        signal.throwIfAborted()
-      }
+      const work = (signal: AbortSignal): Promise<void> => importUsers({ store, hasher, show, signal }, users, imported)
       await interruptible(work, () => {
         return `Interrupted. ${count(imported.length, 'account')} came; the same command brings the rest.`
       })
@@ -179,6 +164,22 @@ async function importAll(
     // What an import left that was killed goes before this one begins.
     { create: true, beforeOpen: (dir) => removeAllTemps(dir, performance.timeOrigin) },
   )
+}
+
+async function importUsers(importer: Importer, users: ImportedUser[], imported: ImportedAccount[]): Promise<void> {
+  const failed = new AbortController()
+  const signal = AbortSignal.any([importer.signal, failed.signal])
+  await pLimit(usersAtOnce).map(users, async (user) => {
+    if (signal.aborted) return
+    const account: ImportedAccount = newMerged(user.username)
+    imported.push(account)
+    // Not thrown here: what is in flight ends before the store is closed.
+    await importOne({ ...importer, signal }, user, account).catch((error: unknown) => {
+      if (!account.isNew && account.documents === 0) imported.splice(imported.indexOf(account), 1)
+      failed.abort(error)
+    })
+  })
+  signal.throwIfAborted()
 }
 
 /** Fills `account` in as it comes. */
