@@ -261,7 +261,7 @@ t.test('a start that can not go on leaves the log as it is', async (t) => {
   await store.admin.flush()
   const timers = (): number => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
   const before = timers()
-  disk.fail('stat', /crashed\/bob$/, 'EIO')
+  disk.fail('lstat', /crashed\/bob$/, 'EIO')
   const onDamage = (error: unknown): void => void t.fail(String(error))
   await t.rejects(FileStore.open({ dir: crashed, history: true, onDamage }), { code: 'EIO' })
   t.equal(timers(), before, 'nothing is going to be written')
