@@ -164,10 +164,11 @@ export function loadConfig(
 }
 
 function checkMetricsPort(checked: Required<Settings>): void {
-  const { KSS_PORT: port, KSS_HOST: host, KSS_METRICS_PORT: metricsPort, KSS_METRICS_HOST: metricsHost } = checked
+  const { KSS_HOST: host, KSS_METRICS_PORT: port, KSS_METRICS_HOST: metricsHost } = checked
+  const other = (['KSS_PORT', 'KSS_TLS_PORT'] as const).find((name) => checked[name] === port)
   // A server on all addresses of the machine has that of the metrics too.
-  if (metricsPort !== 0 && metricsPort === port && ['0.0.0.0', '::', metricsHost].includes(host))
-    throw new ConfigError(`KSS_METRICS_PORT is ${metricsPort}, as is KSS_PORT: metrics need a port of their own.`)
+  if (port !== 0 && other && ['0.0.0.0', '::', metricsHost].includes(host))
+    throw new ConfigError(`KSS_METRICS_PORT is ${port}, as is ${other}: metrics need a port of their own.`)
 }
 
 function sourceOf(values: Values, source: string): Record<string, string> {

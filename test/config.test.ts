@@ -135,6 +135,10 @@ t.test('metrics have a port of their own, or an address of their own', async (t)
     t.throws(() => load({ KSS_HOST, KSS_METRICS_PORT: '8080' }), new ConfigError(message))
   t.equal(load({ KSS_HOST: '10.0.0.1', KSS_METRICS_PORT: '8080' }).config.KSS_METRICS_PORT, 8080)
   t.equal(load({ KSS_PORT: '0' }).config.KSS_METRICS_PORT, 0)
+  t.throws(
+    () => load({ KSS_TLS: 'self-signed', KSS_TLS_PORT: '8443', KSS_METRICS_PORT: '8443' }),
+    new ConfigError('KSS_METRICS_PORT is 8443, as is KSS_TLS_PORT: metrics need a port of their own.'),
+  )
 })
 
 t.test('the files of a certificate are found from the folder where kss is started', async (t) => {
