@@ -6,6 +6,7 @@ import { Obstacle } from './obstacle.ts'
 import { Random } from './random.ts'
 import { Report } from './report.ts'
 import { startServer, type Server } from './server.ts'
+import type { VolatileDisk } from './volatile-disk.ts'
 import { startLoad, type Accounts } from './workers.ts'
 
 export interface CampaignOptions {
@@ -21,6 +22,8 @@ export interface CampaignOptions {
   loads: readonly (readonly [number, number])[]
   /** How likely a cycle that ends with a kill has a history that cannot be written. */
   obstacles: number
+  /** Holds the state directory: its power is cut instead of each kill. */
+  disk?: VolatileDisk
   onCycle?: (report: Report) => void
 }
 
@@ -69,12 +72,21 @@ export async function runCampaign(options: CampaignOptions): Promise<Report> {
 
 /** The recovery of the log is at the end of a start. */
 async function killDuringStart(campaign: Campaign): Promise<void> {
-  const { options, random, report, startTime } = campaign
+  const { random, startTime } = campaign
   const server = start(campaign)
   await sleep(random.between(0.3, 1.05) * startTime)
-  await server.kill()
+  await crash(server, campaign)
+  await checkCrashed(campaign)
+}
+
+async function crash(server: Server, { options, report }: Campaign): Promise<void> {
+  await (options.disk ? options.disk.cut(() => server.kill()) : server.kill())
   report.kills += 1
-  await checkFiles(options.dir, report)
+}
+
+/** A power cut leaves files that only the next start makes whole. */
+async function checkCrashed({ options: { dir, disk }, report }: Campaign): Promise<void> {
+  if (!disk) await checkFiles(dir, report)
 }
 
 async function runCycle(campaign: Campaign): Promise<void> {
@@ -90,12 +102,12 @@ async function runCycle(campaign: Campaign): Promise<void> {
     load.expectStop()
     await server.stop()
   } else {
-    await server.kill()
-    report.kills += 1
+    if (options.disk) load.expectStop()
+    await crash(server, campaign)
   }
   await load.end()
   for (const account of allOf(accounts)) account.ended()
-  await (stops ? checkStopped(options.dir, allOf(accounts), report) : checkFiles(options.dir, report))
+  await (stops ? checkStopped(options.dir, allOf(accounts), report) : checkCrashed(campaign))
 }
 
 /** Nothing in hand is left uncertain. */
@@ -125,7 +137,8 @@ async function startAndVerify(campaign: Campaign): Promise<{ url: string | undef
 /** Mostly with plain keys: hashing takes the time that the disk should have. With hashes it replaces the plain ones. */
 function start({ options, random, report, obstacle }: Campaign): Server {
   const hashKeys = random.chance(0.3)
-  return startServer(options.launcher, options.dir, { hashKeys, mayComplain: obstacle.isThere }, report)
+  const mayComplain = obstacle.isThere || options.disk !== undefined
+  return startServer(options.launcher, options.dir, { hashKeys, mayComplain }, report)
 }
 
 function allOf({ readers, guests }: Accounts): Account[] {

@@ -81,7 +81,7 @@ function readLine(line: string, onListening: (url: string) => void, mayComplain:
   }
   // A 503 during a stop is what it says. Other trouble is not expected, nor that the torn end of a log counts as damage.
   const isExpected =
-    line.includes('"reason":"The server cannot do this now') || (mayComplain && line.includes('ENOTDIR'))
+    line.includes('"reason":"The server cannot do this now') || (mayComplain && /ENOTDIR|EIO|EROFS/.test(line))
   if (/^\{"level":[56]0/.test(line) && !isExpected) {
     report.violate(`the server logs: ${line}`)
   }
