@@ -18,7 +18,7 @@ except ImportError:
     from fuse import FUSE, FuseOSError, Operations
 
 # Bytes that a disk writes as a whole.
-SECTOR = 512
+SECTOR = 4096
 
 
 class VolatileDisk(Operations):
