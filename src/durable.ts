@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { link, lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Batcher } from './batcher.ts'
 import { hasCode, unlessAbsent } from './error-code.ts'
@@ -107,11 +107,22 @@ export async function replaceDamaged(path: string, stats: Stats, data?: string):
       await rm(temp, { force: true })
       return false
     }
-    await renameFile(path, `${path}.corrupt-${Date.now()}`)
+    const aside = `${path}.corrupt-${Date.now()}`
+    await (data === undefined ? renameFile(path, aside) : addName(path, aside))
     if (data !== undefined) await renameFile(temp, path)
     await syncFolder(dirname(path))
     return true
   })
+}
+
+/** Gives the file a second name. Where there are no hard links, and for a folder, it loses the first one. */
+async function addName(path: string, name: string): Promise<void> {
+  try {
+    await link(path, name)
+  } catch (error) {
+    if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) throw error
+    await renameFile(path, name)
+  }
 }
 
 /** Changes when the file is replaced or edited; a rename keeps all three parts. Empty when there is none. */

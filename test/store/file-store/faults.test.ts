@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../../src/kosync/protocol.ts'
@@ -446,3 +446,36 @@ for (const code of ['EIO', 'EACCES', 'EMFILE']) {
     t.equal(await byName(store).getProgress('ann', 'other'), undefined)
   })
 }
+
+for (const [call, name] of [
+  ['rename', /\.tmp-/],
+  ['link', /abc\.json$/],
+] as const) {
+  t.test(`a damaged record keeps its name until the good one takes it, also when a ${call} fails`, async (t) => {
+    const { dir, disk, store, damage } = await open(t)
+    const path = join(dir, 'ann', 'abc.json')
+    await store.close()
+    await writeFile(path, '{')
+    await utimes(path, 1000, 1000)
+    const again = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+    t.teardown(() => again.close())
+    disk.fail(call, name, 'EIO')
+    t.match(await byName(again).getProgress('ann', 'abc'), { progress: 'old' })
+    t.equal(await readFile(path, 'utf8'), '{')
+    t.match(damage, [{ code: 'DAMAGED_FILE' }, { code: 'EIO' }])
+  })
+}
+
+t.test('a damaged record is set aside where there are no hard links', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.close()
+  await writeFile(join(dir, 'ann', 'abc.json'), '{')
+  await utimes(join(dir, 'ann', 'abc.json'), 1000, 1000)
+  const again = await FileStore.open({ dir, history: true, onDamage: () => undefined })
+  t.teardown(() => again.close())
+  disk.fail('link', /abc\.json$/, 'EPERM')
+  t.match(await byName(again).getProgress('ann', 'abc'), { progress: 'old' })
+  t.match(await readRecord(dir), { progress: 'old' })
+  const aside = (await readdir(join(dir, 'ann'))).find((name) => name.startsWith('abc.json.corrupt-')) ?? ''
+  t.equal(await readFile(join(dir, 'ann', aside), 'utf8'), '{')
+})

@@ -8,6 +8,7 @@ type Call =
   | 'sync'
   | 'truncate'
   | 'rename'
+  | 'link'
   | 'mkdir'
   | 'rm'
   | 'rmdir'
@@ -58,7 +59,18 @@ export function faultyDisk(t: Test): FaultyDisk {
     await check('open', path)
     return watch(await open(...args), path)
   })
-  for (const call of ['rename', 'mkdir', 'rm', 'rmdir', 'stat', 'lstat', 'readdir', 'opendir', 'readFile'] as const) {
+  for (const call of [
+    'rename',
+    'link',
+    'mkdir',
+    'rm',
+    'rmdir',
+    'stat',
+    'lstat',
+    'readdir',
+    'opendir',
+    'readFile',
+  ] as const) {
     const real = fs[call] as (...args: unknown[]) => Promise<unknown>
     replace(t, call, async (...args: unknown[]) => {
       await check(call === 'opendir' ? 'readdir' : call, String(args[0]))
