@@ -65,10 +65,13 @@ class VolatileDisk(Operations):
             if path == "/disk":
                 self.require_power()
                 for offset, data in self.unflushed:
-                    self.durable[offset : offset + len(data)] = data
+                    self.put(offset, data)
                 self.unflushed.clear()
                 self.told["flushes"] += 1
         return 0
+
+    def put(self, offset, data):
+        self.durable[offset : offset + len(data)] = data
 
     def require_power(self):
         if not self.is_on:
@@ -93,7 +96,7 @@ class VolatileDisk(Operations):
                 is_kept = at < last and chance.random() < share
                 self.told["kept" if is_kept else "lost"] += 1
                 if is_kept:
-                    self.durable[offset + start : offset + start + step] = data[start : start + step]
+                    self.put(offset + start, data[start : start + step])
         self.unflushed.clear()
         self.content = bytearray(self.durable)
         self.told["cuts"] += 1
