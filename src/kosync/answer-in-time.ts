@@ -15,17 +15,17 @@ export interface AnswerInTime {
 
 /**
  * Answers 503 for a change that the disk holds up for longer. Nobody can take it back: it may be stored all the same,
- * as after an answer that is lost on its way.
+ * as after an answer that is lost on its way. The clock is one that is never set: milliseconds.
  */
-export function createAnswerInTime(ms: number): AnswerInTime {
-  /** The changes under way, and performance.now() when they began: the oldest first, so that one timer is enough. */
+export function createAnswerInTime(ms: number, now = () => performance.now()): AnswerInTime {
+  /** The changes under way, and when they began: the oldest first, so that one timer is enough. */
   const changes = new Map<FastifyReply, number>()
   let timer: NodeJS.Timeout | undefined
 
   function refuseLate(): void {
     timer = undefined
     for (const [reply, began] of changes) {
-      const left = began + ms - performance.now()
+      const left = began + ms - now()
       if (left > 0) {
         timer = setTimeout(refuseLate, left)
         return
@@ -38,7 +38,7 @@ export function createAnswerInTime(ms: number): AnswerInTime {
 
   return {
     preHandler: (_request, reply, done) => {
-      changes.set(reply, performance.now())
+      changes.set(reply, now())
       if (timer) timer.ref()
       else timer = setTimeout(refuseLate, ms)
       done()

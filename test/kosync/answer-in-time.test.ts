@@ -1,11 +1,12 @@
 import { join } from 'node:path'
+import Fastify from 'fastify'
 import t from 'tap'
-import type { Progress } from '../../src/kosync/protocol.ts'
+import { createAnswerInTime } from '../../src/kosync/answer-in-time.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
-import { MemoryStore } from '../../src/store/memory-store.ts'
 import { removeFoldersLast } from '../folders-last.ts'
 import { build, buildReader, position, Reader } from '../helper.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
+import { until } from '../until.ts'
 
 removeFoldersLast(t)
 
@@ -53,20 +54,23 @@ for (const [what, change, isDone] of [
 }
 
 t.test('each change has its own time, whenever the one before it came', async (t) => {
-  let isSlow = false
-  let goOn = (): void => undefined
-  class Slow extends MemoryStore {
-    override async putProgress(...args: Parameters<MemoryStore['putProgress']>): Promise<Progress> {
-      if (isSlow) await new Promise<void>((resolve) => (goOn = resolve))
-      return await super.putProgress(...args)
-    }
-  }
-  const patience = 500
-  const reader = await buildReader(t, { store: new Slow(), patience })
-  t.equal((await reader.update(position)).statusCode, 200)
-  isSlow = true
-  const before = performance.now()
-  t.equal((await reader.update(position)).statusCode, 503)
-  t.ok(performance.now() - before > patience - 2, 'not before its time')
-  goOn()
+  let time = 0
+  let looks = 0
+  const hooks = createAnswerInTime(5, () => {
+    looks++
+    return time
+  })
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.put('/quick', hooks, async () => 'done')
+  app.put('/slow', hooks, () => new Promise(() => undefined))
+  const { body } = await app.inject({ method: 'PUT', url: '/quick' })
+  t.equal(body, 'done')
+  time = 3
+  let isAnswered = false
+  const slow = app.inject({ method: 'PUT', url: '/slow' }).finally(() => (isAnswered = true))
+  await until(() => looks >= 4)
+  t.equal(isAnswered, false, 'not when the time of the one before is over')
+  time = 8
+  t.match((await slow).json(), { message: unavailable.message })
 })
