@@ -40,7 +40,7 @@ const sayings: Sayings = {
     cure: 'On the reader, open a book, then Progress sync: try "Push progress from this device now".',
   }),
   never: () => ({
-    text: 'No reader has pushed anything yet.',
+    text: 'There are no books: no reader has pushed any yet, or all were removed.',
     cure: 'On the reader, open a book, then Progress sync: tap Register / Login, then "Push progress from this device now".',
   }),
 }

@@ -15,7 +15,7 @@ export type Finding =
   | { kind: 'ahead'; record: Progress }
   /** Nothing was pushed for a month. */
   | { kind: 'silent'; record: Progress }
-  /** Nothing was ever pushed. */
+  /** There are no records: nothing was pushed, or all of it was removed. */
   | { kind: 'never' }
 
 /** Reads the rows of the record's history, oldest first. */

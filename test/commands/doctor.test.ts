@@ -54,7 +54,10 @@ t.test('where nothing is wrong it says so, and what was pushed last', async (t) 
 
 t.test('an account that nothing was pushed for is told how to push', async (t) => {
   const dir = await stateFolder(t, (store) => store.createUser({ username: 'bob', key: 'K' }))
-  t.match((await run(dir, 'doctor', 'bob')).stdout, /\nNo reader has pushed anything yet\.\n {2}On the reader, /)
+  t.match(
+    (await run(dir, 'doctor', 'bob')).stdout,
+    /\nThere are no books: no reader has pushed any yet, or all were removed\.\n {2}On the reader, /,
+  )
   t.match(await runJson(dir, 'doctor', 'bob'), { last_push: null, findings: [{ kind: 'never' }] })
 })
 

@@ -51,7 +51,7 @@ t.test('an account without a push is told how to push, and that nothing went wro
   const ann = await reader()
   const text = textOf((await ann.get('/help')).body)
   t.match(text, 'Nothing went wrong. Since this kss started, Tue, 01 Jan 2030 00:00 UTC;')
-  t.match(text, 'No reader has pushed anything yet.')
+  t.match(text, 'There are no books: no reader has pushed any yet, or all were removed.')
 })
 
 t.test('what went wrong on a reader is on the page of that account alone, with its cure', async (t) => {

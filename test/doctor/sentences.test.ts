@@ -112,7 +112,7 @@ for (const [finding, text, command] of [
     undefined,
   ],
   [{ kind: 'silent', record: kobo }, 'No reader has pushed anything since 1970-01-01.', undefined],
-  [{ kind: 'never' }, 'No reader has pushed anything yet.', undefined],
+  [{ kind: 'never' }, 'There are no books: no reader has pushed any yet, or all were removed.', undefined],
 ] satisfies [Finding, string, string | undefined][]) {
   t.test(`${finding.kind} is said with its cure: ${text}`, async (t) => {
     const sentence = sayFinding(finding, 'alice')
