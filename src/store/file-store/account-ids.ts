@@ -10,8 +10,8 @@ interface Unsaved {
 }
 
 /**
- * The id and generation of each account. An auth.json that an older kss wrote holds none, and a key that was edited by hand
- * begins a new generation: these are kept in memory until the file is next written.
+ * The id and generation of each account. An auth.json that an older kss wrote has neither, and a key that was edited by
+ * hand begins a new generation: such values are kept in memory until the next write of the file.
  */
 export class AccountIds {
   /** By folder. */
@@ -22,7 +22,7 @@ export class AccountIds {
     return { id: randomBytes(16).toString('hex'), generation: 1 }
   }
 
-  /** The user as read from auth.json, with the account that it is; `stats` are those of the file. */
+  /** Completes the user that was read from auth.json with its id and generation; `stats` are those of the file. */
   identify(user: StoredUser, stats: Stats): StoredUser {
     const identified = this.look(user, stats)
     const { account, unsaved } = identified
@@ -31,7 +31,7 @@ export class AccountIds {
     return identified
   }
 
-  /** The same for lists: keeps nothing, so that memory does not grow with the number of accounts. */
+  /** Like identify, for lists: keeps nothing, so that memory does not grow with the number of accounts. */
   look(user: StoredUser, stats: Stats): StoredUser {
     const sum = sumOf(user.key)
     if (user.account.id !== '' && user.fields['key_sha256'] === sum) return user
@@ -49,8 +49,8 @@ export class AccountIds {
 }
 
 /**
- * The same for each process that reads the file: a command asks before it removes an account, and opens the folder anew
- * then. Not made of the key: whoever sees an id must not learn of it.
+ * An id that every process derives from the file alike: a command shows the account, asks whether to remove it, and then
+ * opens the folder again. Not derived from the key, since an id may be seen by people who must not learn the key.
  */
 function idOf({ folder }: Account, { ino, mtimeMs }: Stats): string {
   return hash('sha256', `${folder}/${ino}/${mtimeMs}`).slice(0, 32)

@@ -109,7 +109,7 @@ export class AccountReader {
     })
   }
 
-  /** Throws StaleAccount when it is not there, before or after. */
+  /** Runs the work. Throws StaleAccount if the account is gone before it or after it. */
   async #read<T>(account: Account, work: (user: StoredUser) => Promise<T>): Promise<T> {
     const result = await work(await this.#find(account))
     await this.#find(account)
@@ -122,7 +122,7 @@ export class AccountReader {
     return user
   }
 
-  /** Those of the first page serve the next ones. */
+  /** The folders that were listed for the first page also serve the next pages. */
   async #listFolders(cursor: string | undefined): Promise<string[]> {
     const { dir, now } = this.#options
     if (cursor === undefined || !this.#listed || this.#listed.until < now()) {
@@ -154,7 +154,7 @@ export class AccountReader {
     return page
   }
 
-  /** Neither when it is no account's folder. */
+  /** Resolves to an empty object if the folder holds no account. */
   async #readFolder<T>(name: string, read: (user: ReadUser) => Promise<T>): Promise<{ item?: T; problem?: string }> {
     const { dir, reads, users } = this.#options
     let username: string | undefined
@@ -216,12 +216,12 @@ export class AccountReader {
   }
 }
 
-/** What the seam shows of it. */
+/** The part of a stored user that the Admin interface shows. */
 function userOf({ folder: _path, fields: _all, ...user }: StoredUser): User {
   return user
 }
 
-/** Where the folders after the cursor begin; its folder may be gone. */
+/** The index of the first folder after the cursor. The cursor's own folder may be gone. */
 function firstAfter(folders: string[], cursor: string): number {
   let [from, to] = [0, folders.length]
   while (from < to) {

@@ -1,4 +1,4 @@
-/** What others are told of the process that holds a folder. */
+/** What a process that holds a folder tells others about itself. */
 export type Holder = Record<string, string | number | boolean>
 
 /** Another process has the folder. */

@@ -45,7 +45,7 @@ export async function lockFolder(dir: string, holder: Holder, options: LockFileO
 /**
  * Every starter listens on a name of its own, then asks all others. One that holds, or that is starting and has a
  * smaller name, wins; for one with a larger name it waits, because that one may have looked before it came. So of any
- * number exactly one holds, and a name that nobody listens on can be removed at any time. Undefined where sockets cannot be.
+ * number exactly one holds, and a name that nobody listens on can be removed at any time. Undefined where sockets cannot be made.
  */
 async function lockBySocket(folder: string, holder: Holder, options: LockFileOptions): Promise<FolderLock | undefined> {
   const name = `${lockPrefix}${await bootTag()}-${randomBytes(8).toString('hex')}`
@@ -83,7 +83,10 @@ async function lockBySocket(folder: string, holder: Holder, options: LockFileOpt
   return { answer, release }
 }
 
-/** It looks for sockets after its own lock is there, as these look for the lock after they are there: one of two sees the other. */
+/**
+ * Takes the lock file, then looks for sockets. A process with a socket listens first, then looks for the lock file. So of
+ * two processes that start at once at least one sees the other.
+ */
 async function lockByFile(folder: string, holder: Holder, options: LockFileOptions): Promise<FolderLock> {
   const release = await takeLockFile(folder, holder, options)
   try {
@@ -96,7 +99,7 @@ async function lockByFile(folder: string, holder: Holder, options: LockFileOptio
   return { answer: () => undefined, release }
 }
 
-/** False where no socket can be: Windows, exFAT, SMB, a folder of the host in a virtual machine, a forbidden address family. */
+/** False where sockets cannot be made: Windows, exFAT, SMB, a folder of the host in a virtual machine, a forbidden address family. */
 async function listens(server: Server, path: string): Promise<boolean> {
   /* c8 ignore next -- Windows only: there a path is no name of a socket */
   if (onWindows) return false
@@ -109,7 +112,7 @@ async function listens(server: Server, path: string): Promise<boolean> {
   }
 }
 
-/** What the sockets of this boot of this machine have in their names. */
+/** The part of a socket's name that stands for this boot of this machine. */
 async function bootTag(): Promise<string> {
   return createHash('sha256')
     .update((await ownIdentity()).boot)
@@ -117,7 +120,7 @@ async function bootTag(): Promise<string> {
     .slice(0, 8)
 }
 
-/** The socket of another machine, which shares this folder as one with sockets, cannot be asked here. */
+/** Throws if there is a socket of another machine that shares this folder: it cannot be connected to from here. */
 async function checkOtherBoots(folder: string): Promise<void> {
   const own = `${lockPrefix}${await bootTag()}-`
   const other = (await listLocks(folder)).find((name) => !name.startsWith(own))
@@ -154,7 +157,7 @@ async function ask(path: string, asked = 1): Promise<Peer> {
     return JSON.parse(await readGreeting(connectTo(path))) as Peer
   } catch (error) {
     if (hasCode(error, 'ECONNREFUSED', 'ENOENT')) return { state: 'gone' }
-    // One that gave up while it was asked says nothing, and then nobody listens.
+    // A process that gives up the lock while it is asked ends the connection without an answer; then nobody listens.
     const isCut = error instanceof SyntaxError || hasCode(error, 'ECONNRESET', 'EPIPE')
     if (!isCut || asked === mostAsked) return { state: 'holding' }
   }
@@ -162,10 +165,10 @@ async function ask(path: string, asked = 1): Promise<Peer> {
   return await ask(path, asked + 1)
 }
 
-/** What comes until the end of a line, or of the connection. Rejects when nothing comes for too long. */
+/** Reads until the end of a line or of the connection. Rejects when nothing arrives for answerMs. */
 async function readGreeting(socket: Socket): Promise<string> {
   let greeting = ''
-  // It destroys the socket at its end, too.
+  // The loop destroys the socket at its end, too.
   const late = Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })
   for await (const chunk of socket.setTimeout(answerMs, () => socket.destroy(late))) {
     greeting += String(chunk)

@@ -8,9 +8,10 @@ import { authFile, parseUser } from './files/auth-file.ts'
 import { consoleFolder, eachUserFolder, operatorsName } from './files/folder-names.ts'
 
 /**
- * <dir>/.console/operators.json: who is an operator, so that a start need not read every auth.json to find none. What
- * auth.json says decides: a name in the list counts only with it, and when none does, all are read once more. What a hand
- * edit or a backup brings while the list is empty is not seen: then a start prints a setup code that nobody needs.
+ * <dir>/.console/operators.json: the folders of the operators, so that a start need not read every auth.json to find that
+ * there is no operator. A folder in the list counts only if its auth.json says so; when none counts, every auth.json is
+ * read once more. While the list is empty, an operator that a hand edit or a backup brings is not noticed: a start then
+ * prints a setup code that nobody needs.
  */
 export class OperatorsFile {
   readonly #dir: string
@@ -23,7 +24,7 @@ export class OperatorsFile {
     this.#dir = dir
   }
 
-  /** Rejects when it was stopped. */
+  /** Whether there is an operator. Rejects when the search was stopped. */
   async hasOne(): Promise<boolean> {
     this.#search ??= this.#findOne().finally(() => (this.#search = undefined))
     return await this.#search
@@ -36,23 +37,23 @@ export class OperatorsFile {
     for (const folder of known ?? []) if (await this.#isOperators(folder)) return true
     const { found, count } = await this.#findAll()
     await this.#mutex.run(async () => {
-      // A new directory stays as it is.
+      // Without accounts nothing is written: a new directory stays as it is.
       if (changes === this.#changes && count > 0) await this.#write(found)
     })
     return found.length > 0
   }
 
-  /** After auth.json says so. */
+  /** Called once auth.json holds the change. */
   set(folder: string, isAdmin: boolean): Promise<void> {
     this.#changes += 1
     return this.#mutex.run(async () => {
       if (isAdmin) await this.#write([...((await this.#read()) ?? []), folder])
-      // Perhaps there is another one, who was never looked for.
+      // The list may be incomplete: all accounts are searched only when it names no operator.
       else await rm(this.#path, { force: true })
     })
   }
 
-  /** Ends what reads all accounts. */
+  /** Ends the search through all accounts. */
   async stop(): Promise<void> {
     this.#isStopping = true
     await this.#search?.catch(() => undefined)
@@ -69,7 +70,7 @@ export class OperatorsFile {
     return { found, count }
   }
 
-  /** What cannot be read is no operator's. */
+  /** False if auth.json cannot be read. */
   async #isOperators(folder: string): Promise<boolean> {
     const path = join(this.#dir, folder, authFile)
     try {
@@ -79,7 +80,7 @@ export class OperatorsFile {
     }
   }
 
-  /** The folders of the accounts; undefined when there is no list, or none that can be read. */
+  /** The folders in the list; undefined when there is no list, or it cannot be read. */
   async #read(): Promise<string[] | undefined> {
     const path = this.#path
     try {

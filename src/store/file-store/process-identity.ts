@@ -2,16 +2,16 @@ import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
-/** Tells a process from every other one, of other machines too. Empty is what the system does not tell. */
+/** Identifies a process among those of all machines. A field is empty where the system does not provide it. */
 export interface ProcessIdentity {
   pid: number
   /** When it started, in clock ticks since the boot. */
   start: string
-  /** The boot of the machine; where the system does not tell it, the machine's name. */
+  /** The id of the machine's boot; where the system does not provide it, the host name. */
   boot: string
   /** The namespace of the pid: each container has its own. */
   pids: string
-  /** The machine, also after another boot. */
+  /** The id of the machine, which stays the same over boots. */
   machine: string
 }
 

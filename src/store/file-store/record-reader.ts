@@ -8,10 +8,10 @@ import { historyPath, parseRow } from './files/history-file.ts'
 import { parseProgress } from './files/progress-file.ts'
 import type { ProgressFiles } from './progress-files.ts'
 
-/** A record with what tells that it is not as it was pushed. */
+/** A record, and the problem if it is not as it was pushed. */
 export interface ReadRecord {
   path: string
-  /** Undefined when nothing of it is left, or it was removed meanwhile. */
+  /** Undefined when the file holds nothing that can be used, or was removed meanwhile. */
   record: Progress | undefined
   problem?: Error
 }
@@ -23,11 +23,11 @@ interface Known {
   look: Look
 }
 
-/** When files were looked at, and what their folder was like before. */
+/** When files were checked, and the state of their folder before that. */
 interface Look {
   /** Milliseconds of a clock that is never set. */
   at: number
-  /** Of the folder; NaN when nobody can say that it stayed as it was. */
+  /** Of the folder; NaN, which equals nothing, when it changed so recently that another change may have the same time. */
   mtimeMs: number
 }
 
@@ -43,7 +43,7 @@ const settledMs = 2000
 /** Bytes of the files whose records are kept. */
 const mostKept = 16 * 2 ** 20
 
-/** What kss allocates for each of them besides. */
+/** Bytes that each of them takes beside its file's size. */
 const overhead = 500
 
 /**
@@ -54,7 +54,7 @@ const overhead = 500
 export class RecordReader {
   readonly #progress: Pick<ProgressFiles, 'pendingRecords'>
   readonly #reads: FileReads
-  /** Undefined where nothing is read twice. */
+  /** Undefined in a command, which reads each record once. */
   readonly #known: LRUCache<string, Known> | undefined
   readonly #now: () => number
 
@@ -83,7 +83,7 @@ export class RecordReader {
     }
   }
 
-  /** The rows of the record's history, oldest first, without what a crash tore. */
+  /** The rows of the record's history, oldest first. Lines that do not parse, as after a crash, are left out. */
   async readRows(recordPath: string): Promise<{ rows: Progress[]; length: number }> {
     const path = historyPath(recordPath)
     const text = (await this.#reads.text(path)) ?? ''
