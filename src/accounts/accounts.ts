@@ -23,7 +23,7 @@ export interface AccountsOptions {
   now: () => number
 }
 
-/** Who may do what, wherever it is asked: by a reader on the wire, or in the console. They share the limits and the hash queue. */
+/** Log-ins, registrations and changes of passwords. The wire and the console share the limits and the hash queue. */
 export class Accounts {
   readonly #store: Store
   readonly #hasher: KeyHasher
@@ -54,7 +54,7 @@ export class Accounts {
 
   /**
    * A new account for the client, if it may have one. Throws `registrationDisabled`, `userExists` or `tooManyAttempts`.
-   * What is refused counts too, so that nobody can guess who is invited.
+   * A refused registration counts too, so that nobody can try out names to find the invited ones.
    */
   async register({ username, key }: Credentials, client: Client): Promise<void> {
     const said = await this.#store.getRegistration()
@@ -80,7 +80,7 @@ export class Accounts {
     return isNew
   }
 
-  /** A name whose credential cannot be read is taken too. */
+  /** Whether an account has the name, also one whose credential cannot be read. */
   async #isTaken(username: string): Promise<boolean> {
     try {
       return (await this.#store.getUser(username)) !== undefined
@@ -96,7 +96,7 @@ export class Accounts {
     return await this.#store.createUser({ username, key: await this.#hasher.hash(key) })
   }
 
-  /** Whether a secret that is no key is right; what is wrong counts as a failed log-in. Throws as `verify` does. */
+  /** Whether a secret other than a key is right; a wrong one counts as a failed log-in. Throws as `verify` does. */
   async checkSecret(name: string, client: Client, isRight: () => boolean): Promise<boolean> {
     // No user has such a name.
     const { end } = await this.#limits.countLogin(client.ip, `:${name}`)

@@ -7,15 +7,15 @@ export interface AdoptionOptions {
   store: Store
   logger: FastifyBaseLogger
   /**
-   * Whether another server lets them in; undefined when it is not to be asked. Rejects with `unavailable` when it does not
-   * say. `spentMs` is how long the reader has waited.
+   * Whether another server accepts the credentials; undefined when it is not to be asked. Rejects with `unavailable` when
+   * it gives no answer. `spentMs` is how long the reader has waited.
    */
   knows: (credentials: Credentials, spentMs: number) => Promise<boolean> | undefined
 }
 
 /** Makes accounts for users of another server at their first log-in here. */
 export function createAdoption({ store, logger, knows }: AdoptionOptions): Adopt {
-  /** Not who was removed or renamed here, nor a name that somebody is invited to. */
+  /** False for names that were removed or renamed here, and for names that somebody is invited to. */
   const mayBeAdopted = async (username: string): Promise<boolean> => {
     const { invited, removed = [] } = await store.getRegistration()
     return !invited.includes(username) && !removed.includes(username)

@@ -28,8 +28,9 @@ interface Attempt extends Credentials {
 }
 
 /**
- * Makes an account for somebody whom the store does not know: the user, and whether the credentials are that user's for
- * sure; or that it made none. `spentMs` tells how long the reader has waited, `hash` gives what to store of the key.
+ * Makes an account for a user name that the store does not have. Resolves to the user, and whether the credentials are
+ * known to be right; or to the reason why no account was made. `spentMs` is how long the reader has waited, `hash` makes
+ * the credential to store.
  */
 export type Adopt = (
   credentials: Credentials,
@@ -42,15 +43,15 @@ export interface AuthenticatorOptions {
   logger: FastifyBaseLogger
   hasher: KeyHasher
   limits: Limits
-  /** Asked about whom the store does not know. */
+  /** Called for user names that the store does not have. */
   adopt: Adopt | undefined
   /** Keys that count as verified already. */
   verified?: VerifiedKeys | undefined
 }
 
 /**
- * Checks credentials against the store: a key that was verified before at once, any other one by its hash, within the
- * limits. Whom the store does not know may be adopted.
+ * Checks credentials against the store: a key that was verified before at once, any other key by its hash, within the
+ * limits. A user name that the store does not have may be adopted.
  */
 export class Authenticator {
   readonly #store: Store
@@ -60,7 +61,7 @@ export class Authenticator {
   readonly #adopt: Adopt | undefined
   readonly #verified: VerifiedKeys
   readonly #checks = new Map<string, Promise<Account | undefined>>()
-  /** Log-ins that failed, by a MAC of the address, the user, the key and what is stored of it. */
+  /** Log-ins that failed, by a MAC of the address, the user, the key and the stored credential. */
   readonly #wrong = new LRUCache<string, true>({ max: 20_000, ttl: wrongMs })
 
   constructor({ store, logger, hasher, limits, adopt, verified = new VerifiedKeys() }: AuthenticatorOptions) {
@@ -103,7 +104,7 @@ export class Authenticator {
 
   /** Undefined when the log-in fails. */
   async #decide(user: User | undefined, attempt: Attempt, check: string): Promise<Account | undefined> {
-    // Looked up while another one was checked.
+    // Another request with this key may have been verified between the first look and here.
     if (user && !user.disabled && this.#verified.has(user, attempt.key)) return user.account
     // A queue of pushes with an old password counts once, and costs nothing.
     if (this.#wrong.has(check)) return undefined
@@ -112,7 +113,7 @@ export class Authenticator {
     let failed = user === undefined && this.#adopt !== undefined
     try {
       const lane = user && !isSuspect ? 'first' : 'later'
-      // Whom the upstream lets in has the right key, whatever becomes of the account.
+      // The upstream accepted the key, so it is right, even if the account cannot be made.
       const onVouched = (): unknown => (failed = false)
       const account = user ? await this.#check(user, attempt, lane) : await this.#checkUnknown(attempt, onVouched)
       failed = account === undefined
@@ -133,12 +134,12 @@ export class Authenticator {
     return user.account
   }
 
-  /** The account of somebody who was adopted; undefined for all others. DELETE /users/me adopts nobody. */
+  /** The account of a user who was adopted by this log-in; undefined for all others. DELETE /users/me adopts nobody. */
   async #checkUnknown(attempt: Attempt, onVouched: () => void): Promise<Account | undefined> {
     const { username, key, since, whenUnknown } = attempt
     const hash = (): Promise<string> => {
       onVouched()
-      // A while in any case: what the upstream said need not be asked again.
+      // At least 100 ms: otherwise the upstream's answer would be lost, and it would be asked again.
       return this.#hasher.hash(key, Math.max(left(since), 100))
     }
     const spentMs = (): number => performance.now() - since
@@ -156,7 +157,7 @@ export class Authenticator {
     try {
       await this.#store.upgradeKey(user.account, user.key, stronger)
       const stored = await this.#store.getUser(user.username)
-      // A store that is held up does it later; until then the key is known by what is stored now.
+      // A store that cannot write now keeps the old credential, for which the key is already remembered.
       if (stored?.key === stronger) this.#verified.remember(stored, given)
     } catch (err) {
       // A full disk must not lock the owner out. The next check of the key tries again.

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 
 const pbkdf2Async = promisify(pbkdf2)
 
-/** bcrypt knows none below 4; a check of 14 takes a core for a second, and each step up doubles that. */
+/** The accepted costs. bcrypt has none below 4; a check of cost 14 takes a core for a second, each step doubles that. */
 const bcryptCosts = { min: 4, max: 14 }
 const maxIterations = 1_000_000
 
@@ -18,7 +18,7 @@ export function isForeignHash(stored: string): boolean {
   return /^(\$2[aby]\$|pbkdf2\$)/.test(stored)
 }
 
-/** Whether the key belongs to a hash of another server; false too for one that is damaged or out of bounds. */
+/** Whether the key belongs to a hash of another server; also false for a hash that is damaged or out of bounds. */
 export async function matchesForeignHash(key: string, stored: string): Promise<boolean> {
   const cost = Number(bcryptHash.exec(stored)?.[1])
   if (cost >= bcryptCosts.min && cost <= bcryptCosts.max) return await matchesBcrypt(key, stored)

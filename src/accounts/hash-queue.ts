@@ -25,8 +25,8 @@ export const patienceMs = 1500
 const mostWaiting = 1000
 
 /**
- * Work that takes a core for a while, some at a time, each lane in the order of its calls. What waits in the later lane
- * never takes the last place. Nothing waits longer than a reader does: it is refused, and may be asked again.
+ * Runs work that takes a core for a while, a few calls at a time, each lane in the order of its calls. Calls in the later
+ * lane never take the last free place. A call that would wait longer than a reader does is refused, and may be repeated.
  */
 export class HashQueue {
   readonly #first: Waiting[] = []
@@ -36,7 +36,7 @@ export class HashQueue {
   /** Milliseconds that the work took lately. */
   #workMs = 0
 
-  /** What runs, and what waits. */
+  /** The number of calls that run or wait. */
   get size(): number {
     return this.#running + this.#first.length + this.#later.length
   }
@@ -100,7 +100,7 @@ export class HashQueue {
   }
 }
 
-/** Seconds, 1 to 5: those who are refused together must not come back together. */
+/** Seconds for Retry-After, 1 to 5 at random: clients that are refused together must not come back together. */
 export function retryAfter(random: () => number = Math.random): number {
   return 1 + Math.floor(random() * 5)
 }

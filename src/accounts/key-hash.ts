@@ -16,7 +16,7 @@ export function isHash(stored: string): boolean {
   return stored.startsWith('$scrypt$') || isForeignHash(stored)
 }
 
-/** The binary logarithm of N with which what is stored was made; 0 for a plain key, and for what another server made. */
+/** The binary logarithm of the stored hash's N; 0 for a plain key, and for a hash of another server. */
 export function logNOf(stored: string): number {
   return Number(phcString.exec(stored)?.[1] ?? 0)
 }
@@ -28,7 +28,7 @@ export async function hashKey(key: string, logN: number = defaultLogN): Promise<
   return `$scrypt$ln=${logN},r=8,p=1$${base64(salt)}$${base64(hash)}`
 }
 
-/** Whether the key belongs to the hash; false too for one that is damaged or out of bounds. */
+/** Whether the key belongs to the hash; also false for a hash that is damaged or out of bounds. */
 export async function matchesHash(key: string, stored: string): Promise<boolean> {
   if (isForeignHash(stored)) return await matchesForeignHash(key, stored)
   const [, ln, r, p, salt, hash] = phcString.exec(stored) ?? []
@@ -38,7 +38,7 @@ export async function matchesHash(key: string, stored: string): Promise<boolean>
   return timingSafeEqual(actual, expected)
 }
 
-/** Whether the key is the plain one that is stored, in a time that tells nothing of either. */
+/** Whether the key equals the plain key that is stored, compared in a time that depends on neither. */
 export function matchesPlain(key: string, stored: string): boolean {
   return timingSafeEqual(sha256(key), sha256(stored))
 }

@@ -11,14 +11,14 @@ export interface KeyHasherOptions {
   queue?: HashQueue
 }
 
-/** What came of a check. */
+/** The result of a check. */
 export interface Checked {
   matches: boolean
-  /** What to store from now on; undefined when what is stored is as strong as it should be. */
+  /** The credential to store from now on; undefined when the stored one is as strong as it should be. */
   stronger: string | undefined
 }
 
-/** Makes and checks what is stored of a key, a few at a time: a flood of log-ins must not take the machine. */
+/** Makes and checks stored credentials, a few at a time: a flood of log-ins must not take all processors. */
 export class KeyHasher {
   readonly #options: KeyHasherOptions
   readonly #queue: HashQueue
@@ -30,7 +30,7 @@ export class KeyHasher {
     this.#queue = options.queue ?? new HashQueue()
   }
 
-  /** What to store of a key. Rejects with `unavailable` when it has to wait for more than the milliseconds. */
+  /** The credential to store for a key. Rejects with `unavailable` when it has to wait for more than the milliseconds. */
   async hash(key: string, withinMs?: number): Promise<string> {
     // A plain key that looks like a hash would be taken for one.
     if (!this.#options.hashKeys && !isHash(key)) return key
@@ -38,14 +38,15 @@ export class KeyHasher {
   }
 
   /**
-   * Whether the key belongs to what is stored. It waits once, because a reader would not wait twice; rejects with
-   * `unavailable` when that is too long.
+   * Whether the key belongs to the stored credential. A stronger hash is made in the same call, since a reader would not
+   * wait in the queue twice. Rejects with `unavailable` when the wait is too long.
    */
   async check(key: string, stored: string, lane: Lane, withinMs?: number): Promise<Checked> {
     const work = async (): Promise<Checked> => {
       const matches = isHash(stored) ? await matchesHash(key, stored) : matchesPlain(key, stored)
       const isWeak = this.#options.hashKeys && logNOf(stored) < this.#options.scryptCost
-      // A plain key is checked in no time, and another server's hash perhaps: that must not tell that there is a user.
+      // A plain key takes no time to check, and another server's hash may take less than ours: the time of the answer
+      // must not tell that the user exists.
       const isOurs = logNOf(stored) > 0
       const hash = isOurs && !(matches && isWeak) ? stored : await hashKey(key, this.#options.scryptCost)
       return { matches, stronger: matches && isWeak ? hash : undefined }

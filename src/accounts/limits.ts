@@ -16,7 +16,7 @@ export interface LimitOptions {
   loginFailuresPerMinute: number
   /** Registrations from one address; 0 for no limit. */
   registrationsPerHour: number
-  /** Makes what counts together with other processes; each process counts for itself if left out. */
+  /** Makes limiters that count together with other processes; each process counts for itself if left out. */
   createLimiter?: CreateLimiter | undefined
 }
 
@@ -36,7 +36,7 @@ export interface CountedLogin {
 /** Of the failures that an address may have, the part that may be for one user. */
 const partForOneUser = 1 / 6
 
-/** Seconds between two checks for one user from an address that is over its limit: the owner must get in all the same. */
+/** Seconds between two checks for one user from an address over its limit, where the owner must still get in. */
 const secondsToRetry = 5
 
 /** Seconds. */
@@ -47,13 +47,13 @@ const keyChangesPerMinute = 5
 
 const RateLimiterMemory = memory as typeof Memory
 
-/** Holds up who guesses passwords or makes accounts in bulk. What it throws says nothing of the credentials. */
+/** Slows down clients that guess passwords or make accounts in bulk. Its errors tell nothing about the credentials. */
 export class Limits {
   readonly #logins: FailureLimit
   readonly #loginsOfUser: FailureLimit
   readonly #registrations: Limiter
   readonly #keyChanges: Limiter
-  /** What an address that is over its limit may check all the same: one a second, and less for one user. */
+  /** The log-ins that an address over its limit may still try: one a second, and fewer for one user. */
   readonly #retries: Limiter
   readonly #retriesOfUser: Limiter
 
@@ -89,7 +89,7 @@ export class Limits {
         return { isSuspect: (await this.#logins.failures(client)) > this.#loginsOfUser.most, end }
       await consume(this.#retriesOfUser, pair, seconds)
       await consume(this.#retries, client, seconds)
-      // It stays as limited as it is, whatever comes of this one.
+      // Not counted as a failure: the address stays limited for as long as it is, whether this log-in is right or wrong.
       return { isSuspect: true, end: () => end(false) }
     } catch (error) {
       end(false)
@@ -112,14 +112,14 @@ export class Limits {
   }
 }
 
-/** What is being decided. */
+/** A log-in that is being decided. */
 interface Undecided {
   /** Seconds until there may be another failure; undefined when there may be now. Throws `unavailable` where that is not decided yet. */
   secondsLeft: () => Promise<number | undefined>
   end: (failed: boolean) => void
 }
 
-/** At most so many failures in a minute, those included that are being decided in this process. */
+/** Limits failures per minute. Log-ins that this process has not decided yet count as failures. */
 class FailureLimit {
   /** 0 is no limit. */
   readonly most: number

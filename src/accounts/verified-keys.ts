@@ -12,32 +12,32 @@ export interface VerifiedKeysOptions {
   mostMacs?: number
   /** Milliseconds after which these are forgotten. */
   macsMs?: number
-  /** What the process before knew. */
+  /** The verified keys that the previous process handed over. */
   kept?: KeptKeys | undefined
-  /** The binary logarithm of scrypt's N: only a log-in makes a hash of less cost anew, so its key is verified again. */
+  /** The least binary logarithm of scrypt's N: a cheaper hash is not trusted, so that a log-in verifies and replaces it. */
   leastLogN?: number
 }
 
-/** The user name, MACs of what is stored of the key and of the key, and the milliseconds for which it is remembered. */
+/** The user name, a MAC of the stored credential, a MAC of the key, and the milliseconds for which it is remembered. */
 export type KeptKey = [username: string, stored: string, mac: string, leftMs: number]
 
 /** For the next process. Whoever reads it can try keys fast: it must never be on a disk. @see STORAGE.md §3 */
 export interface KeptKeys {
-  /** What the MACs were made with. */
+  /** The secret of the MACs. */
   secret: string
   keys: KeptKey[]
 }
 
 interface Verified {
-  /** What was stored of the key: a change of that, a hand edit too, has to be verified again. */
+  /** The stored credential at that time. After any change of it, a hand edit included, the key is verified again. */
   stored: string
   mac: string
-  /** performance.now() of the end. */
+  /** The time, as of performance.now(), at which it is forgotten. */
   until: number
 }
 
 /**
- * Spares the hash of a key that was verified before: its owner is never held up, whatever strangers do. It compares what
+ * Remembers verified keys, so that they need no hash: their owners never wait behind strangers' log-ins. It compares what
  * is stored of the key, never objects, so a store may give a new object each time.
  */
 export class VerifiedKeys {
@@ -60,7 +60,7 @@ export class VerifiedKeys {
     }
   }
 
-  /** Whether the key is one that was verified for the user. */
+  /** Whether the key was verified for the user, with the credential that is stored now. */
   has(user: User, key: string): boolean {
     const { username, key: stored } = user
     if (this.#kept.size > 0) this.#takeKept(user)
@@ -93,14 +93,14 @@ export class VerifiedKeys {
   }
 
   /**
-   * A hash under the secret: worth nothing without it, and how long two of them take to compare tells nothing of what they
+   * A MAC with the secret. It is useless without the secret, and the time to compare two MACs tells nothing of what they
    * were made of.
    */
   mac(text: string): string {
     return digest('sha256', this.#secret + text)
   }
 
-  /** Takes over what the process before knew of the account, unless something else is stored by now, or has to be. */
+  /** Takes over the account's key from the previous process, unless the credential has changed since, or must change. */
   #takeKept({ username, key: stored, unsaved }: User): void {
     const kept = this.#kept.get(username)
     if (!kept) return

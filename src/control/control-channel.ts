@@ -6,12 +6,12 @@ import { connectTo } from '../store/file-store/local-socket.ts'
 import { Mutex } from '../mutex.ts'
 
 /**
- * Does what another process asks for; JSON carries the arguments and the result. It may wait, then resolve to a function
- * that does the work: that is called only while the process that asked is still there.
+ * Carries out a call of another process; arguments and result are sent as JSON. It may also wait, then resolve to a function
+ * that does the work, which is called only if the process that asked is still there.
  */
 export type Call = (method: string, args: unknown[]) => Promise<unknown>
 
-/** Does calls until `stop` is called: further ones are refused, and it resolves when those under way are answered. */
+/** Carries out calls until `stop`, which refuses later ones and resolves when the calls in progress are answered. */
 export function stoppable(call: Call): { call: Call; stop: () => Promise<void> } {
   const underWay = new Set<Promise<unknown>>()
   let stopping = false
@@ -46,7 +46,7 @@ interface Reply {
 /** Answers each line that comes, one after the other. */
 export function serveCalls(socket: Socket, call: Call): void {
   const mutex = new Mutex()
-  // On an error who asked has gone: there is nobody to tell.
+  // On an error the process that asked has gone: there is nobody to tell.
   const lines = createInterface(socket.on('error', () => undefined)).on('error', () => undefined)
   lines.on('line', (line) => {
     void mutex.run(async () => socket.write(toLine(await answer(line, call, socket))))
@@ -74,9 +74,9 @@ async function answer(line: string, call: Call, socket: Socket): Promise<Reply> 
   }
 }
 
-/** What the other side could not do, and why: for a person. */
+/** The call failed at the other side; the message says why, to a person. */
 export class RemoteError extends Error {
-  /** Of the error there; undefined when it has none, or that kss is an older one. */
+  /** The code of the error at the other side; undefined when it has none, or when that kss is too old to send it. */
   readonly code: string | undefined
 
   constructor(message: string, code?: string) {
@@ -103,7 +103,7 @@ export class ControlChannel {
     await once(socket, 'connect')
     socket.on('error', () => undefined)
     const channel = new ControlChannel(socket)
-    // Its greeting: who it is.
+    // The greeting of the other process, which says who it is.
     await channel.#lines.next()
     return channel
   }

@@ -18,28 +18,28 @@ export interface OpenedStore {
   admin: Admin
   stats: Stats
   sessions: SessionStore
-  /** There where other processes count too. */
+  /** Left out where no other process shares the store. */
   createLimiter?: CreateLimiter
-  /** Reads all that there is, and tells what is wrong; left out where that is in a folder. */
+  /** Reads all data and reports what is wrong with it; left out for a state directory, which src/check reads. */
   check?: Survey['check']
-  /** Where the Audiobookshelf bridge keeps what it needs; left out where that is in a folder. */
+  /** The storage of the Audiobookshelf bridge; left out for a state directory, where it is in files. */
   bridge?: RedisBridge
-  /** Finishes what is under way. */
+  /** Finishes the work in progress. */
   close: () => Promise<void>
 }
 
-/** One on an engine. */
+/** A store on an engine. */
 export interface OpenedEngine extends OpenedStore {
-  /** Tells now, and when the engine goes away or comes back, why it cannot be asked; undefined when it can. */
+  /** Calls `tell` now, and whenever the engine goes away or comes back: with the reason, or undefined when it can be reached. */
   watch: (tell: (failure: Error | undefined) => void) => void
   survey: Survey
   /** Whether keys are stored as hashes: not where another server may have to read them, unless the setting is given. */
   hashesKeys: () => boolean
-  /** Where it is, for a person. */
+  /** The address of the engine, for a person, without its password. */
   place: string
 }
 
-/** The store in a folder. Here alone it is known which stores there are. */
+/** Opens the store in a state directory. This module alone knows which kinds of stores exist. */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const store = await FileStore.open(options)
   const sessions = new SessionFiles({ dir: options.dir })

@@ -31,7 +31,7 @@ export async function openStateFolder(dir: string): Promise<void> {
   }
 }
 
-/** A line when others may write to the folder: they may put in accounts and take out files. */
+/** A warning when others may write to the folder, since they could add accounts and remove files. */
 export async function warnOfWriters(dir: string): Promise<string[]> {
   const { mode } = await stat(dir)
   // Group or others; Windows has no such modes.
@@ -42,7 +42,7 @@ export async function warnOfWriters(dir: string): Promise<string[]> {
 /** Milliseconds that a short command may hold the folder before another process gives up. */
 const patience = 10_000
 
-/** Makes this process the one that serves the folder; throws CommandError with exit code 3 when another one does. */
+/** Locks the folder for this server; throws CommandError with exit code 3 when another process holds it. */
 export async function lockStateFolder(dir: string, disableRegistration: boolean): Promise<FolderLock> {
   const holder = { ...whoAmI(), disableRegistration }
   const deadline = Date.now() + patience
@@ -58,12 +58,12 @@ export async function lockStateFolder(dir: string, disableRegistration: boolean)
   }
 }
 
-/** What others are told of this process. */
+/** What this process tells others about itself while it holds the folder. */
 export function whoAmI(): Holder {
   return { pid: process.pid, version: readVersion(), since: new Date().toISOString() }
 }
 
-/** Why nobody can say whether the folder is in use. */
+/** The error for a folder whose lock can be neither taken nor read. */
 export function lockError(dir: string, error: unknown): CommandError {
   return new CommandError(`Cannot lock the folder ${dir}: ${(error as Error).message}.`, exitCodes.failure, {
     cause: error,
@@ -80,7 +80,7 @@ function inUse(dir: string, error: FolderInUse): CommandError {
   )
 }
 
-/** A command has the folder for longer than others wait; `next` is what to do when it has ended. */
+/** The error for a command that holds the folder for longer than others wait; `next` is what to do when it has ended. */
 export function commandRuns(dir: string, { command, pid, since }: Holder, next: string): CommandError {
   return new CommandError(
     `The folder ${dir} is in use by ${command} (process ${pid}, since ${since}). Wait until that has ended, then ${next}.`,
@@ -89,8 +89,8 @@ export function commandRuns(dir: string, { command, pid, since }: Holder, next: 
 }
 
 /**
- * Ends this process, which did not run for so long that another one has its folder now. Not by a stop, which would write
- * files and remove the log of the other one.
+ * Ends this process, which did not run for so long that another process took its folder. Without a graceful stop: that
+ * would write files, and remove the log of the other process.
  */
 export function endAtOnce(dir: string): void {
   console.error(`Another kss has the folder ${dir} by now, as this one did not run for 30 seconds.`)

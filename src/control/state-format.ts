@@ -7,12 +7,12 @@ import { DamagedFile } from '../damaged-file.ts'
 import { checkFolder } from '../trusted-file.ts'
 import { openStateFolder } from './state-folder.ts'
 
-/** Makes the backup before the format changes, and marks the new format. Resolves also when that fails: it is told. */
+/** Makes the backup before the format changes, and marks the new format. A failure is reported, and does not reject. */
 type ChangeFormat = (signal?: AbortSignal) => Promise<void>
 
 /**
- * Before a state directory that this process has locked is opened. A backup is made before its format changes; what
- * keeps that from being made is told, and tried again at the next start. Throws CommandError for a newer format.
+ * Prepares a state directory that this process has locked for opening. A backup is made before its format changes; if that
+ * fails, it is reported, and tried again at the next start. Throws CommandError for a newer format.
  */
 export async function prepareFormat(dir: string, tell: (error: unknown) => void): Promise<void> {
   await (
@@ -21,8 +21,8 @@ export async function prepareFormat(dir: string, tell: (error: unknown) => void)
 }
 
 /**
- * The same, but what takes long is left to the caller: until it is done no existing file may change. Undefined when there
- * is nothing to back up.
+ * Like prepareFormat, but returns the change of the format, which may take long, for the caller to run: until it is done
+ * no existing file may change. Undefined when there is nothing to back up.
  */
 export async function planFormat(dir: string, tell: (error: unknown) => void): Promise<ChangeFormat | undefined> {
   const found = await readFormatOf(dir)

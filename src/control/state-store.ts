@@ -56,7 +56,7 @@ export function adminCall(name: keyof Admin): string {
   return `admin.${name}`
 }
 
-/** Does with the store what is called by name; throws when there is no such method. */
+/** Calls methods of the store by their names; throws when there is no such method. */
 export function callStore(store: Store, admin: Admin): Call {
   const methods = new Map<string, (...args: never[]) => unknown>()
   for (const name of keysOf(storeMethods)) methods.set(name, store[name].bind(store))
@@ -64,7 +64,7 @@ export function callStore(store: Store, admin: Admin): Call {
   return async (name, args) => {
     const method = methods.get(name)
     if (!method) throw new Error(`This kss (version ${readVersion()}) cannot do ${name}. Stop it, and try again.`)
-    // JSON has null for what is left out before another argument.
+    // In JSON, an argument that is left out before another one is null.
     return await method(...(args.map((arg) => arg ?? undefined) as never[]))
   }
 }

@@ -26,19 +26,19 @@ export interface StateFlags {
 export interface State {
   /** Throws CommandError where there is no folder. */
   dir: string
-  /** Where it is, as a line for a person. */
+  /** The path of the directory, or the address of the engine, as a line for a person. */
   place: string
   config: Config
   store: StateStore
-  /** The server that has the directory, and does what the command asks for; undefined when there is none. */
+  /** The server that holds the directory, and carries out the calls to `store`; undefined when there is none. */
   server: Holder | undefined
-  /** Tells the log of that server what the operator typed. */
+  /** Writes the operator's command to the log of that server. */
   log: (command: string) => Promise<unknown>
-  /** Asks that server for what is in no store; undefined when there is none, or it is of an earlier version. */
+  /** Calls a method of that server that is not one of the store; undefined when there is no server, or it lacks the method. */
   ask: (method: string, ...args: unknown[]) => Promise<unknown>
 }
 
-/** Whether it is a state directory; else it is an engine. */
+/** Whether the state is a directory, and not an engine. */
 export function isFolder({ config }: Pick<State, 'config'>): boolean {
   return config.KSS_STORE === ''
 }
@@ -48,14 +48,14 @@ export interface StateOptions {
   create?: boolean
   /** Throws CommandError, before anything is made in the directory, when the command cannot work on it. */
   check?: (dir: string) => Promise<void>
-  /** Done before the directory is opened; not where a server has it. */
+  /** Called before the directory is opened, unless a server holds it. */
   beforeOpen?: (dir: string) => Promise<void>
 }
 
 /** Milliseconds that another command may take. */
 const patience = 10_000
 
-/** The settings as `kss serve` with the same flags and variables would have them; tells of what is wrong with them. */
+/** The settings that `kss serve` would have with the same flags and variables. Prints warnings to standard error. */
 export function loadSettings(flags: StateFlags): Config {
   return load(flags).config
 }
@@ -67,7 +67,7 @@ function load({ dir, envFile }: StateFlags): Loaded {
   return loaded
 }
 
-/** The engine of KSS_STORE as it is, for a command that begins nothing on it; undefined where there is none. */
+/** Opens the engine of KSS_STORE for a command that changes nothing there; undefined if KSS_STORE is not set. */
 export async function openEngineOf(flags: StateFlags): Promise<OpenedEngine | undefined> {
   const { config } = loadConfig({}, flags.envFile)
   return config.KSS_STORE === '' ? undefined : await openEngine(load(flags), { reconnects: false })
@@ -127,8 +127,8 @@ async function withEngine<T>(loaded: Loaded, work: (state: State) => Promise<T>)
 }
 
 /**
- * The same for a command that changes something. The log of the server gets its words, which must hold no secret. The
- * folder is printed: who forgot --dir sees that it is another one.
+ * Like withState, for a command that changes something. Its words are written to the log of the server, so they must hold
+ * no secret. The folder is printed, so that an operator who forgot --dir sees which one it was.
  */
 export async function changeState<T>(
   flags: StateFlags,
@@ -197,7 +197,7 @@ async function openHere(
   const { KSS_DIR: dir, KSS_HISTORY: history, KSS_HISTORY_LIMIT: historyLimit } = config
   const { release } = await lock(dir, command)
   try {
-    // Not before: what a server does for it, a command may ask for that could not do it itself.
+    // Only here: with a running server a command needs no access to the folder of its own.
     await openStateFolder(dir)
     await prepareFormat(dir, tell)
     await beforeOpen(dir)
@@ -217,14 +217,14 @@ async function openHere(
   }
 }
 
-/** Makes this command the one that has the folder. Throws FolderInUse, or CommandError. */
+/** Locks the folder for this command. Throws FolderInUse, or CommandError. */
 export async function lock(dir: string, command = 'another command'): Promise<FolderLock> {
   const holder = { ...whoAmI(), command }
   try {
     return await lockFolder(dir, holder, { onLost: endAtOnce })
   } catch (error) {
     if (error instanceof FolderInUse) throw error
-    // It is not there, or this user cannot work in it: then this tells why.
+    // The folder may be missing, or this user may not use it: openStateFolder throws an error that says so.
     await openStateFolder(dir)
     return await lockFolder(dir, holder, { onLost: endAtOnce }).catch((again: unknown) => {
       throw again instanceof FolderInUse ? again : lockError(dir, again)
@@ -232,7 +232,7 @@ export async function lock(dir: string, command = 'another command'): Promise<Fo
   }
 }
 
-/** Undefined when the server, which answered a moment ago, does so no more: then the folder is free, or will be. */
+/** Connects to the server. Undefined when it has ended since it answered: then the folder is free, or will be. */
 async function openThere(server: Holder, socket: string): Promise<OpenState | undefined> {
   const channel = await ControlChannel.open(socket).catch(() => undefined)
   if (!channel) return undefined

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { ProtocolError } from '../kosync/protocol-error.ts'
 
 interface FrontPageOptions {
-  /** Where the wire is, as `/kosync`, when it is not where this page is; else empty. */
+  /** The base path of the wire, as `/kosync`; empty when the wire is where this page is. */
   basePath: string
 }
 

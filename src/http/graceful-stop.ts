@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { TlsListener } from './tls-listener.ts'
 
-/** Milliseconds that what is in flight gets; then its connections are cut. */
+/** Milliseconds that requests in flight get before their connections are cut. */
 const patience = 5000
 
 /**

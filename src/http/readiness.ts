@@ -5,7 +5,7 @@ import { commonHeaders } from '../kosync/errors.ts'
 export type Unready = 'stopping' | 'storage'
 
 export interface ReadinessOptions {
-  /** Undefined when it is ready. Called for each request: it waits for nothing. */
+  /** Undefined when the server is ready. Called for each request, so it must not do I/O. */
   findUnready: () => Unready | undefined
 }
 

@@ -13,7 +13,7 @@ declare module 'fastify' {
   }
 }
 
-/** Why there is nothing at the path: mostly the address that somebody typed has a base path too many, or none. */
+/** Why nothing is at the path. Mostly the typed address has a base path that the server lacks, or the other way round. */
 export function reasonOfNotFound(path: string, basePath: string): string {
   if (basePath !== '' && !path.startsWith(`${basePath}/`)) return `the base path is ${basePath}`
   const prefix = prefixOf(path)
@@ -42,12 +42,12 @@ export function logEach(
   })
 }
 
-/** The route tells it from a document of that name, and Fastify makes an object of it each time. */
+/** Whether the request is for that route, and not for a document of that name. The path first: routeOptions makes an object. */
 function isAt(request: FastifyRequest, path: string, route: string): boolean {
   return path.includes(route) && request.routeOptions.url?.endsWith(route) === true
 }
 
-/** Logs the requests whose URL cannot be decoded: no hook sees them, and Fastify asks no proxy for their address. */
+/** Logs the requests whose URL cannot be decoded: no hook sees them, and Fastify does not look for a proxy's header in them. */
 export function logBadUrls(
   answer: AnswerBadUrl,
   logRequest: LogRequest,
@@ -60,15 +60,15 @@ export function logBadUrls(
 }
 
 /**
- * Logs what was answered without a request: what is not HTTP, say. Of these there is no method and no path. `onRefused`
- * is told of connections over the limit.
+ * Logs answers to connections without a request, as to one that does not speak HTTP: there is no method and no path.
+ * `onRefused` is called with the address of a connection over the limit.
  */
 export function logRaw(logRequest: LogRequest, onRefused: (address: string) => void): OnRawAnswer {
   return (socket, status, reason) => {
     const { remoteAddress: ip = '', bytesRead } = socket as Socket
     // A browser opens connections that it may need, and sends nothing.
     if (status === 408 && bytesRead === 0) return
-    // Without a request there is no other limit.
+    // 429 without a request is always the limit of connections.
     if (status === 429) onRefused(ip)
     logRequest({ id: '-', method: '-', path: '-', status, ms: 0, ip, user: '', reason }, false)
   }

@@ -31,7 +31,7 @@ const transport = {
 /** Bytes: many times what KOReader sends. */
 export const bodyLimit = 16 * 1024
 
-/** Fastify with the limits of the transport. What no part can answer, as what is not HTTP, gets an error of the wire. */
+/** Fastify with the limits of the transport. What reaches no route, as bytes that are not HTTP, gets an error of the wire. */
 export function createServer({ logger, trustedProxies, answerBadUrl, answerRaw }: ServerOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     // The logger of each request. With `loggerInstance` Fastify would listen for the end of each answer.

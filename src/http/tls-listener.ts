@@ -4,16 +4,16 @@ import { createServer, type SecureContextOptions } from 'node:tls'
 import type { FastifyBaseLogger } from 'fastify'
 import type { AnswerRaw } from '../kosync/errors.ts'
 
-/** The port of https: what it decrypts, the HTTP server serves as a connection of its own. */
+/** Listens on the port of https, and hands each decrypted connection to the HTTP server. */
 export interface TlsListener {
   server: NetServer
   /** For connections from now on; throws for a certificate that cannot be used. */
   setCertificate: (certificate: SecureContextOptions) => void
   /** Hands connections to the HTTP server, whose limits then hold for them. */
   serve: (http: Server, options: TlsServeOptions) => void
-  /** The connection below a TLS one; any other one itself. */
+  /** The TCP connection below a TLS connection; any other connection is returned as it is. */
   belowTls: (socket: Socket) => Socket
-  /** Takes no more connections, and ends those whose handshake is not done. */
+  /** Accepts no more connections, and ends those whose handshake is not done. */
   stop: () => void
 }
 
@@ -22,14 +22,14 @@ export interface TlsServeOptions {
   logger: FastifyBaseLogger
   /** Whether the HTTP server has a port of its own, too. */
   besideHttp: boolean
-  /** Told the address of who asks for http. */
+  /** Called with the address of a client that speaks http to this port. */
   onHttp: (address: string) => void
 }
 
 /** Milliseconds for the handshake, a connection without a byte included. */
 const patience = 10_000
 
-/** Readers know no HTTP/2. TLS 1.2 is what those of the last ten years know. */
+/** KOReader does not speak HTTP/2. Readers of the last ten years speak TLS 1.2. */
 const fixed = { ALPNProtocols: ['http/1.1'], minVersion: 'TLSv1.2', noDelay: true } as const
 
 export function createTlsListener(certificate: SecureContextOptions, handshakeTimeout = patience): TlsListener {
@@ -50,7 +50,7 @@ export function createTlsListener(certificate: SecureContextOptions, handshakeTi
       })
       server.on('tlsClientError', (error: NodeJS.ErrnoException, secure) => {
         if (error.code === 'ERR_SSL_HTTP_REQUEST') refuseHttp(connections.find(secure), options)
-        // Node leaves open what took too long.
+        // After a handshake that took too long, Node leaves the connection open.
         secure.destroy()
       })
       // So that Node watches the times of the connections, as after listen().
@@ -64,14 +64,14 @@ export function createTlsListener(certificate: SecureContextOptions, handshakeTi
 }
 
 interface Connections {
-  /** The connection below a TLS one; undefined when it is closed. */
+  /** The TCP connection below a TLS connection; undefined when it is closed. */
   find: (secure: Socket) => Socket | undefined
-  /** The same, when the handshake is done. */
+  /** Like find, and notes that the handshake is done. */
   endHandshake: (secure: Socket) => Socket | undefined
   destroyHandshakes: () => void
 }
 
-/** The open connections by their ends: TLS names none that it is on. */
+/** The open TCP connections by their addresses and ports: Node does not tell on which of them a TLS connection is. */
 function watchConnections(server: NetServer): Connections {
   const connections = new Map<string, Socket>()
   const handshakes = new Set<Socket>()
@@ -96,7 +96,7 @@ function watchConnections(server: NetServer): Connections {
   }
 }
 
-/** TLS has read the request, and says no more than that. */
+/** Tells a client that speaks http to use https. The TLS socket has consumed its request, so nothing is known of it. */
 function refuseHttp(socket: Socket | undefined, { answer, logger, onHttp }: TlsServeOptions): void {
   if (!socket) return
   onHttp(String(socket.remoteAddress))

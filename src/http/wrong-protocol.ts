@@ -6,8 +6,8 @@ import type { FastifyBaseLogger } from 'fastify'
 const handshake = Buffer.from([22, 3])
 
 /**
- * Logs who uses this http port for https, or as an HTTP proxy: the reader's screen says only that it failed. `onWrong` is
- * told too.
+ * Logs clients that use this http port for https, or as an HTTP proxy: the reader's screen says only that it failed.
+ * `onWrong` is called with their addresses.
  */
 export function logWrongProtocols(
   server: Server,
