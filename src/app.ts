@@ -31,11 +31,11 @@ import type { Upstream } from './upstream.ts'
 export interface AppOptions {
   store: Store
   logger: FastifyBaseLogger
-  /** Told of each request when it is answered. */
+  /** Called with each request when it is answered. */
   logRequest?: LogRequest
   /** What could not be served, for `kss doctor` and the console. */
   events?: Events
-  /** Put before every path of the wire, as `/kosync`; empty for none. */
+  /** The base path of the wire, as `/kosync`; empty for none. */
   basePath?: string
   disableRegistration?: boolean
   /** What guards the accounts; as the settings are by default, but without limits, if left out. */

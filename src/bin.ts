@@ -7,7 +7,7 @@ import { ConfigError } from './config.ts'
 import { plain, plainJson, plainLines } from './plain.ts'
 import { readVersion } from './version.ts'
 
-/** Milliseconds until a stop no longer waits for what is in flight. */
+/** Milliseconds after which a stop no longer waits for requests in flight. */
 const patience = 10_000
 
 const version = `${readVersion()}\n`
@@ -34,7 +34,7 @@ serveSettings(program.command('serve').description('run the server'))
     const { commandLine } = await import('./command-line.ts')
     const loaded = readConfig(flags)
     const { envFile } = flags
-    // Before it is up: as PID 1 of a container it would not see a signal that it does not ask for.
+    // Before the server is up: the kernel does not deliver signals without a handler to PID 1 of a container.
     const server = serve(loaded, commandLine(loaded, envFile as string | undefined))
     process.on('SIGHUP', () => undefined)
     const delay = patience + loaded.config.KSS_DRAIN_SECONDS * 1000
@@ -123,7 +123,7 @@ function watchOutput(): void {
   })
 }
 
-/** The server itself needs none of them: they are loaded when they are asked for, or explained. */
+/** Loads the operators' commands, which the server does not need, when one of them is called or the help is shown. */
 async function defineOperatorCommands(kss: Command): Promise<void> {
   const asked = process.argv.slice(2).find((word) => !word.startsWith('-') && word !== 'help')
   if (asked !== undefined && ['serve', 'hash', 'healthcheck', 'version'].includes(asked)) return
@@ -139,7 +139,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** One line for what a person can mend, a stack trace for what only a developer can. */
+/** Prints one line for an error that a user can mend, a stack trace for a bug. Returns the exit code. */
 function exitCodeOf(error: unknown): number {
   // Commander has printed it: help and the version are no errors, the rest is usage.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage

@@ -1,10 +1,10 @@
 /** Bounds of an archive, which somebody else may have made. Sizes are in bytes, not compressed. */
 export interface ArchiveLimits {
   entries: number
-  /** All of the archive. */
+  /** The whole archive. */
   bytes: number
   manifest: number
-  /** A record, an auth.json, or who may register. A push has 16 KiB at most. */
+  /** A record, an auth.json, or .registration.json. A push has 16 KiB at most. */
   record: number
   /** The history of a document: over 1,000 pushes of 16 KiB. */
   history: number
@@ -23,7 +23,7 @@ export const archiveLimits: ArchiveLimits = {
   log: 320 * mebibyte,
 }
 
-/** Tells of each file of an archive, by its name and size, whether it is too large. */
+/** Returns a function that takes the name and size of each file of an archive, and tells whether it is too large. */
 export function createSizeCheck(limits: ArchiveLimits): (name: string, size: number) => boolean {
   let log = 0
   return (name, size) => {

@@ -15,7 +15,7 @@ export function backupName(what = ''): string {
   return `kss-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}${what && `-${what}`}.tar.gz`
 }
 
-/** The names that backupName makes when nobody says what for. */
+/** The names that backupName makes without `what`. */
 const ownName = /^kss-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.tar\.gz$/
 
 /**

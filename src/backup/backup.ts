@@ -74,7 +74,7 @@ export async function writeArchive(
 export async function writeWhole(path: string, write: (out: Writable) => Promise<void>): Promise<void> {
   const temp = tempPath(dirname(path))
   try {
-    // Not a stream that opens it later: what an abort removes must not be made after that.
+    // Opened here, and not later by a stream: after an abort has removed the file, nothing may make it again.
     const made = await open(temp, 'wx', 0o600)
     await write(made.createWriteStream())
     const file = await open(temp, 'r+')
@@ -119,13 +119,13 @@ export async function* backupFiles(
   if (registration && !only) yield { name: registrationName, bytes: registration, mtime: new Date() }
   if (only) for await (const name of only) yield* filesOf(join(dir, name), `${name}/`)
   else yield* filesOfAll(dir, onFolder)
-  // Of a disk that was taken out nothing is read any more, without an error.
+  // A disk that was taken out looks like an empty folder, without an error.
   await state.checkFolder()
 }
 
 async function* filesOfAll(dir: string, onFolder: OnFolder): AsyncGenerator<ArchivedFile> {
   const packed = new Set<string>()
-  // Again for those that came meanwhile: a user who is renamed has another folder.
+  // Listed again until nothing is new: a user who is renamed meanwhile has another folder.
   for (;;) {
     const folders = await listFolders(dir, packed)
     const total = packed.size + folders.length

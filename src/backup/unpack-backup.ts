@@ -25,7 +25,7 @@ const blockSize = 4096
 
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>
 
-/** A file of a user, who may register, or the log, which an archive of tar has; nothing outside of the folder. */
+/** Files of accounts, .registration.json, and the log, which is in an archive that tar made; no path leaves the folder. */
 const wanted =
   /^([^/\\.][^/\\\0]*\/((history|audiobookshelf)\/)?[^/\\.][^/\\\0]*|\.(wal|journal)\/\d+\.log|\.registration\.json)$/
 
@@ -78,7 +78,7 @@ function noArchive(error: Error): BadBackup {
   return new BadBackup(`it is no gzipped tar, or it is damaged (${reason})`, { cause: error })
 }
 
-/** Half of what is free there, as what is unpacked is copied then. */
+/** Half of the free bytes of the folder's disk, since a restore copies the unpacked files. */
 async function freeFor(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
   /* c8 ignore next -- some file systems of networks say 0 */
@@ -98,7 +98,7 @@ function atMost(limit: number): TransformStream<Uint8Array, Uint8Array> {
   })
 }
 
-/** Resolves to why there can be no such file; undefined when it is there. */
+/** Resolves to the reason why there can be no file of that name here; undefined when it was written. */
 async function unpackFile(path: string, body: ReadableStream<Uint8Array>): Promise<string | undefined> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })

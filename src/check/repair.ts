@@ -30,7 +30,7 @@ export async function repairTop(dir: string, options: ScanOptions = {}): Promise
   })
 }
 
-/** Keeps a copy of what is damaged in the log, which a start would drop: only before a store is opened. */
+/** Keeps copies of damaged segments, whose damaged records a start would drop. To be called before a store is opened. */
 export async function repairLog(dir: string): Promise<Finding[]> {
   return await mendAll(async () => {
     const files = await checkTop(await beginScan(dir, { running: false }))
@@ -40,10 +40,10 @@ export async function repairLog(dir: string): Promise<Finding[]> {
   })
 }
 
-/** Looks and mends in turns until nothing is left that it can mend: one thing may come to light behind another. */
+/** Finds and mends until nothing is left that it can mend, since mending one thing may reveal another. */
 async function mendAll(find: () => Promise<Mendable[]>): Promise<Finding[]> {
   const done: Finding[] = []
-  /** Of all that was tried, why it is still there if it is. */
+  /** What was tried, and the reason to tell if it is found again. */
   const tried = new Map<string, string>()
   for (;;) {
     const found = await find()

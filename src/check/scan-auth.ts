@@ -73,13 +73,13 @@ async function rivalOf(scan: Scan, folder: string, username: string): Promise<st
   return undefined
 }
 
-/** Whether there is such a folder, and it is not the same one: where the file system folds case, it may be. */
+/** Whether `other` exists and is not the folder itself, as it may be on a file system that folds case. */
 async function isElsewhere(scan: Scan, other: string, folder: string): Promise<boolean> {
   const [one, two] = [await lookAt(scan, other), await lookAt(scan, folder)]
   return one !== undefined && one.stats.ino !== two?.stats.ino
 }
 
-/** Whose credential it is, or why it is none; neither when it cannot be read. */
+/** The user name in the credential, or the reason why it is damaged; neither when it cannot be read. */
 async function readUser(scan: Scan, entry: Entry): Promise<{ username?: string; reason?: string }> {
   const text = await readText(scan, entry)
   if (text === undefined) return {}

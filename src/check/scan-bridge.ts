@@ -3,7 +3,7 @@ import { unlessAbsent } from '../error-code.ts'
 import { bridgeNames } from '../store/file-store/files/folder-names.ts'
 import { checkAccess, checkKind, checkStray, listEntries, readText, type Entry, type Scan } from './scan-entries.ts'
 
-/** Finds what is wrong in what the Audiobookshelf bridge keeps of all accounts. */
+/** Checks the files of the Audiobookshelf bridge at the top of the state directory. */
 export async function checkBridge(scan: Scan, folder: Entry): Promise<void> {
   if (!checkKind(scan, folder, 'folder')) return
   checkAccess(scan, folder, true)
@@ -14,7 +14,7 @@ export async function checkBridge(scan: Scan, folder: Entry): Promise<void> {
   }
 }
 
-/** The same of what it keeps of one account. */
+/** Checks a folder of the bridge's JSON and JSON Lines files, as that of an account. */
 export async function checkJsonFolder(scan: Scan, folder: Entry): Promise<void> {
   if (!checkKind(scan, folder, 'folder')) return
   checkAccess(scan, folder, true)

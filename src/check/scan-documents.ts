@@ -12,9 +12,9 @@ import { authFile } from '../store/file-store/files/auth-file.ts'
 /** Where the documents of a folder are; a stem is a file name without its extension. */
 interface Places {
   folder: string
-  /** Of each file that holds a record, its document. */
+  /** The document of each file that holds a record, by stem. */
   documents: Map<string, string>
-  /** Of each document whose record is served, the stem. */
+  /** The stem of each document whose record is served, by document. */
   served: Map<string, string>
   /** All documents that have a record. */
   known: Set<string>
@@ -47,7 +47,7 @@ export async function checkDocuments(scan: Scan, folder: string, entries: Entry[
   for (const [stem, counts] of histories.lines) checkLines(scan, places, stem, counts)
 }
 
-/** Resolves to the document of the record; undefined when there is none. */
+/** Resolves to the document of the record; undefined when the file holds no record. */
 async function checkRecord(scan: Scan, entry: Entry, { lines }: Histories): Promise<string | undefined> {
   if (!checkKind(scan, entry, 'file')) return undefined
   checkAccess(scan, entry)
@@ -73,7 +73,7 @@ async function checkRecord(scan: Scan, entry: Entry, { lines }: Histories): Prom
   }
 }
 
-/** Finds what is ignored on reading: the position is served all the same. */
+/** Finds fields of the wrong type, which reading ignores: the position is served without them. */
 function checkTypes(scan: Scan, at: string, fields: Record<string, unknown>): void {
   const ignored = ignoredFields(fields)
   if (ignored.length === 0) return
@@ -91,7 +91,7 @@ function checkPlace(scan: Scan, places: Places, stem: string, document: string):
     ? `is of the document ${quote(document)}, as is ${target}`
     : `is of the document ${quote(document)}, whose file is ${target}`
   if (names.has(target) && !places.documents.has(right)) {
-    // What is wrong with that one is told of it.
+    // The file at the target has a finding of its own.
     scan.found.push({ path: at, problem, advice: `first mend ${target}, then repair again`, damage: true })
     return
   }

@@ -17,7 +17,7 @@ export interface ScanOptions {
   owner?: number
 }
 
-/** What a scan knows, and what it has found so far, in the order in which it is to be mended. */
+/** The state of a scan. `found` is in the order in which the findings are to be mended. */
 export interface Scan {
   dir: string
   running: boolean
@@ -29,12 +29,12 @@ export interface Scan {
 export interface Entry {
   name: string
   path: string
-  /** The path that a finding tells. */
+  /** The path in the state directory, as findings show it. */
   at: string
   stats: Stats
 }
 
-/** Milliseconds after which a temp is nobody's. */
+/** Milliseconds after which no process uses a temporary file any more. */
 export const tempAge = 60_000
 
 /** Rejects when there is no state directory. */
@@ -59,7 +59,7 @@ export async function listTop(scan: Scan, isWanted: (name: string, isFolder: boo
   return (await orTell(scan, '', list())) ?? []
 }
 
-/** Those of the names in the folder that are still there, by name; symbolic links are not followed. */
+/** The entries of these names that are still in the folder, by name; symbolic links are not followed. */
 export async function lookAtEach(scan: Scan, at: string, names: string[]): Promise<Entry[]> {
   const entries: Entry[] = []
   for (const name of names.toSorted()) {
@@ -69,24 +69,24 @@ export async function lookAtEach(scan: Scan, at: string, names: string[]): Promi
   return entries
 }
 
-/** Undefined when there is no such thing any more. */
+/** Undefined when nothing is at the path any more, or its state cannot be read, which is added to the findings. */
 export async function lookAt(scan: Scan, at: string): Promise<Entry | undefined> {
   const path = join(scan.dir, at)
   const stats = await orTell(scan, at, lstat(path))
   return stats && { name: at.slice(at.lastIndexOf('/') + 1), path, at, stats }
 }
 
-/** Undefined when it is gone, or cannot be read: then that is found. */
+/** The text of the file. Undefined when it is gone, or cannot be read, which is added to the findings. */
 export async function readText(scan: Scan, entry: Entry): Promise<string | undefined> {
   return (await readBytes(scan, entry))?.toString()
 }
 
-/** The same as it is on the disk. */
+/** Like readText, but the bytes of the file. */
 export async function readBytes(scan: Scan, { path, at }: Entry): Promise<Buffer | undefined> {
   return await orTell(scan, at, readRegular(path))
 }
 
-/** Finds what is no file, or no folder. Whether it is what is wanted. */
+/** Whether the entry is a file, or a folder, as wanted; else adds a finding. */
 export function checkKind({ found }: Scan, { at, path, stats }: Entry, wanted: 'file' | 'folder'): boolean {
   if (wanted === 'file' ? stats.isFile() : stats.isDirectory()) return true
   if (stats.isSymbolicLink()) {
@@ -100,7 +100,7 @@ export function checkKind({ found }: Scan, { at, path, stats }: Entry, wanted: '
   return false
 }
 
-/** Finds another owner, and modes that lock kss out or let others in. `secret`: others must not read it. */
+/** Adds a finding for another owner, and for a mode that locks kss out or lets others in. `secret`: others must not read it. */
 export function checkAccess({ found, owner }: Scan, { at, path, stats }: Entry, secret = false): void {
   const { uid } = stats
   const [mode, wanted] = [stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600]
@@ -120,7 +120,7 @@ export function checkAccess({ found, owner }: Scan, { at, path, stats }: Entry, 
   }
 }
 
-/** Finds what no reader or writer of the folder knows. */
+/** Adds a finding for an entry that kss neither reads nor writes in this folder. */
 export function checkStray(scan: Scan, { name, path, at, stats }: Entry): void {
   const { found, running } = scan
   const setAsideAt = /\.corrupt-(\d{1,15})$/.exec(name)?.[1]
@@ -163,7 +163,7 @@ async function orTell<T>({ found }: Scan, at: string, result: Promise<T>): Promi
   }
 }
 
-/** Neither follows a link that somebody put there meanwhile, nor waits for who writes into a pipe. */
+/** Does not follow a symbolic link, nor wait for a writer of a pipe, that somebody put there meanwhile. */
 async function readRegular(path: string): Promise<Buffer> {
   const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {

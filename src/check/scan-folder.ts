@@ -10,14 +10,14 @@ export interface FolderOptions extends ScanOptions {
   discardPushes?: DiscardPushes
 }
 
-/** Whether it is what kss keeps in a user's folder. */
+/** Whether kss keeps a file or folder of that name in a user's folder. */
 function isKnown(name: string): boolean {
   return isRecordName(name) || name === 'history' || name === authFile
 }
 
 const nobodyElse: DiscardPushes = () => Promise.resolve()
 
-/** What is wrong in a user's folder, in the order in which it is to be mended; nothing when there is none. */
+/** Finds what is wrong in a user's folder, in the order in which it is to be mended; nothing when the folder is absent. */
 export async function checkFolder(
   dir: string,
   folder: string,
@@ -28,7 +28,7 @@ export async function checkFolder(
   if (!entry?.stats.isDirectory()) return []
   const entries = await listEntries(scan, folder)
   if (scan.found.length > 0) {
-    // What cannot be listed may hold anything.
+    // The folder cannot be listed, so nothing else can be said of it.
     checkAccess(scan, entry)
     return scan.found
   }
@@ -40,7 +40,7 @@ export async function checkFolder(
       if (each.name === bridgeAccountFolder) await checkJsonFolder(scan, each)
       else if (!isKnown(each.name)) checkStray(scan, each)
     }
-    // The last of all: then it is another folder.
+    // Last, since mending this renames the folder.
     if (username !== undefined) await checkName(scan, folder, username, discardPushes)
   } else if (await lookAt(scan, folder)) checkStray(scan, entry)
   // Else it was removed meanwhile.

@@ -19,7 +19,7 @@ import { checkAccess, checkKind, checkStray, listEntries, readBytes, type Entry,
 /** Folders of the log, and of the journal of kss 0.1, which a start reads first. */
 export const logFolders = [journalFolder, logFolder]
 
-/** Finds what is wrong with the files of the log, not with their records. Resolves to them, oldest first. */
+/** Checks the files of the log, not their records. Resolves to the segments, oldest first. */
 export async function checkLogFiles(scan: Scan, folder: Entry): Promise<Entry[]> {
   if (!checkKind(scan, folder, 'folder')) return []
   checkAccess(scan, folder)
@@ -35,8 +35,8 @@ export async function checkLogFiles(scan: Scan, folder: Entry): Promise<Entry[]>
 }
 
 /**
- * Finds what is wrong with the records of the log. Resolves to the paths, without extension, of the documents that the
- * next start brings up to date. What is mended must not be in use: only before a store is opened.
+ * Checks the records of the log. Resolves to the paths, without extension, of the documents that the next start brings up to
+ * date. The findings may be mended only before a store is opened, since they rewrite segments.
  */
 export async function checkLogRecords(scan: Scan, files: Entry[]): Promise<Set<string>> {
   const records: LogRecord[] = []
@@ -93,8 +93,8 @@ function readSegment(bytes: Buffer, number: number): DecodedSegment & { records:
 }
 
 /**
- * Whether a segment that looked damaged is not so, or not there, when it is read again: a server may write a batch, or
- * recycle the segment, between two reads of one file. `lines` are what was valid.
+ * Whether a segment that looked damaged is whole, or gone, when it is read again: a server may write a batch, or recycle
+ * the segment, during the first read. `lines` are the valid lines of the first read.
  */
 async function wasBeingWritten(scan: Scan, entry: Entry, lines: string[]): Promise<boolean> {
   const bytes = await readBytes(scan, entry)
@@ -102,7 +102,7 @@ async function wasBeingWritten(scan: Scan, entry: Entry, lines: string[]): Promi
   return !again?.isDamaged || lines.some((line, at) => line !== again.lines[at])
 }
 
-/** `mended` is the text of the file without what is damaged. */
+/** Adds a finding for a damaged file of the log; `mended` is its text without the damaged part. */
 function tellDamage({ found, running }: Scan, { at, path }: Entry, what: string, units: string, mended: string): void {
   const mend = async (): Promise<void> => {
     await keepCopy(path)

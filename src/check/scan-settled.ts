@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { foundAgain } from '../store/finding.ts'
 import { scanFolder, scanState, scanTop, type FolderFindings } from './scan.ts'
 
-/** Milliseconds after which what a running server was just writing is written. */
+/** Milliseconds after which a running server has written what it was writing when the scan began. */
 const settleMs = 1500
 
 /** Folders with findings beside a running server that are looked at again together. */
@@ -17,7 +17,7 @@ export interface SettledOptions {
   signal?: AbortSignal
 }
 
-/** What is wrong; beside a running server what is so still when all that it was writing is written. */
+/** Finds what is wrong. Beside a running server it looks twice: what was only being written is right the second time. */
 export async function* scanSettled(
   dir: string,
   { running, show, signal }: SettledOptions,

@@ -62,7 +62,7 @@ export async function checkTop(scan: Scan): Promise<Entry[]> {
   return log
 }
 
-/** Who may write here may put in another auth.json. Whether others may look is for the operator to say. */
+/** Others who may write to the state directory could replace an auth.json. Whether they may read is the operator's choice. */
 async function checkOwnMode(scan: Scan): Promise<void> {
   const self = await lookAt(scan, '')
   if (onWindows || !self?.stats.isDirectory() || (self.stats.mode & 0o002) === 0) return

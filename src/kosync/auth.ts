@@ -5,7 +5,7 @@ import { ProtocolError } from './protocol-error.ts'
 import { key as keySchema, username as nameSchema, type ErrorName } from './protocol.ts'
 import type { Account } from '../store/store.ts'
 
-/** Told of each request whose credentials are right, before its body is read. */
+/** Called with each request whose credentials are right, before its body is read. */
 export type OnAuthorized = (request: FastifyRequest, reply: FastifyReply) => void
 
 type Done = (error?: Error) => void

@@ -11,10 +11,10 @@ const noRoom = new Set(['ENOSPC', 'EDQUOT'])
 /** libuv has no name for EDQUOT: the code is "Unknown system error -122" on Linux. */
 const quotaErrno = -constants.errno.EDQUOT
 
-/** The store says it itself, once a minute: it is no news of each request. */
+/** The code of an error that the store itself reports once a minute, so that it is not logged with each request. */
 const folderReplaced = 'FOLDER_REPLACED'
 
-/** The same of an engine. */
+/** The same for an engine: it is reported when the engine goes away. */
 const engineAway = 'STORE_UNAVAILABLE'
 
 /** Seconds after which a request may come back; not all of them at once. */
@@ -46,7 +46,7 @@ function validationErrorName(validation: NonNullable<FastifyError['validation']>
   return ofDocument ? 'documentMissing' : 'invalidRequest'
 }
 
-/** Why the request was refused, for whoever runs the server: what the client is told is the same for many reasons. */
+/** The reason why the request was refused, for the log: clients get the same message for many reasons. */
 function reasonOf(error: unknown): string {
   const { message, validation } = error as FastifyError
   if (error instanceof ProtocolError) return error.reason ?? message

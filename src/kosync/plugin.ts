@@ -14,7 +14,7 @@ export interface KosyncOptions extends ContextOptions {
   accounts: Accounts
   /** Asked for documents that the store has no record of. */
   findMissing?: FindMissing | undefined
-  /** Told of each request whose credentials are right, before its body is read. */
+  /** Called with each request whose credentials are right, before its body is read. */
   onAuthorized?: OnAuthorized
   /** Milliseconds after which a change that the disk holds up is answered. */
   patience: number

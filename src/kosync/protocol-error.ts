@@ -6,9 +6,9 @@ export class ProtocolError extends Error {
   readonly error: ErrorName
   /** Seconds after which it may be tried again. */
   readonly retryAfter: number | undefined
-  /** For the log, where it tells more than the message. */
+  /** The reason for the log, where it tells more than the message. */
   readonly reason: string | undefined
-  /** The account that was asked for in vain. */
+  /** The account whose log-in failed. */
   readonly account: Account | undefined
 
   constructor(error: ErrorName, retryAfter?: number, reason?: string, account?: Account) {

@@ -169,7 +169,7 @@ export function nextProgress(previous: Progress | undefined, pushed: Progress): 
   return next
 }
 
-/** Whether the push says again what the same device said last: then only the time is new. */
+/** Whether the push repeats the last push of the same device, so that only the time is new. */
 export function isRepeat(
   previous: Progress | undefined,
   { progress, percentage, device, device_id }: Progress,

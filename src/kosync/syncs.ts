@@ -77,7 +77,7 @@ async function textOrElse(record: Now<Progress | undefined>, ask: () => Missing)
   return wireText((await record) ?? (await ask()))
 }
 
-/** What a reader sees of a record: never its metadata, nor what somebody added to the file. @see PROTOCOL.md §3 */
+/** The fields of a record that a reader gets: not its metadata, nor what somebody added to the file. @see PROTOCOL.md §3 */
 function wireText(record: Progress | undefined): string {
   if (!record) return '{}'
   const { document, percentage, progress, device, device_id, timestamp } = record

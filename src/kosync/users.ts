@@ -62,7 +62,7 @@ function addRegistration(app: FastifyInstance, { accounts, inTime }: UsersOption
     {
       schema: { body: registration, response: { 201: registeredReply } },
       ...inTime,
-      // Before the body is read, unless somebody is invited, whose name is in it.
+      // Before the body is read; but while somebody is invited, the body must be read for the user name.
       onRequest: async (request) => {
         if ((await accounts.registration()) === 'closed')
           throw forClient(request, new ProtocolError('registrationDisabled'))
