@@ -201,6 +201,8 @@ export class Operations implements Admin {
       const limit = pLimit(writers)
       const merged = { documents: documents.length, latest: 0, rows: 0 }
       const each = groupDocuments(documents).map((document) => limit(() => mergeDocument(progress, folder, document)))
+      // Also when one fails: nothing may be written once the account is unlocked.
+      await Promise.allSettled(each)
       for (const { latest, rows } of await Promise.all(each)) {
         merged.latest += latest
         merged.rows += rows

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Progress } from '../../../src/kosync/protocol.ts'
@@ -285,6 +285,21 @@ t.test('a history that is there goes on to get what is merged, also while none i
   t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '5'])
   await adminByName(store).mergeDocuments('ann', 'def', 'abc')
   t.same(progressOf(await byName(store).listHistory('ann', 'abc')), ['0', '1', '3', '5'])
+})
+
+t.test('an import that fails at one document ends when all others are written', async (t) => {
+  const disk = faultyDisk(t)
+  const { dir, store } = await openWithAnn(t, 0)
+  await symlink('elsewhere.json', join(dir, 'ann/book0.json'))
+  const written = /ann\/\.tmp-/
+  const release = disk.hold('rename', written)
+  const books = Array.from({ length: 40 }, (_, number) => ({ rows: [at(0, { document: `book${number}` })] }))
+  const imported = t.rejects(adminByName(store).importAccount('ann', books))
+  // One more than the other fifteen that are written at a time: the first has failed.
+  await until(() => disk.count('rename', written) === 16)
+  release()
+  await imported
+  t.equal(disk.count('rename', written), 39)
 })
 
 t.test('pushes go on beside operations on the same document, and none is lost', async (t) => {
