@@ -247,7 +247,10 @@ export class FileStore implements Store {
 
   async listHistory(account: Account, document: string): Promise<Progress[]> {
     const { folder } = await this.#current(account)
-    return await this.#progress.listHistory(folder, document)
+    const rows = await this.#progress.listHistory(folder, document)
+    // The account may have been replaced meanwhile.
+    await this.#current(account)
+    return rows
   }
 
   /** Waits for the changes in progress. */

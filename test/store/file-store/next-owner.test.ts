@@ -109,3 +109,18 @@ t.test(
     t.equal(await store.getProgress(await accountOf(store, 'ann'), 'abc'), undefined)
   },
 )
+
+t.test('the owner before is not shown the history of who has the name now', async (t) => {
+  const opened = await openWithSecret(t)
+  const { disk, store } = opened
+  const ann = await accountOf(store, 'ann')
+  const history = /ann\/history\/abc\.jsonl$/
+  const release = disk.hold('open', history)
+  const read = store.listHistory(ann, 'abc')
+  await until(() => disk.count('open', history) === 1)
+  await store.deleteUser(ann)
+  await store.createUser({ username: 'ann', key: 'L' })
+  await store.putProgress(await accountOf(store, 'ann'), { ...pushed, progress: 'mine' })
+  release()
+  await t.rejects(read, { code: 'STALE_ACCOUNT' })
+})
