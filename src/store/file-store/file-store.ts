@@ -192,6 +192,8 @@ export class FileStore implements Store {
   deleteUser(account: Account): Promise<void> {
     return this.#change(folderNames(account.username), async () => {
       const user = await this.#current(account)
+      // A folder of an older kss, `Alice`: where case folds, `alice` gets the same one, and createUser discards its own name only.
+      if (user.folder !== this.#users.folderOf(user.username)) await this.#progress.settle(user.folder)
       await this.#rememberRemoved(user.username)
       if (!(await this.#users.delete(user))) throw new StaleAccount(account, true)
       this.#usage.forget(user.folder)

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../../src/store/file-store/file-store.ts'
@@ -123,4 +123,21 @@ t.test('the owner before is not shown the history of who has the name now', asyn
   await store.putProgress(await accountOf(store, 'ann'), { ...pushed, progress: 'mine' })
   release()
   await t.rejects(read, { code: 'STALE_ACCOUNT' })
+})
+
+t.test('alice gets nothing of a deleted Alice where case folds, also after a crash', async (t) => {
+  const Alice = { 'auth.json': '{"x-auth-user": "Alice", "x-auth-key": "K"}' }
+  const [dir, crashed] = ['data', 'crashed'].map((name) => join(t.testdirName, name)) as [string, string]
+  t.testdir({ data: { Alice } })
+  const { store } = await open(t, dir)
+  const alice = await accountOf(store, 'Alice')
+  await store.putProgress(alice, secret)
+  await store.deleteUser(alice)
+  await store.createUser({ username: 'alice', key: 'L' })
+  await cp(dir, crashed, { recursive: true })
+  // There the folder has both names.
+  await rename(join(crashed, 'alice'), join(crashed, 'Alice'))
+  const { store: next } = await open(t, crashed)
+  await next.admin.flush()
+  t.same(await readdir(join(crashed, 'Alice')), ['auth.json'])
 })
