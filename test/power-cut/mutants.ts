@@ -71,8 +71,8 @@ export const mutants: NamedMutant[] = [
   {
     name: 'does not flush the folder after a new user’s folder got its name',
     file: 'store/file-store/user-files.ts',
-    text: 'await renameFile(temp, folder) try { await syncFolder(this.#dir)',
-    by: 'await renameFile(temp, folder)\n try {',
+    text: 'await this.#move(temp, folder)',
+    by: 'await renameFile(temp, folder)',
   },
   {
     name: 'renames a file that is not flushed',
@@ -107,8 +107,8 @@ export const mutants: NamedMutant[] = [
   {
     name: 'says that a user is gone before the folder is flushed',
     file: 'store/file-store/user-files.ts',
-    text: 'await syncFolder(this.#dir) await rm(temp',
-    by: 'await rm(temp',
+    text: 'this.#move(user.folder, temp)',
+    by: 'renameFile(user.folder, temp)',
   },
   {
     name: 'does not note a new user in the log',

@@ -59,7 +59,7 @@ export class UserFiles {
       // Also when one fails: `before` must not reach into the next registration of the name.
       await Promise.allSettled(both)
       const [stats] = await Promise.all(both)
-      await this.#publish(temp, folder)
+      await this.#move(temp, folder)
       this.#set(folder, text, stats)
       return true
     } catch (error) {
@@ -70,13 +70,13 @@ export class UserFiles {
     }
   }
 
-  /** Renames the folder, durably, or not at all: after a failure the reader registers the same name again. */
-  async #publish(temp: string, folder: string): Promise<void> {
-    await renameFile(temp, folder)
+  /** Renames an account's folder, durably, or not at all: after an error the same request is made again. */
+  async #move(from: string, to: string): Promise<void> {
+    await renameFile(from, to)
     try {
       await syncFolder(this.#dir)
     } catch (error) {
-      await renameFile(folder, temp)
+      await renameFile(to, from)
       // A log-in may have cached the account.
       this.forget()
       throw error
@@ -123,19 +123,17 @@ export class UserFiles {
   async rename({ username, account, folder, fields }: StoredUser, to: string): Promise<void> {
     const target = this.folderOf(to)
     await this.#write(folder, { ...fields, [nextName]: to }, account)
-    await renameFile(folder, target)
+    await this.#move(folder, target)
     this.#files.delete(username)
-    await syncFolder(this.#dir)
     await this.#write(target, { ...fields, 'x-auth-user': to }, raise(account))
   }
 
   /** False if there is no folder. Atomic: the folder is first renamed to a temporary name, then removed. */
   async delete(user: StoredUser): Promise<boolean> {
     const temp = tempPath(this.#dir)
-    const renamed = renameFile(user.folder, temp).then(() => true)
-    if (!(await unlessAbsent(renamed))) return false
+    const moved = this.#move(user.folder, temp).then(() => true)
+    if (!(await unlessAbsent(moved))) return false
     this.#files.delete(user.username)
-    await syncFolder(this.#dir)
     await rm(temp, { recursive: true, force: true })
     return true
   }

@@ -8,7 +8,7 @@ import { pushed } from '../contract.ts'
 import { faultyDisk, type FaultyDisk } from './faulty-disk.ts'
 import { isLogEmpty } from './wal/log-is-empty.ts'
 import { removeFoldersLast } from '../../folders-last.ts'
-import { accountOf, byName } from '../by-name.ts'
+import { accountOf, adminByName, byName } from '../by-name.ts'
 import { runAhead } from '../../run-ahead.ts'
 import { hasNoTemps } from '../../has-no-temps.ts'
 import { until } from '../../until.ts'
@@ -237,6 +237,26 @@ for (const [call, path, code] of [
       t.equal(await store.createUser({ username: 'bob', key: 'K' }), true)
     },
   )
+}
+
+for (const [what, change] of [
+  ['a deletion', (store) => byName(store).deleteUser('ann')],
+  ['a renaming', (store) => adminByName(store).renameUser('ann', 'bob')],
+] as [string, (store: FileStore) => Promise<unknown>][]) {
+  t.test(`EIO at the flush of ${what}: the account is as it was, and it works when mended`, async (t) => {
+    const { dir, disk, store } = await open(t)
+    const [ann, names] = [await accountOf(store, 'ann'), await readdir(dir)]
+    disk.fail('sync', /\/state$/, 'EIO')
+    await t.rejects(change(store), { code: 'EIO' })
+    t.same(
+      (await readdir(dir)).filter((name) => name !== '.registration.json'),
+      names,
+    )
+    t.match(await store.getProgress(ann, 'abc'), { progress: 'old' })
+    disk.mend()
+    await change(store)
+    await t.rejects(async () => store.getProgress(ann, 'abc'), { code: 'STALE_ACCOUNT' })
+  })
 }
 
 t.test('a registration waits for the disk twice, and not four times', async (t) => {
