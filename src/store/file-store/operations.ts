@@ -86,13 +86,13 @@ export class Operations implements Admin {
     return await this.#settled(account, [to], async (user) => {
       if (await users.isTaken(to)) return false
       await progress.discard(users.folderOf(to))
+      await rememberRemoved(user.username)
       try {
         await users.rename(user, to)
       } catch (error) {
         if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false
         throw error
       }
-      await rememberRemoved(user.username)
       await progress.forget(user.folder)
       return true
     })

@@ -124,8 +124,9 @@ export class UserFiles {
     const target = this.folderOf(to)
     await this.#write(folder, { ...fields, [nextName]: to }, account)
     await this.#move(folder, target)
-    this.#files.delete(username)
-    await this.#write(target, { ...fields, 'x-auth-user': to }, raise(account))
+    for (const name of [username, to]) this.#files.delete(name)
+    // The renaming is done. A later write of the file has the same.
+    await this.#write(target, { ...fields, 'x-auth-user': to }, raise(account)).catch(() => undefined)
   }
 
   /** False if there is no folder. Atomic: the folder is first renamed to a temporary name, then removed. */

@@ -443,6 +443,25 @@ t.test('a disk that fails while a user is renamed leaves the user as it was', as
   t.equal(await adminByName(store).renameUser('ann', 'bob'), true)
 })
 
+t.test('a disk that fails once a user has the new name does not undo the renaming', async (t) => {
+  const { dir, store } = await openWithAnn(t)
+  const { account: ann } = (await store.getUser('ann'))!
+  const disk = faultyDisk(t)
+  disk.fail('open', /\/bob\/\.tmp-/, 'ENOSPC')
+  t.equal(await store.admin.renameUser(ann, 'bob'), true)
+  const { account: bob } = (await store.getUser('bob'))!
+  t.match(bob, { username: 'bob', folder: 'bob', id: ann.id, generation: ann.generation + 1 })
+  await t.rejects(store.listHistory(ann, 'abc'), { code: 'STALE_ACCOUNT' })
+  t.match(await store.getRegistration(), { removed: ['ann'] })
+  disk.mend()
+  await store.setKey(bob, 'L')
+  t.match(JSON.parse(await readFile(join(dir, 'bob/auth.json'), 'utf8')), {
+    'x-auth-user': 'bob',
+    'x-auth-user-next': undefined,
+    generation: bob.generation + 1,
+  })
+})
+
 t.test('a flush ends while pushes come all the time', async (t) => {
   const { store } = await openWithAnn(t, 0)
   const stop = new AbortController()

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { DamagedFile, parseObject } from '../../../damaged-file.ts'
+import { raise } from '../../account.ts'
 import { toFileName } from './file-name.ts'
 import type { Account, Quota, User } from '../../store.ts'
 
 export const authFile = 'auth.json'
 
-/** The new name in auth.json during a renaming. It counts as soon as the folder has the new name. */
+/** The new name in auth.json during a renaming. It counts as soon as the folder has the new name, in the next generation. */
 export const nextName = 'x-auth-user-next'
 
 /** A user and the path of its folder. */
@@ -25,16 +26,18 @@ export function parseUser(text: string, path: string): StoredUser {
 export function userOf(all: Record<string, unknown>, path: string): StoredUser {
   const folder = dirname(path)
   const { [nextName]: next, ...fields } = all
-  if (typeof next === 'string' && toFileName(next) === basename(folder)) fields['x-auth-user'] = next
+  const isRenamed = typeof next === 'string' && toFileName(next) === basename(folder)
+  if (isRenamed) fields['x-auth-user'] = next
   const { 'x-auth-user': username, 'x-auth-key': key, disabled, adopted, admin, id, generation } = fields
   if (typeof username !== 'string') throw new DamagedFile(path, 'has no x-auth-user')
   if (typeof key !== 'string' || key === '') throw new DamagedFile(path, 'has no x-auth-key')
-  const account = Object.freeze({
+  const stored = {
     username,
     folder: basename(folder),
     id: typeof id === 'string' ? id : '',
     generation: Number.isSafeInteger(generation) ? (generation as number) : 0,
-  })
+  }
+  const account = isRenamed ? raise(stored) : Object.freeze(stored)
   const quota = quotaOf(fields)
   const user = { username, key, account, folder, fields, ...(quota && { quota }) }
   const flags = { disabled, adopted, admin }
