@@ -38,7 +38,19 @@ export interface FileStoreOptions extends ProgressFilesOptions, LogOptions {
 /** Changes of accounts that write files at a time: the other threads of the pool are for pushes. */
 const writers = 4
 
+/** Pushes under way at a time: those that a disk holds up, also when their readers were answered, must not fill the memory. */
+const mostPushes = 5000
+
 const noQuota: Quota = { documents: 0, bytes: 0 }
+
+/** The disk holds up so many pushes that no more are taken. `code` is `STORE_UNAVAILABLE`. */
+export class TooManyPushes extends Error {
+  readonly code = 'STORE_UNAVAILABLE'
+
+  constructor(dir: string) {
+    super(`The disk of ${dir} holds up ${mostPushes} pushes.`)
+  }
+}
 
 /** Flat JSON files: the layout of STORAGE.md §1, the names of §2, the durability of §3. */
 export class FileStore implements Store {
@@ -52,6 +64,8 @@ export class FileStore implements Store {
   readonly #onDamage: (error: unknown) => void
   readonly #locks = new AccountLocks()
   readonly #limit = pLimit(writers)
+  readonly #tooMany: TooManyPushes
+  #pushes = 0
   /** What only operators do. */
   readonly admin: Admin
   readonly stats: Stats
@@ -64,8 +78,9 @@ export class FileStore implements Store {
     this.#operators = new OperatorsFile(dir)
     this.#quota = quota
     this.#onDamage = options.onDamage
+    this.#tooMany = new TooManyPushes(dir)
     this.stats = {
-      failure: () => log.failure() ?? this.#progress.failure,
+      failure: () => log.failure() ?? this.#progress.failure ?? (this.#pushes < mostPushes ? undefined : this.#tooMany),
       figures: () => this.#progress.figures,
     }
     const { blocking = false, now = () => performance.now() } = options
@@ -226,9 +241,19 @@ export class FileStore implements Store {
   }
 
   async #put(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
-    // Before the lock, so that changes of the account do not wait for room in the log.
-    const room = this.#progress.makeRoom()
-    if (room) await room
+    if (this.#pushes >= mostPushes) throw this.#tooMany
+    this.#pushes += 1
+    try {
+      // Before the lock, so that changes of the account do not wait for room in the log.
+      const room = this.#progress.makeRoom()
+      if (room) await room
+      return await this.#putLocked(account, pushed, onlyIfNone)
+    } finally {
+      this.#pushes -= 1
+    }
+  }
+
+  async #putLocked(account: Account, pushed: Progress, onlyIfNone: boolean): Promise<Progress> {
     const locked = this.#locks.lockShared(account.folder)
     if (locked) await locked
     try {

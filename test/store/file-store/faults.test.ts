@@ -408,6 +408,22 @@ t.test('a push is served while its file is old, however long the disk takes', as
   t.match(await byName(store).getProgress('ann', 'abc'), { progress: 'new' })
 })
 
+t.test('a disk that hangs holds up so many pushes and no more, and is told of as not ready', async (t) => {
+  const { disk, store } = await open(t)
+  const ann = await accountOf(store, 'ann')
+  const release = disk.hold('sync', /\.log$/)
+  const pushes = Array.from({ length: 5000 }, (_, number) =>
+    store.putProgress(ann, { ...pushed, progress: `${number}` }),
+  )
+  const refused = { code: 'STORE_UNAVAILABLE', message: /state holds up 5000 pushes/ }
+  t.match(store.stats.failure(), refused)
+  await t.rejects(store.putProgress(ann, pushed), refused)
+  release()
+  await Promise.all(pushes)
+  t.equal(store.stats.failure(), undefined)
+  t.match(await store.putProgress(ann, { ...pushed, progress: 'newest' }), { progress: 'newest' })
+})
+
 t.test('a key that can not be replaced stays', async (t) => {
   const { disk, store } = await open(t)
   disk.fail('sync', /\/\.tmp-[^/]+$/, 'EIO')
