@@ -16,9 +16,8 @@ export interface CrashMutant extends Mutant {
 export const mutants: Record<string, CrashMutant> = {
   'acknowledges before the log is written': {
     file: 'store/file-store/wal/log.ts',
-    text: 'await this.#write(lines())',
-    by: `const records = lines();
-      setTimeout(() => void this.#mutex.run(() => this.#write(records)), 150);`,
+    text: 'await this.#write(lines)',
+    by: 'setTimeout(() => void this.#mutex.run(() => this.#write(lines)), 150)',
     loads: [[150, 300]],
     stopEvery: Infinity,
     symptom: /was acknowledged/,

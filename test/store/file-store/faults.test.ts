@@ -357,6 +357,39 @@ t.test('more than the log may hold waits for the files, and is refused when they
   t.match(await byName(store).putProgress('ann', pushed), pushed)
 })
 
+t.test('a folder that cannot be flushed keeps nobody else from pushing, and loses nothing', async (t) => {
+  const { dir, disk, store } = await open(t, { checkpointBytes: 20_000, logMaxBytes: 50_000 })
+  await store.createUser({ username: 'bob', key: 'K' })
+  disk.fail('sync', /\/ann$/, 'EIO')
+  for (const progress of ['1', '2']) await byName(store).putProgress('ann', { ...pushed, progress })
+  const bob = await accountOf(store, 'bob')
+  const hundred = Array.from({ length: 100 }, (_, number) => `${number}`)
+  for (const tens of hundred.slice(0, 10)) {
+    await Promise.all(hundred.map((number) => store.putProgress(bob, { ...pushed, progress: tens + number })))
+  }
+  t.equal(await store.admin.flush(), false)
+  await t.rejects(byName(store).putProgress('ann', { ...pushed, progress: '3' }), { code: 'EIO' })
+  const crashed = `${dir}-crashed`
+  await cp(dir, crashed, { recursive: true })
+  for (const file of ['ann/abc.json', 'ann/history/abc.jsonl']) await writeFile(join(crashed, file), '')
+  disk.mend()
+  t.equal(await store.admin.flush(), true)
+  t.ok(await isLogEmpty(dir))
+  for (const each of [dir, crashed]) {
+    if (each === dir) await store.close()
+    const next = await FileStore.open({ dir: each, history: true, onDamage: (error) => t.fail(String(error)) })
+    t.match(await byName(next).getProgress('ann', 'abc'), { progress: '2' })
+    const rows = await byName(next).listHistory('ann', 'abc')
+    t.match(
+      rows.map(({ progress }) => progress),
+      each === dir ? ['old', '1', '2'] : ['1', '2'],
+    )
+    t.match(await byName(next).getProgress('bob', 'abc'), { progress: '999' })
+    t.equal((await byName(next).listHistory('bob', 'abc')).length, 1000)
+    await next.close()
+  }
+})
+
 t.test('temps and folders that go while temps are removed do no harm', async (t) => {
   const { dir, disk } = await open(t)
   await writeFile(join(dir, '.tmp-live'), '')

@@ -14,9 +14,9 @@ import { formatPending, type Memtable, type Entry, type LoggedPush } from './mem
  * log has grown by 8 MiB, ten minutes after the oldest push, before a backup and at a stop. Until then a power cut may
  * leave a file old, torn or empty; recovery.ts makes it anew.
  *
- * A file that cannot be written is tried again, later each time; a checkpoint appends its pushes to the log once more,
- * so that the segments before can go. After a failed flush nobody knows what is on the disk: the segments stay, and what
- * the files should hold is read from the log and written anew.
+ * A file that cannot be written or flushed is tried again, later each time; a checkpoint appends its pushes to the log
+ * once more, so that the segments before can go. After a failed flush nobody knows what is on the disk: what the files
+ * should hold is read from the log and written anew.
  */
 
 /** Milliseconds from a push to the write of its files, so that further pushes share the write. */
@@ -70,6 +70,8 @@ export class Checkpoint {
   #roundFailure: unknown
   /** Why the last checkpoint failed. */
   #checkpointFailure: unknown
+  /** Bytes that it left in the log. */
+  #bytesLeft = 0
 
   constructor(parts: DocumentParts, options: CheckpointOptions) {
     const { onDamage, now = () => performance.now() } = options
@@ -112,8 +114,9 @@ export class Checkpoint {
     }
     while (this.#log.bytes >= this.#bounds.logMaxBytes) {
       // Not with each push: a checkpoint appends what cannot be written to the log again.
-      const isTried = this.#checkpointFailure === undefined || this.#backoff.delay <= 0
-      if (!isTried || !(await this.run())) throw this.#checkpointFailure
+      const isTried = this.#checkpointFailure === undefined || this.#backoff.delay <= 0 || this.#isDue
+      const isDone = isTried && (await this.run())
+      if (!isDone && this.#log.bytes >= this.#bounds.logMaxBytes) throw this.#checkpointFailure
     }
   }
 
@@ -170,8 +173,13 @@ export class Checkpoint {
     if (!this.#isBegun) return
     if (!this.#round) this.#roundAlarm.set(delayMs)
     this.#alarm.set(oldestMs)
-    if (!this.#running && this.#log.bytesSinceRotation >= this.#bounds.checkpointBytes && this.#backoff.delay <= 0)
-      void this.run()
+    if (!this.#running && this.#isDue) void this.run()
+  }
+
+  /** Whether the log has grown enough for a checkpoint. One that failed is repeated before its time only for what came since. */
+  get #isDue(): boolean {
+    const grown = this.#backoff.delay <= 0 ? this.#log.bytesSinceRotation : this.#log.bytes - this.#bytesLeft
+    return grown >= this.#bounds.checkpointBytes
   }
 
   /** Writes pending pushes. With `all`, also those that failed before and are not due for a retry. */
@@ -204,6 +212,7 @@ export class Checkpoint {
       failed = { path: this.#log.dir, failure: error, isLost: true }
     }
     this.#checkpointFailure = failed?.failure
+    this.#bytesLeft = this.#log.bytes
     if (!failed) this.#oldest = this.#memtable.isEmpty ? undefined : began
     this.#note(failed, true, this.#backoff)
     if (this.#isBegun && !this.#memtable.isEmpty) this.#alarm.set(failed?.isLost ? this.#backoff.delay : oldestMs)
@@ -215,16 +224,22 @@ export class Checkpoint {
     if (this.#memtable.isEmpty && this.#log.bytes === 0) return undefined
     // Before the rotation: otherwise each retry would begin a segment.
     const lost = await this.#mendLost()
-    if (lost) return lost
+    if (lost && this.#isAllLost) return lost
     const { before, snapshot: entries } = await this.#log.rotate(() => this.#memtable.entries())
     await this.#round
     await this.#startRound(true)
     const failed = entries.filter(({ failure }) => failure !== undefined).map((entry) => ({ entry, ...entry }))
     await this.#documents.flush(entries)
-    const unsettled = entries.find(({ isLost }) => isLost) ?? (await this.#keepAnew(failed))
+    await this.#documents.keepLost(entries.filter(({ isLost }) => isLost))
+    const unsettled = await this.#keepAnew(failed.filter(({ entry }) => !entry.isLost))
     if (unsettled) return unsettled
     await this.#log.dropBefore(before)
-    return failed.find(({ entry }) => entry.failure !== undefined)?.entry
+    return entries.find(({ isLost }) => isLost) ?? failed.find(({ entry }) => entry.failure !== undefined)?.entry
+  }
+
+  /** Whether there is nothing to flush but files whose flush failed again. When the log is full, its segments go all the same. */
+  get #isAllLost(): boolean {
+    return this.#log.bytes < this.#bounds.logMaxBytes && this.#memtable.entries().every(({ isLost }) => isLost)
   }
 
   /** Writes the files again whose flush failed. Resolves to an entry whose flush fails again. */

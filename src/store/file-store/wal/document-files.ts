@@ -8,7 +8,8 @@ import type { HistoryFiles } from '../files/history-file.ts'
 import { formatRecord, type StoredRecord } from '../files/read-record.ts'
 import type { WriteAheadLog } from './log.ts'
 import type { Memtable, Entry } from './memtable.ts'
-import { collectDocuments, recoverDocument, type FoundFile, type LoggedDocument } from './recovery.ts'
+import type { LogRecord } from './record.ts'
+import { collectDocuments, formatCompacted, recoverDocument, type FoundFile, type LoggedDocument } from './recovery.ts'
 
 /** Folders whose files are flushed at a time. */
 const flushers = 2
@@ -131,6 +132,18 @@ export class DocumentFiles {
       for (const entry of entries) lose(entry, error)
     }
     for (const [at, entry] of entries.entries()) if (!entry.isLost) this.#memtable.flushed(entry, began[at]!)
+  }
+
+  /** Appends all that the log holds of the entries to it again, so that its earlier segments can go. */
+  async keepLost(entries: Entry[]): Promise<void> {
+    const lost = new Set(entries.map(({ path }) => logKeyOf(path)))
+    if (lost.size === 0) return
+    const compact = (records: LogRecord[]): string =>
+      collectDocuments(records)
+        .filter(({ folder, file }) => lost.has(`${folder}/${file}`))
+        .map(formatCompacted)
+        .join('')
+    await this.#log.rewrite(compact, this.#tell)
   }
 
   /** Restores entries with unknown file contents from the log. Pushes to them are refused meanwhile. */

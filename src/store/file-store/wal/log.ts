@@ -126,23 +126,18 @@ export class WriteAheadLog {
 
   /** Passes the records of the log to `work`; appends wait meanwhile. `onDamage` is called as by `readLog`. */
   inspect(work: (records: LogRecord[]) => Promise<void>, onDamage: (error: Error) => void): Promise<void> {
-    return this.#mutex.run(async () => {
-      const earlier = this.#mayHaveJournal ? await readOldJournal(this.#paths.journal, onDamage) : []
-      const { records } = await readLog(this.#paths.log, onDamage)
-      await work(earlier.concat(records))
-    })
+    return this.#mutex.run(async () => work(await this.#read(onDamage)))
+  }
+
+  /** Appends the records that `lines` makes of those in the log, durably; other appends wait meanwhile. */
+  rewrite(lines: (records: LogRecord[]) => string, onDamage: (error: Error) => void): Promise<void> {
+    return this.#mutex.run(async () => this.#append(lines(await this.#read(onDamage))))
   }
 
   /** Appends the records that `lines` returns, durably, then calls `published`, before any other change of the log. */
   append(lines: () => string, published?: () => void): Promise<void> {
     return this.#mutex.run(async () => {
-      try {
-        await this.#write(lines())
-        this.#failure = undefined
-      } catch (error) {
-        this.#failure = error
-        throw error
-      }
+      await this.#append(lines())
       published?.()
       this.#spare.prepareSoon()
     })
@@ -216,6 +211,22 @@ export class WriteAheadLog {
       this.#failure = error
     }
     await rm(path, { force: true }).catch(() => undefined)
+  }
+
+  async #read(onDamage: (error: Error) => void): Promise<LogRecord[]> {
+    const earlier = this.#mayHaveJournal ? await readOldJournal(this.#paths.journal, onDamage) : []
+    const { records } = await readLog(this.#paths.log, onDamage)
+    return earlier.concat(records)
+  }
+
+  async #append(lines: string): Promise<void> {
+    try {
+      await this.#write(lines)
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
   }
 
   async #write(lines: string): Promise<void> {

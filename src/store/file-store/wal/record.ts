@@ -81,8 +81,9 @@ export function formatPush(path: string, { push, isRow, record, before, after }:
 }
 
 /** A record of all pushes of a document that are not in its files; `rows` and `record` are JSON. */
-export function formatKept(path: string, rows: string[], record: string, sums: (string | null)[]): string {
-  return formatLine('kept', path, `"rows":[${rows.join()}],"record":${record},"sums":${JSON.stringify(sums)}`)
+export function formatKept(path: string, rows: string[], record: string, sums?: (string | null)[]): string {
+  const known = sums ? `,"sums":${JSON.stringify(sums)}` : ''
+  return formatLine('kept', path, `"rows":[${rows.join()}],"record":${record}${known}`)
 }
 
 export function formatTombstone(folder: string): string {

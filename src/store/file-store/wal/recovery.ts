@@ -9,7 +9,7 @@ import { journalFolder, logFolder } from '../files/folder-names.ts'
 import { keepCopy } from '../files/keep-copy.ts'
 import { parseProgress } from '../files/progress-file.ts'
 import { sumOf } from '../files/read-record.ts'
-import { decodeSegment, parseRecord, type KeptRecord, type LogRecord, type PushRecord } from './record.ts'
+import { decodeSegment, formatKept, parseRecord, type KeptRecord, type LogRecord, type PushRecord } from './record.ts'
 
 export interface LogContent {
   /** Oldest first. */
@@ -144,20 +144,37 @@ export interface Recovered {
  */
 export function recoverDocument(logged: LoggedDocument, found: FoundFile | undefined, path: string): Recovered {
   const { kept, pushes } = logged
-  const rows = [...(kept?.rows ?? []), ...pushes.filter(({ row }) => row !== false).map(({ push }) => push)]
+  const rows = rowsOf(logged)
   const last = pushes.at(-1)
   const final = (last ? (last.record ?? last.push) : kept?.record)!
   const file = found && tryParse(found, path)
   const own = file?.document === final.document ? file : undefined
   const foreign = file !== undefined && !own
   const sum = found ? sumOf(found.text) : null
-  const chain = [...(kept ? (kept.sums ?? [undefined]) : []), ...pushes.flatMap(({ before, after }) => [before, after])]
-  if (chain.includes(undefined)) return recoverOld(logged, own, { rows, sums: [sum], foreign })
-  const sums = chain as (string | null)[]
+  const sums = sumsOf(logged)
+  if (!sums) return recoverOld(logged, own, { rows, sums: [sum], foreign })
   // Only the line end may be missing after a crash.
   const isKnown = sums.includes(sum) || (found && sums.includes(sumOf(`${found.text}\n`)))
   if (!own || isKnown) return { record: final, rows, sums, foreign, keepsFile: false }
   return { record: own, rows, sums: [...sums, sum], foreign, keepsFile: true }
+}
+
+/** Formats a log record that stands for all records of the document. */
+export function formatCompacted(logged: LoggedDocument): string {
+  const path = join(logged.folder, logged.file)
+  const { record } = recoverDocument(logged, undefined, path)
+  const rows = rowsOf(logged).map((row) => JSON.stringify(row))
+  return formatKept(path, rows, JSON.stringify(record), sumsOf(logged))
+}
+
+function rowsOf({ kept, pushes }: LoggedDocument): Progress[] {
+  return [...(kept?.rows ?? []), ...pushes.filter(({ row }) => row !== false).map(({ push }) => push)]
+}
+
+/** SHA-256 in hex of each content that the file may have, null for no file; undefined where a record does not say. */
+function sumsOf({ kept, pushes }: LoggedDocument): (string | null)[] | undefined {
+  const chain = [...(kept ? (kept.sums ?? [undefined]) : []), ...pushes.flatMap(({ before, after }) => [before, after])]
+  return chain.includes(undefined) ? undefined : [...new Set(chain as (string | null)[])]
 }
 
 /** The same for the journal of kss 0.1, which has no sums: the later time wins. */
