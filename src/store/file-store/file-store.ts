@@ -131,7 +131,17 @@ export class FileStore implements Store {
       const { folder, file } = logged
       // Also for a deleted account: another one may get its folder name.
       this.#progress.notePushes(join(dir, folder))
-      if (await unlessAbsent(lstat(join(dir, folder)))) await this.#progress.replay(join(dir, folder, file), logged)
+      if (await this.#mayExist(join(dir, folder))) await this.#progress.replay(join(dir, folder, file), logged)
+    }
+  }
+
+  /** True if the disk cannot tell: then one such folder must not prevent the start. */
+  async #mayExist(folder: string): Promise<boolean> {
+    try {
+      return (await unlessAbsent(lstat(folder))) !== undefined
+    } catch (error) {
+      this.#onDamage(error)
+      return true
     }
   }
 

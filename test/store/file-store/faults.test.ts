@@ -281,7 +281,7 @@ t.test('a start that can not go on leaves the log as it is', async (t) => {
   await store.admin.flush()
   const timers = (): number => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
   const before = timers()
-  disk.fail('lstat', /crashed\/bob$/, 'EIO')
+  disk.fail('open', /crashed\/\.wal\/\d+\.log$/, 'EIO')
   const onDamage = (error: unknown): void => void t.fail(String(error))
   await t.rejects(FileStore.open({ dir: crashed, history: true, onDamage }), { code: 'EIO' })
   t.equal(timers(), before, 'nothing is going to be written')
@@ -486,6 +486,20 @@ t.test('a log that can not be flushed at the start is told, and served', async (
   // The first one is left to itself, as after a crash.
   const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
   t.match(damage, [{ code: 'EIO' }])
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
+  await next.close()
+})
+
+t.test('a folder that the disk can not even look at keeps nobody else from the start', async (t) => {
+  const { dir, disk, store } = await open(t)
+  await store.createUser({ username: 'bob', key: 'K' })
+  for (const user of ['ann', 'bob']) await byName(store).putProgress(user, { ...pushed, progress: 'new' })
+  const damage: unknown[] = []
+  disk.fail('lstat', /\/ann$/, 'EIO')
+  const next = await FileStore.open({ dir, history: true, onDamage: (error) => damage.push(error) })
+  t.match(damage[0], { code: 'EIO', message: /lstat/ })
+  t.match(await byName(next).getProgress('bob', 'abc'), { progress: 'new' })
+  disk.mend()
   t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new' })
   await next.close()
 })
