@@ -47,6 +47,10 @@ export interface Contents {
   bytes: number
 }
 
+/** What is said of an archive that was made while some files could not be written. */
+export const lacksPositions =
+  'It lacks the newest positions of some books, which cannot be written to their files: the log of kss serve names them.'
+
 /** The same files; adds them to the contents as they pass. */
 export async function* countFiles(
   files: AsyncIterable<ArchivedFile>,

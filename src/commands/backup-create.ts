@@ -7,6 +7,7 @@ import { backupName, backupsName, removeOldBackups } from '../backup/backup-file
 import {
   backupFiles,
   countFiles,
+  lacksPositions,
   streamArchive,
   writeArchive,
   type ArchivedFile,
@@ -32,6 +33,13 @@ interface Target {
   isDated: boolean
 }
 
+interface Written {
+  /** The path of the archive; undefined when it went to standard output. */
+  path: string | undefined
+  /** Whether all that was pushed before is in it. */
+  isComplete: boolean
+}
+
 /** `kss backup create`. */
 export async function createBackup(said: string | undefined, flags: StateFlags & { keep?: string }): Promise<void> {
   const keep = flags.keep === undefined ? undefined : parseCount(flags.keep)
@@ -45,17 +53,22 @@ export async function createBackup(said: string | undefined, flags: StateFlags &
     if (keep !== undefined) throw noFolder()
   }
   const contents: Contents = { users: 0, documents: 0, bytes: 0 }
-  const path = await withState(flags, (state) => write(state, said, keep, contents), { check: checkAccounts })
+  const work = (state: State): Promise<Written> => write(state, said, keep, contents)
+  const { path, isComplete } = await withState(flags, work, { check: checkAccounts })
   const holds = `${count(contents.users, 'account')}, ${count(contents.documents, 'document')}, ${formatBytes(contents.bytes)}`
   if (path === undefined) {
     console.error(`The backup holds ${holds}.`)
-    return
+  } else {
+    // An older one may hold what this one lacks.
+    const removed = keep === undefined || !isComplete ? [] : await removeOld(path, keep)
+    print(flags.json, { path, ...contents, complete: isComplete, removed }, () => {
+      const gone = removed.map((old) => `Removed: ${plain(old)}\n`).join('')
+      return `The backup is in ${plain(path)}: ${holds}.\n${gone}`
+    })
   }
-  const removed = keep === undefined ? [] : await removeOld(path, keep)
-  print(flags.json, { path, ...contents, removed }, () => {
-    const gone = removed.map((old) => `Removed: ${plain(old)}\n`).join('')
-    return `The backup is in ${plain(path)}: ${holds}.\n${gone}`
-  })
+  if (isComplete) return
+  console.error(`${lacksPositions}${keep === undefined ? '' : ' No older backup was removed.'}`)
+  process.exitCode = exitCodes.damaged
 }
 
 /** Throws CommandError: a disk that is not mounted leaves an empty folder, or none. */
@@ -69,16 +82,14 @@ async function checkAccounts(dir: string): Promise<void> {
   )
 }
 
-/** Resolves to the path of the archive; undefined when it went to standard output. */
 async function write(
   state: State,
   said: string | undefined,
   keep: number | undefined,
   contents: Contents,
-): Promise<string | undefined> {
-  // What was pushed so far must be in the files.
-  if (!(await state.store.flush()))
-    throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+): Promise<Written> {
+  // The archive has the files. One that cannot be written must not prevent a backup of all others.
+  const isComplete = await state.store.flush()
   const target = said === '-' ? undefined : await resolveTarget(state, said)
   if (keep !== undefined && target?.isDated === false) throw noFolder()
   const all = isFolder(state) ? backupFiles(state.dir, progressBar('folder')) : await engineFiles(state)
@@ -87,7 +98,7 @@ async function write(
     (signal) => (target ? writeArchive(files, target.path, signal) : streamArchive(files, stdout, signal)),
     () => 'Interrupted: no backup was made.',
   )
-  return target?.path
+  return { path: target?.path, isComplete }
 }
 
 /** Throws CommandError where there are no accounts. */

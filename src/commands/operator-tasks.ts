@@ -7,6 +7,7 @@ import { backupFolder, backupName, listBackups } from '../backup/backup-files.ts
 import {
   backupFiles,
   countFiles,
+  lacksPositions,
   streamArchive,
   writeArchive,
   type ArchivedFile,
@@ -103,17 +104,13 @@ async function makeBackup(
   signal: AbortSignal,
 ): Promise<BackupMade> {
   const dir = stateFolderOf(config)
-  await flushAll(admin)
+  // One file that cannot be written must not prevent a backup of all others.
+  const isComplete = await admin.flush()
   const name = backupName()
   const contents: Contents = { users: 0, documents: 0, bytes: 0 }
   const files = countFiles(paced(backupFiles(dir, show)), contents)
   await writeArchive(files, join(await makeBackupFolder(dir), name), signal)
-  return { name, users: contents.users, documents: contents.documents }
-}
-
-async function flushAll(admin: Pick<Admin, 'flush'>): Promise<void> {
-  if (!(await admin.flush()))
-    throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
+  return { name, users: contents.users, documents: contents.documents, ...(!isComplete && { lacks: lacksPositions }) }
 }
 
 function toBackup({ path, bytes, created }: { path: string; bytes: number; created: number }): Backup {
@@ -142,7 +139,8 @@ async function exportAccount(
   format: 'kss' | 'csv',
 ): Promise<Readable> {
   const { admin, logger } = options
-  await flushAll(admin)
+  if (!(await admin.flush()))
+    throw new CommandError('Some positions are not in their files yet. Try again; see the log.')
   if (format === 'csv') return Readable.from(withByteOrderMark(csvOf(rowsOf(options, account))))
   const files = await filesOf(options, account)
   const out = new PassThrough()

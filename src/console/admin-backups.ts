@@ -16,8 +16,8 @@ export async function showBackups(visit: ReaderVisit, above?: Part, status = 200
   const run = describeRun(
     state,
     'The backup',
-    ({ name: made, users, documents }) =>
-      html`${name(made)} holds ${count(users, 'account')} and ${count(documents, 'book')}.`,
+    ({ name: made, users, documents, lacks }) =>
+      html`${name(made)} holds ${count(users, 'account')} and ${count(documents, 'book')}. ${lacks}`,
   )
   const body = html`${above} ${run}
     <p>A backup holds all accounts with their books. Keep a copy on another disk: what is on this one goes with it.</p>

@@ -48,6 +48,8 @@ export interface BackupMade {
   name: string
   users: number
   documents: number
+  /** What it lacks, a sentence; left out when it has all that was pushed before. */
+  lacks?: string
 }
 
 export interface Backup {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { pushed } from '../store/contract.ts'
 import { byName } from '../store/by-name.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
+import { pushRecord, segment } from '../store/file-store/wal/log-lines.ts'
 import { writeEntries } from './archives.ts'
 import { run, runJson } from './run.ts'
 import { folder, serveHere, stateFolder } from './state-fixture.ts'
@@ -23,6 +24,7 @@ interface Made {
   users: number
   documents: number
   bytes: number
+  complete: boolean
   removed: string[]
 }
 
@@ -36,12 +38,41 @@ t.test('a backup says how much it holds', async (t) => {
   const made = await runJson<Made>(dir, 'backup', 'create', path)
   const files = (await unpackTar(gunzipSync(await readFile(path)))).slice(1)
   const bytes = files.reduce((sum, { header }) => sum + header.size, 0)
-  t.same(made, { path, users: 2, documents: 3, bytes, removed: [] })
+  t.same(made, { path, users: 2, documents: 3, bytes, complete: true, removed: [] })
   const { stdout } = await run(dir, 'backup', 'create', path)
   t.match(stdout, new RegExp(`^The backup is in ${path}: 2 accounts, 3 documents, [\\d.]+K?B\\.\n$`))
   const target = await folder(t)
   t.match(await runJson(target, 'backup', 'restore', path), { users: [{ documents: 1 }, { documents: 2 }] })
 })
+
+for (const beside of [false, true]) {
+  t.test(`one file that cannot be written prevents no backup ${beside ? 'beside' : 'without'} a server`, async (t) => {
+    const dir = await stateFolder(t, async (store) => store.createUser({ username: 'bob', key: 'K' }))
+    await rm(join(dir, 'alice', 'history'), { recursive: true })
+    await writeFile(join(dir, 'alice', 'history'), 'in the way')
+    // A process that was killed has left it in the log.
+    const push = pushRecord('alice/new.json', JSON.stringify({ ...pushed, document: 'new' }))
+    await writeFile(join(dir, '.wal', '0000000001.log'), segment(1, push))
+    if (beside) await serveHere(t, dir)
+    const nas = await folder(t)
+    const older = 'kss-2020-01-31T03-00-00.tar.gz'
+    await writeFile(join(nas, older), '')
+    const lacks =
+      'It lacks the newest positions of some books, which cannot be written to their files: the log of kss serve names them.'
+    const made = await run(dir, 'backup', 'create', nas, '--keep', '1')
+    t.match(made, { code: 4, stdout: /^The backup is in .+: 2 accounts, 1 document, \d+(\.\d)?K?B\.\n$/ })
+    t.match(made.stderr, `${lacks} No older backup was removed.\n`)
+    const [kept, name] = (await readdir(nas)).toSorted()
+    t.equal(kept, older)
+    const files = (await unpackTar(gunzipSync(await readFile(join(nas, name!))))).map(({ header }) => header.name)
+    t.ok(files.includes('bob/auth.json'))
+    t.match(await run(dir, 'backup', 'create', '--json'), {
+      code: 4,
+      stdout: /"complete": false,\s+"removed": \[\]/,
+      stderr: new RegExp(`${lacks}\n$`),
+    })
+  })
+}
 
 for (const beside of [false, true]) {
   t.test(`a folder without accounts is no backup ${beside ? 'beside a server' : 'without a server'}`, async (t) => {

@@ -1,10 +1,12 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import t from 'tap'
 import type { LongTask } from '../../src/console/operator-tasks.ts'
 import { dune } from '../commands/state-fixture.ts'
+import { byName } from '../store/by-name.ts'
+import { pushed } from '../store/contract.ts'
 import { faultyDisk } from '../store/file-store/faulty-disk.ts'
 import { until } from '../until.ts'
 import { openOperatorConsole } from './operator-console.ts'
@@ -32,6 +34,20 @@ t.test('a backup is made, listed and downloaded', async (t) => {
   const files = await unpackTar(gunzipSync(reply.rawPayload))
   t.ok(files.some((file) => file.header.name === `alice/${dune}.json`))
   t.match(activity.list(), [{ what: `backup download ${name}` }, { what: 'backup create' }])
+})
+
+t.test('a backup that lacks what cannot be written to its file says so', async (t) => {
+  const { root, tasks, dir, files } = await openOperatorConsole(t)
+  await rm(join(dir, 'alice', 'history'), { recursive: true })
+  await writeFile(join(dir, 'alice', 'history'), 'in the way')
+  await byName(files).putProgress('alice', pushed)
+  await root.post('/admin/backups')
+  await ended(tasks.backup)
+  t.match(
+    (await root.get('/admin/backups')).body,
+    /holds 3 accounts and 1 book\. It lacks the newest positions of some books/,
+  )
+  await rm(join(dir, 'alice', 'history'))
 })
 
 t.test('a backup that is under way is shown, and looked at again, and is the only one', async (t) => {

@@ -200,7 +200,6 @@ t.test('what the server cannot do is told', async (t) => {
 })
 
 for (const [method, result, args, stderr] of [
-  ['admin.flush', false, ['backup', 'create'], 'Some positions are not in their files yet. Try again; see the log.\n'],
   [
     'admin.flush',
     false,
