@@ -270,13 +270,18 @@ export class FileStore implements Store {
       const { folder, quota, username } = await this.#current(account)
       const most = quota ? { ...this.#quota, ...quota } : this.#quota
       const located = await this.#progress.locate(folder, pushed.document)
-      if (!located.record && !onlyIfNone) await this.#usage.addDocument(folder, most, username)
+      const isNew = !located.record && !onlyIfNone
+      if (isNew) await this.#usage.addDocument(folder, located.key, most, username)
       const keepsRow = !this.#usage.addPush(folder, pushed, most)
-      return await this.#progress.put({ ...located, pushed, onlyIfNone, keepsRow }).catch((error: unknown) => {
+      try {
+        return await this.#progress.put({ ...located, pushed, onlyIfNone, keepsRow })
+      } catch (error) {
         // It was counted, and is not stored.
         this.#usage.forget(folder)
         throw error
-      })
+      } finally {
+        if (isNew) this.#usage.added(located.key)
+      }
     } finally {
       this.#locks.unlockShared(account.folder)
     }

@@ -27,11 +27,27 @@ const mostAccounts = 10_000
 export class Usage {
   readonly #counts = new LRUCache<string, Quota>({ max: mostAccounts, ttl: countedMs })
   readonly #counting = new Map<string, Promise<Quota>>()
+  /** New documents whose pushes are under way, by their keys: several pushes of one count once. */
+  readonly #adding = new Map<string, Promise<void>>()
   /** Bytes that were pushed by accounts that are not counted. */
   readonly #pushed = new LRUCache<string, number>({ max: mostAccounts })
 
-  /** Makes room for one more document in the folder. Throws QuotaReached. */
-  async addDocument(folder: string, { documents, bytes }: Quota, username: string): Promise<void> {
+  /** Makes room for a new document in the folder, until `added`. `key` is the document's. Rejects with QuotaReached. */
+  addDocument(folder: string, key: string, quota: Quota, username: string): Promise<void> {
+    const before = this.#adding.get(key)
+    if (before) return before
+    const adding = this.#addDocument(folder, quota, username)
+    this.#adding.set(key, adding)
+    adding.catch(() => this.added(key))
+    return adding
+  }
+
+  /** The document is stored, or could not be. */
+  added(key: string): void {
+    this.#adding.delete(key)
+  }
+
+  async #addDocument(folder: string, { documents, bytes }: Quota, username: string): Promise<void> {
     if (documents === 0 && bytes === 0) return
     const count = this.#counts.get(folder) ?? (await this.#count(folder))
     const isFull = (documents > 0 && count.documents >= documents) || (bytes > 0 && count.bytes >= bytes)
@@ -61,19 +77,25 @@ export class Usage {
   /** Drops the count, after files of the folder were changed otherwise than by pushes. */
   forget(folder: string): void {
     this.#counts.delete(folder)
+    this.#counting.delete(folder)
   }
 
   #count(folder: string): Promise<Quota> {
-    let counting = this.#counting.get(folder)
-    if (!counting) {
-      counting = countFiles(folder).finally(() => this.#counting.delete(folder))
-      this.#counting.set(folder, counting)
-    }
-    return counting.then((count) => {
-      this.#counts.set(folder, count)
-      this.#pushed.delete(folder)
-      return count
-    })
+    const before = this.#counting.get(folder)
+    if (before) return before
+    // False once the count is forgotten.
+    const isCurrent = (): boolean => this.#counting.get(folder) === counting
+    const counting = countFiles(folder)
+      .then((count) => {
+        if (isCurrent()) {
+          this.#counts.set(folder, count)
+          this.#pushed.delete(folder)
+        }
+        return count
+      })
+      .finally(() => isCurrent() && this.#counting.delete(folder))
+    this.#counting.set(folder, counting)
+    return counting
   }
 }
 

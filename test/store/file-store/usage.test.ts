@@ -5,6 +5,8 @@ import { FileStore, type FileStoreOptions } from '../../../src/store/file-store/
 import { removeFoldersLast } from '../../folders-last.ts'
 import { adminByName, accountOf, byName } from '../by-name.ts'
 import { pushed } from '../contract.ts'
+import { until } from '../../until.ts'
+import { faultyDisk } from './faulty-disk.ts'
 
 removeFoldersLast(t)
 
@@ -37,6 +39,31 @@ t.test('of many new documents at once no more are taken than there is room for',
   const { push } = await openWithAnn(t, { documents: 3, bytes: 0 })
   const pushes = await Promise.allSettled(Array.from({ length: 20 }, (_, number) => push(`${number}`)))
   t.equal(pushes.filter(({ status }) => status === 'fulfilled').length, 3)
+})
+
+t.test('pushes of one new document at once count once', async (t) => {
+  const { push } = await openWithAnn(t, { documents: 3, bytes: 0 })
+  await Promise.all(Array.from({ length: 20 }, (_, number) => push('a', `${number}`)))
+  for (const document of ['b', 'c']) await push(document)
+  const refused = await Promise.allSettled([push('d'), push('d')])
+  for (const each of refused) t.match(each, { status: 'rejected', reason: { code: 'QUOTA_REACHED' } })
+  t.match(await push('a', 'newest'), { progress: 'newest' })
+})
+
+t.test('a count that lasts longer than the account does not count for the next one of its name', async (t) => {
+  const { store, push } = await openWithAnn(t, { documents: 3, bytes: 10_000_000 })
+  const rows = ['a', 'b', 'c'].map((document) => ({ rows: [{ ...pushed, document }] }))
+  await adminByName(store).importAccount('ann', rows)
+  const disk = faultyDisk(t)
+  const listed = /\/ann\/history$/
+  const release = disk.hold('readdir', listed)
+  await push('a', 'x'.repeat(2 ** 20))
+  await until(() => disk.count('readdir', listed) === 1)
+  await byName(store).deleteUser('ann')
+  await store.createUser({ username: 'ann', key: 'L' })
+  release()
+  for (const document of ['d', 'e', 'f']) await push(document)
+  await t.rejects(push('g'), { code: 'QUOTA_REACHED' })
 })
 
 t.test('what is there at the start counts, histories too, and other files that are no documents', async (t) => {
