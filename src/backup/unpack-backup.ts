@@ -45,6 +45,7 @@ export async function unpackBackup(
     .pipeThrough(createTarDecoder({ strict: true }))
   const mostEntries = Math.min(limits.entries, Math.floor(free / blockSize))
   const isTooLarge = createSizeCheck(limits)
+  const unpackFile = createUnpackFile(folder)
   let count = 0
   let files = 0
   try {
@@ -57,7 +58,7 @@ export async function unpackBackup(
         checkManifest(await text(body))
       } else if (header.type !== 'file' || !wanted.test(name)) await body.cancel()
       else {
-        const problem = isTooLarge(name, header.size) ? 'is too large' : await unpackFile(join(folder, name), body)
+        const problem = isTooLarge(name, header.size) ? 'is too large' : await unpackFile(name, body)
         if (problem === undefined) files += Number(!name.startsWith('.'))
         else {
           onDamage(new DamagedFile(name, problem))
@@ -99,15 +100,44 @@ function atMost(limit: number): TransformStream<Uint8Array, Uint8Array> {
 }
 
 /** Resolves to the reason why there can be no file of that name here; undefined when it was written. */
-async function unpackFile(path: string, body: ReadableStream<Uint8Array>): Promise<string | undefined> {
+type UnpackFile = (name: string, body: ReadableStream<Uint8Array>) => Promise<string | undefined>
+
+function createUnpackFile(folder: string): UnpackFile {
+  /** The top folders of the archive, and whether each is one of its own here. */
+  const tops = new Map<string, boolean>()
+
+  /** Where case folds, the folders `Alice` and `alice` of two accounts would become one. */
+  async function isOwn(top: string): Promise<boolean> {
+    const isNew = tops.get(top) ?? (await makeNew(join(folder, top)))
+    tops.set(top, isNew)
+    return isNew
+  }
+
+  return async (name, body) => {
+    const path = join(folder, name)
+    try {
+      const top = name.slice(0, name.indexOf('/'))
+      if (top !== '' && !(await isOwn(top)))
+        return "would be in another account's folder here, where case does not count"
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      await writeFile(path, body, { mode: 0o600 })
+      return undefined
+    } catch (error) {
+      // A name that is too long or has characters that this disk does not take, or one that is a file and a folder.
+      if (!hasCode(error, 'ENAMETOOLONG', 'EINVAL', 'EEXIST', 'ENOTDIR', 'EISDIR')) throw error
+      return `cannot be a file here (${(error as NodeJS.ErrnoException).code})`
+    }
+  }
+}
+
+/** Makes the folder. False if it is there. */
+async function makeNew(path: string): Promise<boolean> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    await writeFile(path, body, { mode: 0o600 })
-    return undefined
+    await mkdir(path, { mode: 0o700 })
+    return true
   } catch (error) {
-    // A name that is too long, or one that is a file and a folder.
-    if (!hasCode(error, 'ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EISDIR')) throw error
-    return `cannot be a file here (${(error as NodeJS.ErrnoException).code})`
+    if (hasCode(error, 'EEXIST')) return false
+    throw error
   }
 }
 

@@ -86,3 +86,33 @@ t.test('a file that is larger than kss makes it is left out, and told', async (t
   t.equal((await fs.readFile(join(folder, 'ann', 'history', 'good.jsonl'))).length, 200)
   t.equal((await fs.readFile(join(folder, '.journal', '1.log'))).length, 200)
 })
+
+t.test('two accounts whose folders are one where case folds do not become one', async (t) => {
+  // As on such a disk, the folder of the second is there already.
+  const folder = join(t.testdir({ state: { Ann: { 'auth.json': 'hers' } } }), 'state')
+  const leftOut = await unpack(
+    t,
+    folder,
+    [auth, ['bob/auth.json', '{}'], ['Ann/auth.json', '{}'], ['Ann/a.json', '{}']],
+    {},
+  )
+  const reason = "would be in another account's folder here, where case does not count"
+  t.same(leftOut, [`Ann/auth.json: ${reason}`, `Ann/a.json: ${reason}`])
+  t.same((await fs.readdir(folder)).toSorted(), ['Ann', 'ann', 'bob'])
+  t.same(await fs.readdir(join(folder, 'Ann')), ['auth.json'])
+  t.equal(await fs.readFile(join(folder, 'Ann', 'auth.json'), 'utf8'), 'hers')
+})
+
+t.test('a name that the disk does not take is left out, and nothing else', async (t) => {
+  const writeFile = async (path: string, ...rest: unknown[]): Promise<void> => {
+    if (path.includes('?')) throw Object.assign(new Error('EINVAL'), { code: 'EINVAL', errno: -22, syscall: 'open' })
+    await (fs.writeFile as (...args: unknown[]) => Promise<void>)(path, ...rest)
+  }
+  const module = '../../src/backup/unpack-backup.ts'
+  const disk = { 'node:fs/promises': { ...fs, writeFile } }
+  const { unpackBackup: unpackThere } = await t.mockImport<{ unpackBackup: typeof unpackBackup }>(module, disk)
+  const folder = join(t.testdir({ state: {} }), 'state')
+  const leftOut = await unpack(t, folder, [auth, ['ann/a?.json', '{}'], ['ann/b.json', '{}']], {}, unpackThere)
+  t.same(leftOut, ['ann/a?.json: cannot be a file here (EINVAL)'])
+  t.same((await fs.readdir(join(folder, 'ann'))).toSorted(), ['auth.json', 'b.json'])
+})
