@@ -6,7 +6,7 @@ import { renameCommand } from './unavailable.ts'
 
 type CheckedEngine = Pick<Engine, 'ask' | 'run' | 'keysOf'>
 
-/** What an account tells of a rename in a cluster that goes on, or was cut off. */
+/** Finding for an account whose rename in a cluster is in progress, or was interrupted. */
 export function checkMoving(path: string, username: string, fields: Fields): Finding[] {
   const { movesTo } = toObject(fields)
   if (movesTo === undefined) return []
@@ -16,8 +16,8 @@ export function checkMoving(path: string, username: string, fields: Fields): Fin
 }
 
 /**
- * Of a name without an account: undefined unless it is reserved for one. Of that one a finding tells, as long as it is on its way;
- * otherwise the name can be freed, which `mends` does.
+ * Finding for a name that has no account but is reserved for one; undefined for any other name. While the rename is in
+ * progress, the account under the old name has the finding. Otherwise the name can be freed, which `mends` does.
  */
 export async function checkReserved(
   engine: CheckedEngine,
@@ -25,7 +25,7 @@ export async function checkReserved(
   mends: boolean,
 ): Promise<Finding[] | undefined> {
   const { account: path, key, documents, arriving, records, histories } = engine.keysOf(username)
-  // What is of another type is told by itself.
+  // A key of a wrong type has a finding of its own.
   const read = async (hash: string, field: string): Promise<(string | null)[]> =>
     (await engine.ask(['TYPE', hash])) === 'hash'
       ? ((await engine.ask(['HMGET', hash, 'id', 'move', field])) as (string | null)[])
@@ -34,7 +34,7 @@ export async function checkReserved(
   if (typeof from !== 'string') return undefined
   const moving = await read(engine.keysOf(from).account, 'movesTo')
   if (moving.join('\n') === [id, number, username].join('\n')) return []
-  // It has arrived meanwhile.
+  // The account has arrived meanwhile.
   if ((await read(path, 'movesFrom'))[2] !== from) return []
   if (mends) await engine.run(freeName, [key, path, documents, arriving], [id!, number!, records, histories])
   const problem = `keeps the name for ${from}, which is not being renamed to it any more`

@@ -16,7 +16,7 @@ export function checkFormat(path: string, mark: unknown): Finding[] {
   return [{ path, problem: 'does not say what format the database has', advice, damage: true }]
 }
 
-/** What is wrong in the hash that says who may register. */
+/** What is wrong in the hash of the registration. */
 export function checkRegistration(path: string, fields: Fields): Finding[] {
   const { open = 'true', until = '0' } = toObject(fields)
   if (['true', 'false'].includes(open) && isNumber(until)) return []
@@ -24,7 +24,7 @@ export function checkRegistration(path: string, fields: Fields): Finding[] {
   return [{ path, problem: 'does not say who may register', advice, damage: true }]
 }
 
-/** What is wrong in the hash of an account. Without an id it is made anew at the next look. */
+/** What is wrong in the hash of an account. An account without an id gets one at the next read. */
 export function checkAccount(path: string, username: string, fields: Fields): Finding[] {
   const { id, generation = '', quotaDocuments = '0', quotaBytes = '0', bytes = '0' } = toObject(fields)
   const numbers = { generation, quotaDocuments, quotaBytes, bytes }
@@ -36,7 +36,7 @@ export function checkAccount(path: string, username: string, fields: Fields): Fi
   return [...numberless, ...checkMoving(path, username, fields)]
 }
 
-/** What is wrong in a record; nothing where it was removed meanwhile. */
+/** What is wrong in a record; nothing if the record was removed meanwhile. */
 export function checkRecord(path: string, document: string, fields: Fields): Finding[] {
   if (fields.length === 0) return []
   try {

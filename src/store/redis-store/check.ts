@@ -8,18 +8,18 @@ import { fromRow, type Fields } from './records.ts'
 type CheckedEngine = Pick<Engine, 'ask' | 'askAll' | 'run' | 'scan' | 'keysOf' | 'parseKey'>
 
 export interface CheckOptions {
-  /** Brings the index up to what there is. */
+  /** Updates the index to the keys that exist. */
   mends?: boolean
-  /** Told how many keys are done. */
+  /** Called with the number of keys that are checked. */
   show?: (done: number, total: number) => void
-  /** Cuts the check off: it throws an AbortError. */
+  /** Aborts the check, which then throws an AbortError. */
   signal?: AbortSignal
 }
 
-/** What a key is expected to be. */
+/** The type and owner that a key is expected to have. */
 interface Expected {
   type: string
-  /** Whose it is; undefined for what belongs to no account. */
+  /** The account's name; undefined for a key that belongs to no account. */
   username?: string
   check: (key: string) => Promise<(Finding | undefined)[]>
 }
@@ -31,13 +31,13 @@ const readers = 50
 const indexPage = 500
 
 /**
- * Reads every key of kss and of the official server, and tells what is wrong. Each key is looked at by itself, beside the
- * servers that use it: what is there is told only when it was so twice. Keys that kss does not know are left alone.
+ * Reads every key of kss and of the official server, and yields findings. Servers may change the keys meanwhile: a finding
+ * counts only if a second read shows it too. Keys that kss does not know are left alone.
  */
 export class Check {
   readonly #engine: CheckedEngine
   readonly #options: CheckOptions
-  /** Users who were told to be missing. */
+  /** Users that have a finding for a missing account. */
   readonly #missing = new Set<string>()
   /** Names that the index lacks, and those that it has without a key. */
   #unlisted = 0
@@ -69,7 +69,7 @@ export class Check {
     const expected = this.#expect(key)
     if (!expected) return []
     const type = (await this.#ask('TYPE', key)) as string
-    // It was removed meanwhile.
+    // The key was removed meanwhile.
     if (type === 'none') return []
     if (type !== expected.type) {
       const advice = 'give it another name with redis-cli RENAME, and look at what is in it'
@@ -101,7 +101,7 @@ export class Check {
     return { type: 'hash', username, check }
   }
 
-  /** Of what kss adds to an account. */
+  /** Findings for the keys that kss adds to an account. */
   #expectOwn(key: string): Expected | undefined {
     const { username, kind, document = '' } = parseOwnKey(key, this.#engine.parseKey) ?? {}
     if (username === undefined) return undefined
@@ -139,7 +139,7 @@ export class Check {
     return [bad > 0 ? damaged : undefined, isAlone ? alone : undefined]
   }
 
-  /** The key must be in the index, as long as it is there. */
+  /** A key that exists must be in the index. */
   async #checkListed(key: string, index: string, name: string): Promise<[]> {
     if (!(await this.#isIndex(index))) return []
     const isListed = async (): Promise<boolean> => (await this.#ask('ZSCORE', index, name)) !== null
@@ -149,7 +149,7 @@ export class Check {
     return []
   }
 
-  /** What is in the index must have its key. */
+  /** A name in the index must have its key. */
   async #checkIndex(index: string, keyOf: (name: string) => string): Promise<[]> {
     let last: string | undefined
     do {
@@ -167,13 +167,13 @@ export class Check {
     this.#gone += 1
     if (!this.#options.mends) return
     await this.#ask('ZREM', index, name)
-    // It was made meanwhile.
+    // The key was created meanwhile.
     if (await this.#exists(key)) await this.#ask('ZADD', index, '0', name)
   }
 
   *#tellIndex(isWhole: boolean): Generator<Finding> {
     const path = globalKeys.users
-    // Of another server's users and documents, a list finds those that are new.
+    // A list adds new users and documents of another server.
     if (isWhole && this.#unlisted > 0) {
       const problem = `users or documents that are not in the index: ${this.#unlisted}`
       yield { path, problem, repair: 'adds them', damage: false }

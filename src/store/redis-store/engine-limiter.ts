@@ -12,8 +12,8 @@ const Base = storeAbstract as typeof RateLimiterStoreAbstract
 const Result = rateLimiterRes as typeof RateLimiterRes
 
 /**
- * Counts on the engine, so that all processes count together; on its insurance while the engine is away. Its methods are
- * those that rate-limiter-flexible asks of a store; times are milliseconds.
+ * Counts on the engine, so that all processes share the counts; while the engine is unavailable, in its insurance limiter.
+ * Its methods are those of a store of rate-limiter-flexible; times are milliseconds.
  */
 export class EngineLimiter extends Base {
   readonly #engine: Engine

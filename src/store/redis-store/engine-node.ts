@@ -9,17 +9,17 @@ export type Reply = string | Buffer | number | null | Reply[]
 export type Words = (string | Buffer)[]
 
 export interface NodeOptions {
-  /** redis:// or rediss://, with a database; it may have a password. */
+  /** A redis:// or rediss:// URL with a database, perhaps with a password. */
   url: URL
-  /** What messages call it; what `hostOf` says when it is left out. */
+  /** The name in messages; that of `hostOf` if left out. */
   place?: string
-  /** Milliseconds for which a reader waits for one answer. */
+  /** Milliseconds that a request waits for one reply. */
   timeoutMs: number
-  /** False: gives up when the connection fails, as a command does. */
+  /** Whether a failed connection is made anew; false for a command. */
   reconnects: boolean
   /** Replicas that must have a change before it is answered. */
   replicas: number
-  /** Is called when the node goes away or comes back, and when its replicas do. */
+  /** Called when the node or its replicas become unavailable, or available again. */
   tell: () => void
 }
 
@@ -29,25 +29,25 @@ type Client = ReturnType<typeof createClient>
 const heartbeatMs = 1000
 const reconnectMs = 200
 
-/** Of the time that a change may take: what replicas get. A change may have to wait for those before it first. */
+/** The share of a change's time that is for replicas. A change may first have to wait for earlier ones. */
 const confirmShare = 0.4
 
 /**
- * A server that speaks the Redis protocol. What cannot be asked fails at once, and nothing is asked twice: a push that may
- * have been stored is never repeated. The connection is made anew for as long as the server is away.
+ * A server that speaks the Redis protocol. A command fails at once without a connection, and none is sent twice: a push
+ * that may have been stored is never repeated. The connection is retried while the server is unavailable.
  */
 export class EngineNode {
   readonly #options: NodeOptions
   #connected: Promise<void> | undefined
   readonly #client: Client
-  /** Changes that replicas confirm have a connection of their own: WAIT holds up what comes behind it. */
+  /** Changes that replicas confirm have a connection of their own: WAIT blocks the commands behind it. */
   readonly #changer: Client
   readonly #changes = new Batcher<Words, PromiseSettledResult<Reply>>((_one, commands) => this.#confirm(commands))
   readonly #binary: Parameters<Client['sendCommand']>[1]
   readonly #heartbeat: NodeJS.Timeout
-  /** Why it could not be asked last; undefined when it answered. */
+  /** Why the last command failed; undefined if it was answered. */
   away: StoreUnavailable | undefined = new StoreUnavailable('the store is not connected yet')
-  /** Why the last change was not confirmed; undefined when it was. */
+  /** Why the last change was not confirmed; undefined if it was. */
   unconfirmed: StoreUnavailable | undefined
 
   constructor(redis: typeof Redis, options: NodeOptions) {
@@ -67,7 +67,7 @@ export class EngineNode {
     return this.#options.url.host
   }
 
-  /** Resolves when it is connected, or has failed once. */
+  /** Resolves when the node is connected, or the first attempt has failed. */
   connect(): Promise<void> {
     return (this.#connected ??= this.#connect())
   }
@@ -86,14 +86,14 @@ export class EngineNode {
   }
 
   /**
-   * Rejects with StoreUnavailable, whatever the reason; with the error of the client for NOSCRIPT and MOVED. `isBinary`: strings
-   * of the reply are buffers.
+   * Rejects with StoreUnavailable for any reason; with the client's error for NOSCRIPT and MOVED. `isBinary`: strings of the
+   * reply are buffers.
    */
   ask(words: Words, isBinary: boolean = false): Promise<Reply> {
     return this.#inTime(this.#client.sendCommand<Reply>(words, isBinary ? this.#binary : {}))
   }
 
-  /** The same for a change; resolves when so many replicas have it as are wanted. */
+  /** As `ask`, for a change; resolves when the wanted number of replicas have it. */
   change(words: Words): Promise<Reply> {
     if (this.#options.replicas === 0) return this.ask(words)
     const confirmed = this.#changes.add('', words).then((result) => {
@@ -123,7 +123,7 @@ export class EngineNode {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       const expire = (): void => reject(new Error(`no answer within ${timeoutMs} ms`))
-      // Where this process stood still, the answer may be there: it is read first.
+      // If this process was suspended, the reply may be there: it is read first.
       timer = setTimeout(() => setImmediate(expire), timeoutMs)
     })
     try {
@@ -137,7 +137,7 @@ export class EngineNode {
     }
   }
 
-  /** WAIT is about all that was sent before it on the same connection, so it serves all commands. */
+  /** WAIT covers all earlier commands of its connection, so one WAIT serves the whole batch. */
   async #confirm(commands: Words[]): Promise<PromiseSettledResult<Reply>[]> {
     const { timeoutMs, replicas } = this.#options
     const replies = Promise.allSettled(commands.map((words) => this.#changer.sendCommand<Reply>(words)))
@@ -159,7 +159,7 @@ export class EngineNode {
   }
 
   #failed(cause: Error): StoreUnavailable {
-    // Why it is not connected was told before.
+    // The reason of the failed connection was reported before.
     if (this.away && /^The client is (closed|offline)/.test(cause.message)) return this.away
     const away = this.#unavailable(cause)
     this.#set({ away })
@@ -177,17 +177,17 @@ export class EngineNode {
   }
 }
 
-/** The node is well. */
+/** Errors that are no failure of the node: the caller handles them. */
 function isForCaller(error: unknown): boolean {
   return error instanceof NotConfirmed || /^(NOSCRIPT|MOVED) /.test((error as Error).message)
 }
 
-/** What somebody wrote into a key that is kss's: the node is well, and so is all else. */
+/** A key of kss that has another type: the node itself is available. */
 function isOfOneKey({ message }: Error): boolean {
   return /\b(WRONGTYPE|is not an integer|not a valid float)\b/.test(message)
 }
 
-/** Every Redis speaks it. */
+/** Supported by every Redis. */
 const protocol = { RESP: 2 } as const
 
 let newClient: ReturnType<typeof makeFactory> | undefined
@@ -200,7 +200,7 @@ function makeFactory(redis: typeof Redis) {
 function createClient(redis: typeof Redis, { url, timeoutMs, reconnects }: NodeOptions) {
   newClient ??= makeFactory(redis)
   const options = {
-    // The connection asks for it, too.
+    // The connection uses this option too.
     ...protocol,
     url: url.href,
     disableClientInfo: true,

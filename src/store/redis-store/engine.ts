@@ -13,10 +13,10 @@ export type EngineOptions = Pick<NodeOptions, 'url'> & Partial<Omit<MastersOptio
 
 const defaults = { timeoutMs: 1400, reconnects: true, replicas: 0, cluster: [] }
 
-/** Keys that one SCAN looks at. */
+/** Keys per SCAN. */
 const page = '1000'
 
-/** MOVED that one command follows. */
+/** Redirections (MOVED) that one command follows. */
 const mostMoves = 3
 
 /** An engine that speaks the Redis protocol: one server, or a cluster. */
@@ -24,7 +24,7 @@ export class Engine {
   readonly #masters: Masters
   #tell: (failure: Error | undefined) => void = () => undefined
   #told: Error | undefined
-  /** Why nothing may be asked. */
+  /** Why all keys are refused. */
   #refusal: StoreUnavailable | undefined
   readonly isCluster: boolean
   readonly keysOf: KeysOf
@@ -37,7 +37,7 @@ export class Engine {
     this.parseKey = this.isCluster ? parseKeyOfCluster : parseKey
   }
 
-  /** Resolves when it is connected, or has failed once. Throws MissingPackage. */
+  /** Resolves when the engine is connected, or the first attempt has failed. Throws MissingPackage. */
   static async open(given: EngineOptions): Promise<Engine> {
     const redis = await importOptional<typeof Redis>('@redis/client', '6', 'KSS_STORE')
     const engine = new Engine(redis, { ...defaults, ...given })
@@ -45,14 +45,14 @@ export class Engine {
     return engine
   }
 
-  /** Why the engine could not be asked last; undefined when a part of it answered. */
+  /** Why the last command failed; undefined if a node answered. */
   get failure(): StoreUnavailable | undefined {
     const nodes = this.#masters.all()
     if (this.#refusal) return this.#refusal
     return nodes.every(({ away }) => away) ? (nodes[0]?.away ?? this.#masters.lost) : undefined
   }
 
-  /** Why not all requests can be served. */
+  /** Why some requests cannot be served. */
   get #trouble(): StoreUnavailable | undefined {
     const nodes = this.#masters.all()
     return (
@@ -60,37 +60,37 @@ export class Engine {
     )
   }
 
-  /** Tells now, and when something goes away or comes back, why not all requests can be served; undefined when they can. */
+  /** Calls `tell` now and at each change with the reason why some requests cannot be served; undefined when all can. */
   watch(tell: (failure: Error | undefined) => void): void {
     this.#tell = tell
     this.#told = this.#trouble
     tell(this.#told)
   }
 
-  /** From now on each key is refused for the reason, until it is undefined. */
+  /** Refuses all keys for the reason, until it is undefined. */
   refuse(reason: StoreUnavailable | undefined): void {
     this.#refusal = reason
     this.#report()
   }
 
-  /** As ask, whatever is refused. */
+  /** As `ask`, also while keys are refused. */
   async askAnyway(words: string[]): Promise<Reply> {
     return await this.#send(words[1]!, (node) => node.ask(words))
   }
 
-  /** Asks who has the key, the second word. Rejects with StoreUnavailable, whatever the reason. No replica is waited for. */
+  /** Sends the command to the node of its second word, the key. Rejects with StoreUnavailable. Waits for no replica. */
   async ask(words: string[]): Promise<Reply> {
     return await this.#sendUnlessRefused(words[1]!, (node) => node.ask(words))
   }
 
-  /** Asks all masters. */
+  /** Sends the command to all masters. */
   async askAll(words: string[]): Promise<Reply[]> {
     const nodes = this.#masters.all()
     if (nodes.length === 0) throw this.#masters.lost
     return await Promise.all(nodes.map((node) => node.ask(words)))
   }
 
-  /** All keys that match, some of them perhaps twice. */
+  /** Yields all keys that match; a key may come twice. */
   async *scan(pattern: string): AsyncGenerator<string[]> {
     for (const node of this.#masters.all()) {
       let cursor = '0'
@@ -102,7 +102,7 @@ export class Engine {
     }
   }
 
-  /** Runs the script, which the engine may have forgotten: after a restart, say. All keys are those of one account. */
+  /** Runs the script; sends its text if the engine does not have it, for example after a restart. All keys are of one account. */
   async run(
     { sha, text, isUnconfirmed, isBinary }: Script,
     keys: string[],
@@ -128,7 +128,7 @@ export class Engine {
     return await this.#send(key, send)
   }
 
-  /** A node that says MOVED has done nothing: the one that it names is asked. */
+  /** A node that replies with MOVED has done nothing: the command goes to the node that it names. */
   async #send(key: string, send: (node: EngineNode) => Promise<Reply>, moves = 0): Promise<Reply> {
     try {
       return await send(this.#masters.of(key))

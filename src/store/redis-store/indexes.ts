@@ -4,12 +4,12 @@ import { setListed } from './scripts.ts'
 
 const { users, operators, invited, removed, bridgeOutbox } = globalKeys
 
-/** Names that an upstream does not bring back: the newest ones. */
+/** The number of removed names that are kept, the newest; an upstream does not adopt these. */
 const mostRemoved = 10_000
 
 /**
- * What tells of many accounts. In a cluster it is elsewhere than an account, so it cannot change in one step with it. It
- * changes afterwards; until then the account has a mark, and whoever finds that mark brings the indexes up.
+ * The indexes of all accounts. In a cluster they are on another node than an account, so they cannot change in the same
+ * step. They change afterwards; until then the account has a mark, and a process that finds the mark updates the indexes.
  */
 export class Indexes {
   readonly #engine: Engine
@@ -18,7 +18,7 @@ export class Indexes {
     this.#engine = engine
   }
 
-  /** Brings them up to whether there is an account of this name. `gone`: the id of one that was deleted. */
+  /** Updates the indexes for this name, whether it has an account or not. `gone`: the id of a deleted account. */
   async update(username: string, gone: string = ''): Promise<void> {
     const { key, account } = this.#engine.keysOf(username)
     const isThere = async (): Promise<boolean> => (await this.#engine.ask(['EXISTS', key])) === 1
@@ -26,17 +26,17 @@ export class Indexes {
     do {
       found = await isThere()
       await (found ? this.#add(username) : this.#remove(username, gone))
-      // Somebody may have created or deleted it meanwhile, and been faster.
+      // Another process may have created or deleted the account meanwhile.
     } while ((await isThere()) !== found)
     await this.#engine.ask(['HDEL', account, 'unlisted', 'gone'])
   }
 
-  /** A name that is invited, or is no more. */
+  /** Adds an invited name, or removes it. */
   async setInvited(username: string, isInvited: boolean): Promise<void> {
     await this.#engine.run(setListed, [invited], [username, isInvited ? '1' : '0', ''])
   }
 
-  /** A name that an upstream does not bring back, or may bring back. */
+  /** Adds a name that an upstream does not adopt, or removes it. */
   async setRemoved(username: string, isRemoved: boolean): Promise<void> {
     await this.#engine.run(setListed, [removed], [username, isRemoved ? '1' : '0', mostRemoved])
   }
@@ -45,7 +45,7 @@ export class Indexes {
     await this.#engine.ask([isOperator ? 'SADD' : 'SREM', operators, id])
   }
 
-  /** A user has another name: what waits for Audiobookshelf is looked at under it. */
+  /** Moves a renamed user's entry in the outbox of the Audiobookshelf bridge. */
   async moveOutbox(from: string, to: string): Promise<void> {
     if ((await this.#engine.ask(['ZREM', bridgeOutbox, from])) === 1)
       await this.#engine.ask(['ZADD', bridgeOutbox, '0', to])

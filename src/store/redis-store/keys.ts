@@ -1,21 +1,21 @@
 /**
- * The names of all keys. The first two are those of the official server, to the byte: it refuses a name only for a colon, so
- * a name with a colon is written as a part that no official name can be. All else begins with `kss:`.
+ * The names of all keys. The first two are byte for byte those of the official server. It refuses names with a colon, so
+ * kss writes such a name in a form that no official name can have. All other keys begin with `kss:`.
  */
 export interface AccountKeys {
-  /** A string: what x-auth-key must be, or its hash. */
+  /** A string: the value of x-auth-key, or its hash. */
   key: string
   /** A hash: id, generation, sum of the stored key, flags. */
   account: string
-  /** A sorted set of the ids of all documents, all of one score: in the order of their bytes. */
+  /** A sorted set of the ids of all documents, with equal scores: in byte order. */
   documents: string
-  /** Before the id of a document: the key of its record, a hash. */
+  /** Key prefix of records, which are hashes; the id of the document follows. */
   records: string
-  /** Before the id of a document: the key of its history, a list, the oldest row first. */
+  /** Key prefix of histories, which are lists with the oldest row first; the id of the document follows. */
   histories: string
-  /** In a cluster: the key of an account that is on its way to this name. */
+  /** In a cluster: the key of an account that is being renamed to this name. */
   arriving: string
-  /** What the Audiobookshelf bridge keeps begins with it. */
+  /** Key prefix of the Audiobookshelf bridge's data. */
   bridge: string
 }
 
@@ -27,7 +27,7 @@ export const keysOf: KeysOf = (username) => {
   return toKeys(user, user)
 }
 
-/** In a cluster all keys of one account must be on one node: what is between the braces decides. */
+/** In a cluster the text between the braces, the hash tag, puts all keys of an account on one node. */
 export const keysOfCluster: KeysOf = (username) => toKeys(`{${toHex(username)}}`, toHex(username))
 
 function toKeys(user: string, tag: string): AccountKeys {
@@ -42,11 +42,11 @@ function toKeys(user: string, tag: string): AccountKeys {
   }
 }
 
-/** What the Audiobookshelf bridge keeps of an account: not of the next one of the name. */
+/** The Audiobookshelf bridge's data of an account; the next account of the name has none of it. */
 export interface BridgeKeys {
-  /** A hash of JSON values by name, each behind its revision. */
+  /** A hash of JSON values by name, each after its revision. */
   data: string
-  /** A hash of entries by document, each behind its revision. */
+  /** A hash of entries by document, each after its revision. */
   outbox: string
   /** A list of JSON lines, the oldest first. */
   events: string
@@ -56,34 +56,34 @@ export function bridgeKeysOf({ bridge }: AccountKeys, id: string): BridgeKeys {
   return { data: `${bridge}data:${id}`, outbox: `${bridge}outbox:${id}`, events: `${bridge}events:${id}` }
 }
 
-/** What belongs to no account. */
+/** Keys that belong to no account. */
 export const globalKeys = {
   /** A string: the version of this layout. Absent from a database that another server began. */
   format: 'kss:format',
-  /** A sorted set of the names of all users, all of one score. */
+  /** A sorted set of the names of all users, with equal scores. */
   users: 'kss:users',
-  /** A set of the ids of the accounts that are operators'. */
+  /** A set of the ids of the operators' accounts. */
   operators: 'kss:operators',
   /** A hash: open, until. */
   registration: 'kss:registration',
   /** Lists of names, the newest last. */
   invited: 'kss:invited',
   removed: 'kss:removed',
-  /** Before the hash of a session: JSON. */
+  /** Key prefix of sessions, which are JSON; the hash of the session follows. */
   session: 'kss:session:',
-  /** Before the id of an account: a sorted set of the hashes of its sessions, by the times at which they began. */
+  /** Key prefix; the id of an account follows. A sorted set of the hashes of its sessions, by their start times. */
   sessionsOf: 'kss:sessions:',
-  /** A sorted set of names of users with entries in the outbox of the Audiobookshelf bridge, by when the first is due. */
+  /** A sorted set of the users with entries in the outbox of the Audiobookshelf bridge, by the due time of the first. */
   bridgeOutbox: 'kss:abs:outbox',
-  /** Before the id of an item of Audiobookshelf: the counts of its ebook, JSON. */
+  /** Key prefix; the id of an item of Audiobookshelf follows. JSON of the counts of its ebook. */
   bridgeBook: 'kss:abs:book:',
-  /** Before what the lease is for: a string that tells whose it is. */
+  /** Key prefix; the purpose of the lease follows. A string: the holder's token. */
   bridgeLease: 'kss:abs:lease:',
-  /** Before the name of a limit and whom it is for: how often, until it expires. */
+  /** Key prefix; the name of a limit and its subject follow. A count that expires. */
   limit: 'kss:limit:',
 }
 
-/** Of which user and document a key of the official server's layout tells; undefined for any other key. */
+/** The user and document of a key in the official server's layout; undefined for any other key. */
 export const parseKey: ParseKey = (key) => {
   const [, user, document] = /^user:(:(?:[\da-f]{2})*|[^:]+):(?:key|document:(.+))$/s.exec(key) ?? []
   if (user === undefined) return undefined
@@ -97,7 +97,7 @@ export const parseKeyOfCluster: ParseKey = (key) => {
 
 const ownKey = /^kss:\{([^:]+|:[\da-f]*)\}:(?:(account|documents)|history:(.+))$/s
 
-/** What kss adds to an account, by its key: `document` of a history alone. Undefined for any other key. */
+/** The kind and account of a key that kss adds to an account; `document` for a history only. Undefined for any other key. */
 export function parseOwnKey(
   key: string,
   parse: ParseKey,

@@ -5,16 +5,16 @@ import { slotOf, toMasters, type Masters as BySlot } from './topology.ts'
 import { hostOf, StoreUnavailable } from './unavailable.ts'
 
 export interface MastersOptions extends NodeOptions {
-  /** host:port of nodes of a cluster, each of which tells of all; `url` has what they have in common. None without one. */
+  /** host:port of some nodes of a cluster, each of which knows all; `url` has their common parts. Empty without a cluster. */
   cluster: string[]
-  /** Who tell which server it is; `url` has all but its address. */
+  /** The Sentinels that know the master; `url` has all but its address. */
   sentinels?: SentinelOptions
 }
 
-/** Milliseconds between the answer and the next question who the masters are. */
+/** Milliseconds from one look-up of the masters to the next. */
 const discoverMs = 1000
 
-/** The server that has all keys, which Sentinels may know, or those of a cluster, each of which has the keys of some slots. */
+/** The master that has all keys, perhaps named by Sentinels, or those of a cluster, each with the keys of some slots. */
 export class Masters {
   readonly #redis: typeof Redis
   readonly #options: MastersOptions
@@ -34,12 +34,12 @@ export class Masters {
     if (this.#isOne) this.#bySlot = [options.url.host]
   }
 
-  /** Its address is given. */
+  /** The address is in the settings. */
   get #isOne(): boolean {
     return this.#options.cluster.length === 0 && !this.#sentinels
   }
 
-  /** Resolves when they are connected, or have failed once. */
+  /** Resolves when the masters are connected, or the first attempts have failed. */
   async connect(): Promise<void> {
     await (this.#isOne ? this.all()[0]!.connect() : this.#discover())
   }
@@ -55,13 +55,13 @@ export class Masters {
     throw this.all().length > 0 ? new StoreUnavailable('A part of the Redis cluster has no master') : this.lost
   }
 
-  /** Takes up what a node said that does not have the key any more. */
+  /** Handles the MOVED of a node that no longer has the key. */
   async move(key: string, address: string): Promise<void> {
     this.#bySlot[this.#slotOf(key)] = address
     await this.#at(address).connect()
   }
 
-  /** Also while it asks who the masters are. */
+  /** Also during a look-up of the masters. */
   close(): void {
     this.#isClosed = true
     this.#bySlot = []
@@ -75,7 +75,7 @@ export class Masters {
     return this.#options.cluster.length > 0 ? slotOf(key) : 0
   }
 
-  /** Throws StoreUnavailable when it is closed: nothing would close the connection to a new node. */
+  /** Throws StoreUnavailable after `close`: the connection to a new node would stay open. */
   #at(address: string): EngineNode {
     if (this.#isClosed) throw this.lost
     let node = this.#nodes.get(address)
@@ -93,7 +93,7 @@ export class Masters {
     return url
   }
 
-  /** Asks who the masters are; where nobody tells, those that are known stay. Never rejects. */
+  /** Looks the masters up; if nobody answers, the known ones stay. Never rejects. */
   async #discover(): Promise<void> {
     const asked = this.#sentinels ? this.#askSentinels(this.#sentinels) : this.#askNodes()
     const [found] = await Promise.allSettled([asked])
@@ -106,7 +106,7 @@ export class Masters {
     this.#timer = setTimeout(() => void this.#discover(), discoverMs).unref()
   }
 
-  /** A Sentinel may not have heard yet that its master is none any more, so the master is asked, too. */
+  /** A Sentinel may name a server that is a master no longer, so that server is asked too. */
   async #askSentinels(sentinels: Sentinels): Promise<BySlot> {
     const address = await sentinels.findMaster()
     const node = this.#at(address)
@@ -130,7 +130,7 @@ export class Masters {
     throw failure
   }
 
-  /** Masters by turns, since one may be cut off from the others; then those that were given. */
+  /** The masters in turn, since one may be cut off from the others; then the nodes of the settings. */
   #candidates(): Set<string> {
     const masters = this.all().map(({ address }) => address)
     const first = this.#turn++ % Math.max(masters.length, 1)

@@ -3,18 +3,18 @@ import { script, unconfirmed } from './scripts.ts'
 /**
  * The steps of a rename from one slot of a cluster to another, in the order in which they run: see move-user.ts. Fields of
  * the account under its old name: `movesTo`, the new name; `move`, the number of the move, which grows and stays; `moved`,
- * there once the new name has the account. Under the new name: `id`, `move`, `movesFrom`, the old name, until the
- * account may be used there, and `settles`, the same until the old name has nothing of it.
+ * set once the new name has the account. Under the new name: `id`, `move`, `movesFrom`, the old name, until the
+ * account may be used there, and `settles`, the same until the old name's keys are removed.
  */
 
-/** Removes what KEYS[3] lists; the two are indexes of ARGV: what is before the ids of records and of histories. */
+/** Removes the documents that KEYS[3] lists; the two are indexes of ARGV: the key prefixes of records and histories. */
 const removeDocuments = (records: number, histories: number): string => `
 for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   redis.call('UNLINK', ARGV[${records}] .. document, ARGV[${histories}] .. document)
 end
 `
 
-/** Whether KEYS[2] waits for the account ARGV[1], move ARGV[2]. */
+/** Whether KEYS[2] is reserved for the account ARGV[1], move ARGV[2]. */
 const isKept = `
 local function is_kept()
   local kept = redis.call('HMGET', KEYS[2], 'id', 'move', 'movesFrom')
@@ -22,7 +22,7 @@ local function is_kept()
 end
 `
 
-/** Whether the account ARGV[1] is in move ARGV[2], and the field that tells that it has moved. */
+/** Whether the account ARGV[1] is in move ARGV[2], and the field that is set when it has moved. */
 const isMoving = `
 local function is_moving()
   local account = redis.call('HMGET', KEYS[2], 'id', 'move', 'movesTo', 'moved')
@@ -30,7 +30,7 @@ local function is_moving()
 end
 `
 
-/** The values of keys and how long they last, as RESTORE takes both; '' is none. */
+/** The values of keys and their times to live, as RESTORE takes both; '' for no key. */
 const dump = `
 local found, bytes = {}, 0
 local function add(key)
@@ -42,9 +42,9 @@ end
 `
 
 /**
- * Marks the account. ARGV[3]: the new name. Replies with the number of the move, and the name that another move went to,
- * which has ended with that. `MOVED`: the new name has the account already. It writes in any case: replicas confirm what was
- * written before, too.
+ * Marks the account. ARGV[3]: the new name. Replies with the number of the move, and the new name of an earlier move,
+ * which this one ends. `MOVED`: the new name has the account already. The script always writes, so that replicas confirm the
+ * earlier writes too.
  */
 export const beginMove = script(`
 local refused = stale(true)
@@ -57,8 +57,8 @@ return {before[2] and 'MOVED' or 'OK', redis.call('HGET', KEYS[2], 'move'), befo
 `)
 
 /**
- * Reserves the new name, and removes what a move that ended left there. ARGV[3]: the old name; [4], [5]: what is before the
- * ids of records and histories. KEYS: key, account, documents, arriving; then what the bridge keeps.
+ * Reserves the new name, and removes the remains of an ended move. ARGV[3]: the old name; [4], [5]: the key prefixes of
+ * records and histories. KEYS: key, account, documents, arriving; then the bridge's keys.
  */
 export const keepName = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'TAKEN'} end
@@ -75,8 +75,8 @@ return {'OK'}
 `)
 
 /**
- * Some documents from the one at ARGV[1] in the order of KEYS[3]: the id, the record, the history. ARGV[2], [3]: what is
- * before the ids of records and histories. Bytes: another server may have stored any.
+ * Some documents from index ARGV[1] in the order of KEYS[3]: the id, the record, the history. ARGV[2], [3]: the key prefixes
+ * of records and histories. Replies with bytes: another server may have stored any.
  */
 export const readMoved = unconfirmed(
   `${dump}
@@ -91,7 +91,7 @@ return found
   true,
 )
 
-/** Stores what readMoved replied with: ARGV[5] and so on. ARGV[3], [4]: what is before the ids of records and histories. */
+/** Stores the reply of readMoved, ARGV[5] and so on. ARGV[3], [4]: the key prefixes of records and histories. */
 export const writeMoved = script(`${isKept}
 if not is_kept() then return {'ENDED'} end
 for at = 5, #ARGV, 5 do
@@ -103,7 +103,7 @@ end
 return {'OK'}
 `)
 
-/** The key, the account, and what the bridge keeps. */
+/** The key, the account, and the bridge's data. */
 export const readMovedAccount = unconfirmed(
   `${dump}
 for _, key in ipairs(KEYS) do add(key) end
@@ -113,8 +113,8 @@ return found
 )
 
 /**
- * Stores what readMovedAccount replied with, ARGV[4] and so on, under the next generation; the key where it is of no use
- * yet. ARGV[3]: the old name. KEYS: key, account, documents, arriving; then what the bridge keeps.
+ * Stores the reply of readMovedAccount, ARGV[4] and so on, in the next generation; the key at `arriving`, where nobody can
+ * log in with it yet. ARGV[3]: the old name. KEYS: key, account, documents, arriving; then the bridge's keys.
  */
 export const writeMovedAccount = script(`${isKept}
 if not is_kept() then return {'ENDED'} end
@@ -130,7 +130,7 @@ redis.call('HINCRBY', KEYS[2], 'generation', 1)
 return {'OK'}
 `)
 
-/** The flip: from now on the account is the new name's, which has a copy of everything. */
+/** The flip: from now on the account belongs to the new name, which has a copy of everything. */
 export const flip = script(`${isMoving}
 if not is_moving() then return {'ENDED'} end
 redis.call('HSET', KEYS[2], 'moved', 1)
@@ -138,7 +138,7 @@ return {'OK'}
 `)
 
 /**
- * Lets the account be used under the new name, and confirms that it is there. `LOST`: nothing of it is there. KEYS: key,
+ * Opens the account under the new name, and confirms that it is there. `LOST`: the new name has no account. KEYS: key,
  * account, documents, arriving.
  */
 export const arrive = script(`${isKept}
@@ -153,8 +153,8 @@ return {'OK'}
 `)
 
 /**
- * Removes the account that has moved. ARGV[3], [4]: what is before the ids of records and histories. KEYS: key, account,
- * documents, arriving; then what the bridge keeps.
+ * Removes the account that has moved. ARGV[3], [4]: the key prefixes of records and histories. KEYS: key, account,
+ * documents, arriving; then the bridge's keys.
  */
 export const leave = script(`${isMoving}
 local moving, moved = is_moving()
@@ -165,7 +165,7 @@ redis.call('HSET', KEYS[2], 'gone', '')
 return {'OK'}
 `)
 
-/** Nothing is left under the old name. */
+/** Notes that the old name has no keys left. */
 export const settle = script(`
 local account = redis.call('HMGET', KEYS[2], 'id', 'move')
 if account[1] == ARGV[1] and account[2] == ARGV[2] then redis.call('HDEL', KEYS[2], 'settles') end
@@ -182,8 +182,8 @@ return {'OK'}
 `)
 
 /**
- * Frees the new name, after the move has ended. ARGV[3], [4]: what is before the ids of records and histories. KEYS: key,
- * account, documents, arriving; then what the bridge keeps.
+ * Frees the new name, after the move has ended. ARGV[3], [4]: the key prefixes of records and histories. KEYS: key,
+ * account, documents, arriving; then the bridge's keys.
  */
 export const freeName = script(`${isKept}
 if not is_kept() then return {'ENDED'} end

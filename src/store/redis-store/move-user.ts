@@ -13,35 +13,35 @@ export interface MovesOptions {
   store: Pick<RedisStore, 'getUser' | 'runFor'>
   survey: Pick<Survey, 'findDocuments'>
   indexes: Pick<Indexes, 'update' | 'moveOutbox'>
-  /** The user is not at hand any more. */
+  /** Called when the user may no longer be taken from memory. */
   forget: (username: string) => unknown
-  /** Resolves when the engine has had the time to write what it took. */
+  /** Resolves when the engine has had the time to write its log. */
   settle: () => Promise<void>
 }
 
-/** One of an account from one name to another. */
+/** A move of an account from one name to another. */
 interface Move {
   account: Account
   to: string
-  /** Grows with each of the account. */
+  /** Grows with each move of the account. */
   number: number
 }
 
-/** What readMoved tells of one. */
+/** A document in the reply of readMoved. */
 const fieldsOfDocument = 5
 
 /**
- * Renames in a cluster, where one script cannot reach the keys of both names.
+ * Renames an account in a cluster, where no script can reach the keys of both names.
  *
- * 1. The account is marked (`beginMove`): every script refuses it, so nothing of it changes, and requests get 503.
- * 2. The new name is reserved (`keepName`), and everything is copied there as bytes.
- * 3. The flip, on the node of the old name: only if that move still goes on. Until then a failure takes the mark away.
- * 4. The account may be used under the new name (`arrive`). What the old name has left is removed last.
+ * 1. The account is marked (`beginMove`): every script refuses it, so it does not change, and its requests get 503.
+ * 2. The new name is reserved (`keepName`), and all keys are copied there as bytes.
+ * 3. The flip, on the node of the old name, if the move was not ended meanwhile. Before it, a failure removes the mark.
+ * 4. The account may be used under the new name (`arrive`). The keys of the old name are removed last.
  *
- * The mark has the number of the move. It is there from the first to the last step, so a move that was cut off goes on when
- * it is asked for again: before the flip all is copied anew, afterwards nothing is. A move to another name ends one that was not
- * flipped. What a process does late, for a move that has ended, is refused under the new name for its number. Two that do
- * the same move write the same bytes.
+ * The mark has the number of the move. It is there from the first to the last step, so that the same command continues an
+ * interrupted move: before the flip it copies everything again, after it nothing. A move to another name ends one before its
+ * flip. Late writes of a process for an ended move are refused under the new name by their number. Two processes that do the
+ * same move write the same bytes.
  */
 export class Moves {
   readonly #options: MovesOptions
@@ -50,11 +50,11 @@ export class Moves {
     this.#options = options
   }
 
-  /** As Admin.renameUser; goes on with a move that was cut off. Rejects with StoreUnavailable when another one ends it. */
+  /** As Admin.renameUser; continues an interrupted move. Rejects with StoreUnavailable when another move ends this one. */
   async move(account: Account, to: string): Promise<boolean> {
     const { store, survey } = this.#options
     if (await this.#isTaken(account, to)) {
-      // A stale account is told of first.
+      // StaleAccount comes first.
       await store.runFor(account, readDocuments, [], [])
       return false
     }
@@ -63,7 +63,7 @@ export class Moves {
     const [state, number, before] = await store.runFor(account, steps.beginMove, [], [to])
     const move = { account, to, number: Number(number) }
     if (typeof before === 'string' && before !== to) {
-      // It ended with this. Its node may be away.
+      // This move ended it. Its node may be unavailable.
       await this.#free({ account, to: before, number: move.number - 1 }).catch(() => undefined)
     }
     if (state === 'OK' && !(await this.#bring(move))) return false
@@ -72,8 +72,8 @@ export class Moves {
   }
 
   /**
-   * Ends a move to the name of the account. To be called before that account goes elsewhere, or is deleted: otherwise a move
-   * that was cut off would bring it back.
+   * Ends a move to the name of the account. To be called before that account is renamed or deleted: otherwise an interrupted
+   * move would bring it back.
    */
   async complete(account: Account): Promise<void> {
     const { engine } = this.#options
@@ -130,7 +130,7 @@ export class Moves {
     forget(move.to)
     await indexes.update(move.to)
     await settle()
-    // A power cut or a failover may have taken it from there: the last copy stays.
+    // After a power cut or a failover the new name may lack it: the last copy stays.
     await this.#arrive(move)
     await this.#leave(move)
   }
@@ -148,7 +148,7 @@ export class Moves {
   async #arrive(move: Move): Promise<void> {
     if ((await this.#atNew(move, steps.arrive, [])) === 'OK') return
     const { username } = move.account
-    // The account was renamed again, or deleted: what was left here went first.
+    // The account was renamed again, or deleted: its keys under this name were removed before.
     if ((await this.#run(username, move, steps.stay, [])) !== 'MOVED') return
     const { account } = this.#options.engine.keysOf(username)
     const back = `redis-cli HDEL '${account}' movesTo moved`
@@ -157,7 +157,7 @@ export class Moves {
     )
   }
 
-  /** The account is its old name's again, unless the new one has it. */
+  /** Gives the account back to its old name, unless the new one has it. */
   async #giveUp(move: Move): Promise<void> {
     if ((await this.#run(move.account.username, move, steps.stay, [])) !== 'MOVED') await this.#free(move)
   }
@@ -171,7 +171,7 @@ export class Moves {
     if ((await this.#run(move.account.username, move, step, [])) !== 'OK') throw ended(move)
   }
 
-  /** The same for the new name. */
+  /** As above, for the new name. */
   async #atNew(move: Move, step: Script, args: (string | Buffer)[]): Promise<Reply> {
     const done = await this.#run(move.to, move, step, args)
     if (done === 'ENDED') throw ended(move)
@@ -186,12 +186,12 @@ export class Moves {
     return done!
   }
 
-  /** What the Audiobookshelf bridge keeps. */
+  /** The keys of the Audiobookshelf bridge. */
   #bridgeOf(username: string, { account }: Pick<Move, 'account'>): string[] {
     return Object.values(bridgeKeysOf(this.#options.engine.keysOf(username), account.id))
   }
 
-  /** What is before the ids of documents. */
+  /** The key prefixes of records and histories. */
   #prefixesOf(username: string): [records: string, histories: string] {
     const { records, histories } = this.#options.engine.keysOf(username)
     return [records, histories]

@@ -7,7 +7,7 @@ const nullOfLua = 'userdata: NULL'
 /** A reply of HGETALL: fields and values by turns. */
 export type Fields = string[]
 
-/** The record, with the fields that kss does not know as they are. Throws DamagedFile. */
+/** The record; unknown fields are kept as they are. Throws DamagedFile. */
 export function toProgress(document: string, fields: Fields): Progress {
   const { percentage, timestamp, device_id, metadata, ...rest } = toObject(fields)
   const where = `document ${JSON.stringify(document)}`
@@ -26,7 +26,7 @@ export function toProgress(document: string, fields: Fields): Progress {
   }
 }
 
-/** As toProgress, or the newest row of the history where the record cannot be read; undefined where neither can. */
+/** As toProgress; the newest row of the history if the record cannot be read; undefined if neither can. */
 export function toProgressOr(document: string, fields: Fields, rows: Progress[]): Progress | undefined {
   try {
     return fields.length === 0 ? undefined : toProgress(document, fields)
@@ -39,7 +39,7 @@ export function toObject(fields: Fields): Record<string, string> {
   return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]!]] : [])))
 }
 
-/** What HSET takes of a record. */
+/** The arguments of HSET for a record. */
 export function toFields({ document: _ofTheKey, ...fields }: Progress): Fields {
   return Object.entries(fields).flatMap(([name, value]) => [
     name,
@@ -56,7 +56,7 @@ function toNumber(text: string, where: string, name: string): number {
 /** Numbers over this are milliseconds: as seconds they would be in the year 5138. */
 const firstMilliseconds = 1e11
 
-/** 0 where another server stored no time. */
+/** Seconds since 1970; 0 if another server stored no time. */
 function toSeconds(text: string | undefined): number {
   const time = Number(text ?? 0)
   if (!Number.isFinite(time)) return 0
@@ -72,7 +72,7 @@ function toMetadata(text: string): Metadata | undefined {
   }
 }
 
-/** A row of a history behind its time, which the engine gives: JSON without the opening brace. */
+/** The part of a history row after its time, which the engine adds: JSON without the opening brace. */
 export function rowWithoutTime({ percentage, progress, device, device_id, metadata }: Progress): string {
   return JSON.stringify({ percentage, progress, device, device_id, metadata }).slice(1)
 }
@@ -81,7 +81,7 @@ export function toRow(row: Progress): string {
   return `{"timestamp":${row.timestamp},${rowWithoutTime(row)}`
 }
 
-/** Undefined when it cannot be read. */
+/** The row; undefined if it cannot be read. */
 export function fromRow(document: string, row: string): Progress | undefined {
   try {
     const { progress, percentage, timestamp, ...rest } = parseObject(row, document)
@@ -92,7 +92,7 @@ export function fromRow(document: string, row: string): Progress | undefined {
   }
 }
 
-/** Those that can be read. */
+/** The rows that can be read. */
 export function fromRows(document: string, rows: string[]): Progress[] {
   return rows.flatMap((row) => fromRow(document, row) ?? [])
 }

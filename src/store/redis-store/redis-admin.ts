@@ -28,13 +28,13 @@ export interface RedisAdminOptions extends RedisDocumentsOptions {
   store: Pick<Store, 'getUser'> & Pick<RedisStore, 'change' | 'runFor'>
   indexes: Indexes
   moves: Moves
-  /** The user is not at hand any more. */
+  /** Called when the user may no longer be taken from memory. */
   forget: (username: string) => unknown
 }
 
 const { users, operators, registration } = globalKeys
 
-/** What only operators do. */
+/** The Redis store's implementation of Admin. */
 export class RedisAdmin implements Admin {
   readonly #options: RedisAdminOptions
   readonly #documents: RedisDocuments
@@ -73,7 +73,7 @@ export class RedisAdmin implements Admin {
       try {
         accounts.push(await this.getSummary(account))
       } catch (error) {
-        // It was removed meanwhile.
+        // The account was removed meanwhile.
         if (!(error instanceof StaleAccount)) throw error
       }
     }
@@ -196,12 +196,12 @@ export class RedisAdmin implements Admin {
     for (const username of usernames) await this.#options.indexes.setRemoved(username, isRemoved)
   }
 
-  /** All that was acknowledged is where it belongs. */
+  /** Always true: acknowledged changes are where they belong. */
   async flush(): Promise<boolean> {
     return true
   }
 
-  /** Brings the index of users and documents up to what there is; all else is left to a person. */
+  /** Updates the index of users and documents; other findings are left to the operator. */
   async repair(): Promise<Finding[]> {
     const found: Finding[] = []
     for await (const finding of this.#options.survey.check({ mends: true })) found.push(finding)

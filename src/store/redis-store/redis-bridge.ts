@@ -9,7 +9,7 @@ const { bridgeOutbox, bridgeBook, bridgeLease } = globalKeys
 
 type Owner = Pick<Account, 'username' | 'id'>
 
-/** What the Audiobookshelf bridge keeps on the engine. Nothing is kept of an account that is gone. */
+/** The Audiobookshelf bridge's data on the engine. It goes with its account. */
 export class RedisBridge {
   readonly #engine: Engine
 
@@ -17,7 +17,7 @@ export class RedisBridge {
     this.#engine = engine
   }
 
-  /** Undefined for none; `same` when it is still of the revision. */
+  /** The value; undefined if there is none; `same` if it still has the revision. */
   async getField(
     owner: Owner,
     hash: 'data' | 'outbox',
@@ -28,7 +28,7 @@ export class RedisBridge {
     return done === 'SAME' ? 'same' : { value: (value as string | null | undefined) ?? undefined }
   }
 
-  /** False when the revision of what is there is another one. '' removes it. */
+  /** Stores the value; '' removes it. False if the stored one has another revision. */
   async setField(
     owner: Owner,
     hash: 'data' | 'outbox',
@@ -54,13 +54,13 @@ export class RedisBridge {
     return (await this.#engine.ask(['LRANGE', events, '0', '-1'])) as string[]
   }
 
-  /** When the first entry of the user is due, in milliseconds since 1970; undefined when none waits. */
+  /** When the first entry of the user is due, in milliseconds since 1970; undefined if there is none. */
   async setDue(username: string, due: number | undefined): Promise<void> {
     if (due === undefined) await this.#engine.ask(['ZREM', bridgeOutbox, username])
     else await this.#engine.ask(['ZADD', bridgeOutbox, `${due}`, username])
   }
 
-  /** Users of whom something was due then, the first one first. */
+  /** Users with an entry that was due at that time, the earliest first. */
   async listDue(time: number, most: number): Promise<string[]> {
     const words = ['ZRANGEBYSCORE', bridgeOutbox, '-inf', `${time}`, 'LIMIT', '0', `${most}`]
     return (await this.#engine.ask(words)) as string[]
@@ -74,12 +74,12 @@ export class RedisBridge {
     await this.#engine.ask(['SET', bridgeBook + item, text, 'EX', `${seconds}`])
   }
 
-  /** Whether it is the token's now. */
+  /** Takes the lease for the token. False if another one holds it. */
   async takeLease(name: string, token: string, ms: number): Promise<boolean> {
     return (await this.#engine.ask(['SET', bridgeLease + name, token, 'NX', 'PX', `${ms}`])) !== null
   }
 
-  /** Whether it is still the token's. 0 ends it. */
+  /** Extends the token's lease; 0 ends it. False if the token does not hold it. */
   async extendLease(name: string, token: string, ms: number): Promise<boolean> {
     const [done] = await this.#engine.run(extendLease, [bridgeLease + name], [token, ms])
     return done === 1

@@ -13,18 +13,18 @@ export interface RedisDocumentsOptions {
   engine: Engine
   store: Pick<RedisStore, 'runFor'>
   survey: Survey
-  /** Rows of a history at most, 0 for any number, -1 for none. */
+  /** The most rows of a history; 0 for any number, -1 for no history. */
   rows: number
 }
 
-/** A document as it is read and replaced. */
+/** A document as it is read and written. */
 interface Edited {
   document: string
   record: Progress | undefined
   rows: Progress[]
 }
 
-/** Milliseconds that the index of another server's documents may be old when they are listed. */
+/** The greatest age of the index of another server's documents in a list, in milliseconds. */
 export const indexMs = 60_000
 
 /** Documents of a page with their histories. */
@@ -40,8 +40,8 @@ type DocumentMethod =
   | 'pruneHistory'
 
 /**
- * What operators do with the documents of an account. Changes are read, made here, and stored if nothing else changed them
- * meanwhile.
+ * Operators' commands on the documents of an account. Documents are read, changed here, and stored if no other process
+ * changed them meanwhile.
  */
 export class RedisDocuments implements Pick<Admin, DocumentMethod> {
   readonly #options: RedisDocumentsOptions
@@ -153,7 +153,7 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
 
   async #pruneAll(account: Account, keep: number, since: number): Promise<number> {
     let gone = 0
-    // An earlier generation may change nothing, not even where there is nothing to change.
+    // A stale account is refused, also if there is nothing to change.
     await this.#edit(account, [], () => undefined)
     for await (const { documents } of eachPage((cursor) => this.listDocuments(account, cursor))) {
       for (const { document } of documents) gone += await this.pruneHistory(account, keep, since, document)
@@ -161,7 +161,7 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
     return gone
   }
 
-  /** Whether the work had something to change. It is done again when another process was faster. */
+  /** Whether the work had something to change. It runs again if another process changed the documents meanwhile. */
   async #edit(
     account: Account,
     documents: string[],
@@ -181,7 +181,7 @@ export class RedisDocuments implements Pick<Admin, DocumentMethod> {
       if (!edited) return false
       const args = edited.flatMap(({ document, record, rows }) => {
         const fields = record ? toFields(record) : []
-        // Rows that cannot be read stay with the others.
+        // Rows that cannot be read are kept.
         if (before.some((each) => each.rows === rows)) return [document, fields.length, ...fields, -1]
         const kept = most > 0 ? rows.slice(-most) : rows
         return [document, fields.length, ...fields, kept.length, ...kept.map(toRow)]

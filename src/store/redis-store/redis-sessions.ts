@@ -7,8 +7,8 @@ import { addSession } from './scripts.ts'
 const { session: prefix, sessionsOf } = globalKeys
 
 /**
- * Sessions of the console: a browser that signed in at one process is signed in at all. A session is one only while its
- * account names it: all of an account end in one step. They expire by themselves.
+ * Sessions of the console, shared by all processes. A session is valid only while its account lists it, so that all
+ * sessions of an account end in one step. They expire by themselves.
  */
 export class RedisSessions implements SessionStore {
   readonly #engine: Engine
@@ -30,7 +30,7 @@ export class RedisSessions implements SessionStore {
     await this.#engine.run(addSession, [sessionsOf + accountId], [hash, created, mostSessions, idleSeconds])
   }
 
-  /** Its name stays among those of the account until that one's next session. */
+  /** The account lists the session until its next one begins. */
   async deleteSession(hash: string): Promise<void> {
     await this.#engine.ask(['DEL', prefix + hash])
   }

@@ -29,26 +29,26 @@ class QuotaReached extends Error {
 export interface RedisStoreOptions extends EngineOptions {
   /** Whether a history is kept. */
   history?: boolean
-  /** Rows of a history at most; 0 for any number. */
+  /** The most rows of a history; 0 for any number. */
   historyLimit?: number
-  /** What an account may keep that has no limits of its own. */
+  /** The quota of an account that has none of its own. */
   quota?: Quota
-  /** Milliseconds for which a rename in a cluster leaves the account in its old place, too. */
+  /** Milliseconds that a rename in a cluster keeps the copy under the old name. */
   settleMs?: number
 }
 
-/** An engine that writes its log each second has written what is so old. */
+/** After this time, an engine that flushes its log each second has done so. */
 const defaults = { history: true, historyLimit: 1000, quota: { documents: 0, bytes: 0 }, settleMs: 2000 }
 
-/** Milliseconds for which an account is taken from memory: a change of another process is seen within a second. */
+/** Milliseconds that an account is cached: a change of another process is seen within a second. */
 const cachedMs = 900
 
 const { invited, removed, registration } = globalKeys
 
 /**
- * Accounts and positions on an engine that speaks the Redis protocol, in the layout of the official server. Nothing is kept
- * in this process but accounts for less than a second: any number of processes serve the same accounts. A promise resolves
- * when the engine has answered; what that means after a power cut is the engine's to say. @see docs/redis.md
+ * Accounts and positions on an engine that speaks the Redis protocol, in the layout of the official server. This
+ * process caches only accounts, for less than a second, so that any number of processes serve the same accounts. A promise
+ * resolves when the engine has answered; the engine's settings decide what a power cut may lose. @see docs/redis.md
  */
 export class RedisStore implements Store {
   readonly #options: Required<Omit<RedisStoreOptions, keyof EngineOptions>>
@@ -83,7 +83,7 @@ export class RedisStore implements Store {
     this.stats = { failure: () => engine.failure, figures: () => none }
   }
 
-  /** Resolves also when the engine is away: `stats` tells. Throws MissingPackage. */
+  /** Resolves also if the engine is unavailable: see `stats`. Throws MissingPackage. */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
     return new RedisStore(await Engine.open(options), options)
   }
@@ -93,7 +93,7 @@ export class RedisStore implements Store {
     this.#engine.watch(tell)
   }
 
-  /** What counts together with all processes on the engine. */
+  /** The limiter that shares its counts with all processes on the engine. */
   createLimiter(options: IRateLimiterOptions): RateLimiterAbstract {
     return new EngineLimiter(this.#engine, options)
   }
@@ -110,7 +110,7 @@ export class RedisStore implements Store {
     }
     const [found, stored, fields] = reply
     if (found === 'NONE') {
-      // Who asks whether a name may be taken must find it among the removed ones.
+      // A look-up of the name must find it among the removed ones.
       if (typeof stored === 'string') await this.#indexes.update(username, stored)
       return undefined
     }
@@ -121,7 +121,7 @@ export class RedisStore implements Store {
     return user
   }
 
-  /** Never rejects: the next look-up tries it again. */
+  /** Never rejects: the next look-up tries again. */
   async #index(username: string, gone?: string): Promise<void> {
     await this.#indexes.update(username, gone).catch(() => undefined)
   }
@@ -145,7 +145,7 @@ export class RedisStore implements Store {
     await this.change(account, [current, key, '0'])
   }
 
-  /** What the script `changeUser` takes beside the account. */
+  /** The arguments of the script `changeUser` after the account. */
   async change(account: Account, args: string[]): Promise<void> {
     await this.runFor(account, scripts.changeUser, [], args)
     this.#users.delete(account.username)
@@ -226,7 +226,7 @@ export class RedisStore implements Store {
     this.#engine.close()
   }
 
-  /** Runs a script that begins with what `stale` wants. Rejects with StaleAccount. */
+  /** Runs a script that begins with `stale()`. Rejects with StaleAccount. */
   async runFor(
     account: Account,
     script: scripts.Script,

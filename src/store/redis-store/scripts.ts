@@ -1,15 +1,15 @@
 import { hash } from 'node:crypto'
 
 /**
- * Each change is one script, so one atomic step: it compares the account's id and generation, then reads and writes keys of
- * that account. A script replies with a list: first `OK`, or why nothing was done.
+ * Each change is one script and so one atomic step: it compares the account's id and generation, then reads and writes keys
+ * of that account. A script replies with a list that begins with `OK`, or with the reason why it did nothing.
  */
 export interface Script {
   text: string
   sha: string
-  /** It only reads, or a failover may undo what it does: no replica is waited for. */
+  /** The script only reads, or a failover may undo it: no replica has to confirm it. */
   isUnconfirmed: boolean
-  /** Its strings are bytes, of any kind. */
+  /** The strings of the reply are arbitrary bytes. */
   isBinary: boolean
 }
 
@@ -24,8 +24,8 @@ export function unconfirmed(text: string, isBinary: boolean = false): Script {
 
 /**
  * KEYS[1] is the stored key, KEYS[2] the account; ARGV[1] the id, ARGV[2] the generation, '' for any. A key that another
- * server stored since does not match its sum. An account that gets another name in a cluster is nobody's meanwhile: `MOVING`
- * tells the new name.
+ * server stored since does not match its sum. An account that is being renamed in a cluster is refused with `MOVING` and the
+ * new name.
  */
 const prelude = `
 local function stale(moves)
@@ -54,8 +54,8 @@ if refused then return refused end
 `
 
 /**
- * The key and the account. `NEW`: it has no id or no generation, or another server stored the key since; `adoptUser` is to be run. `NONE`
- * tells the id of an account that was deleted while the indexes may still have it. A mark of a move is among the fields.
+ * Reads the key and the account. `NEW`: the account has no id or no generation, or another server stored the key since; run
+ * `adoptUser`. `NONE` has the id of a deleted account that the indexes may still have. A mark of a move is among the fields.
  */
 export const findUser = unconfirmed(`
 local key = redis.call('GET', KEYS[1])
@@ -66,7 +66,7 @@ if not account[2] and not isWhole then return {'NEW'} end
 return {'OK', key, redis.call('HGETALL', KEYS[2])}
 `)
 
-/** Gives the account an id, a generation if it has none, or another one if another server stored its key. ARGV: new id. */
+/** Gives the account an id, and a generation: the next one if another server stored its key. ARGV: the new id. */
 export const adoptUser = script(`
 local key = redis.call('GET', KEYS[1])
 if not key then return {'NONE'} end
@@ -96,8 +96,8 @@ return {'OK'}
 `)
 
 /**
- * ARGV[3]: only if this is the stored key; [4]: the new key; [5]: '1' raises the generation; then fields and values, '' to
- * remove one.
+ * ARGV[3]: the key that must be stored, '' for any; [4]: the new key, '' to keep it; [5]: '1' raises the generation; then fields and
+ * values, '' to remove a field.
  */
 export const changeUser = script(`${unlessStale}
 if ARGV[3] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[3] then return {'OK'} end
@@ -114,7 +114,7 @@ redis.call('HSET', KEYS[2], 'changed', now())
 return {'OK'}
 `)
 
-/** ARGV[3], [4]: what is before the ids of records and histories. KEYS[3]: documents; then other keys of the account. */
+/** ARGV[3], [4]: the key prefixes of records and histories. KEYS[3]: documents; then other keys of the account. */
 export const deleteUser = script(`${unlessStale}
 for _, document in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   redis.call('UNLINK', ARGV[3] .. document, ARGV[4] .. document)
@@ -125,8 +125,8 @@ return {'OK'}
 `)
 
 /**
- * ARGV[3] to [6]: what is before the ids of records and histories, old and new. KEYS[3]: documents; then key, account and
- * documents of the new name; then other keys of the account, old and new by turns. Not in a cluster, where the two are in
+ * ARGV[3] to [6]: the key prefixes of records and histories, old and new. KEYS[3]: documents; then key, account and documents
+ * of the new name; then other keys of the account, old and new in turn. Not in a cluster, where the two names are in
  * different slots: see move-user.ts.
  */
 export const renameUser = script(`${unlessStale}
@@ -160,7 +160,7 @@ export const getRecord = unconfirmed(`${unlessStale}
 return {'OK', redis.call('HGETALL', KEYS[3])}
 `)
 
-/** The row of a record, by the rules of toProgress; nil of one that cannot be read. And whether a row is that of a record. */
+/** `rowOf`: the row of a record, by the rules of toProgress; nil if it cannot be read. `isRowOf`: whether a row is the record's. */
 const rowOfRecord = `
 local function idOf(record)
   if record.device_id ~= 'userdata: NULL' then return record.device_id end
@@ -188,10 +188,10 @@ end
 `
 
 /**
- * Stores a record by the rules of nextProgress, and a row unless it is a repeat or the account is full. What the record was
- * before gets a row, too, where it has none: another server stored it, or kss while it kept no history. ARGV[3]: document;
- * [4]: time; [5]: the row behind its time; [6]: rows of a history at most, 0 for any number, -1 for no history; [7], [8]:
- * documents and bytes at most, 0 for any number; [9]: '1' leaves a record alone that is there; then fields and values of the
+ * Stores a record by the rules of nextProgress, and a row unless it is a repeat or the account is full. The record
+ * before the push gets a row too if it has none: another server stored it, or kss while it kept no history. ARGV[3]: document;
+ * [4]: time; [5]: the row behind its time; [6]: the most rows of a history, 0 for any number, -1 for no history; [7],
+ * [8]: the quota of documents and bytes, 0 for any number; [9]: '1' keeps an existing record; then fields and values of the
  * record without the time. KEYS[3]: documents, record, history.
  */
 export const putRecord = script(`${rowOfRecord}${unlessStale}
@@ -234,7 +234,7 @@ grow(grown)
 return {'OK', after}
 `)
 
-/** A digest of documents as they are: their records and histories are KEYS[at], KEYS[at + 1] and so on. */
+/** A digest of stored documents: their records and histories are KEYS[at], KEYS[at + 1] and so on. */
 const digest = `
 local function digest(from, sizes)
   local parts, documents = {}, {}
@@ -250,16 +250,16 @@ local function digest(from, sizes)
 end
 `
 
-/** KEYS[3]: records and histories by turns. */
+/** KEYS[3]: records and histories in turn. */
 export const readDocuments = unconfirmed(`${digest}${unlessStale}
 local sum, documents = digest(3)
 return {'OK', sum, documents}
 `)
 
 /**
- * Replaces documents, if they are as they were read. ARGV[3]: their digest; then for each its id, how many fields and values
- * its record has, 0 to delete it, those, how many rows there are, -1 for those that are there, and those. KEYS[3]: documents;
- * then records and histories.
+ * Replaces documents if they did not change since they were read. ARGV[3]: their digest; then for each document its id; the
+ * number of fields and values of its record, 0 to delete it, and those; the number of its rows, -1 to keep the stored ones,
+ * and those. KEYS[3]: documents; then records and histories.
  */
 export const replaceDocuments = script(`${digest}${unlessStale}
 local sum, before = digest(4)
@@ -292,8 +292,8 @@ return {'OK'}
 `)
 
 /**
- * ARGV[3]: the least id in the order of bytes, as ZRANGEBYLEX takes it; [4]: how many; [5]: what is before the ids of
- * records. KEYS[3]: documents. Replies with ids and records by turns; '' is none that can be read.
+ * ARGV[3]: the least id in byte order, as ZRANGEBYLEX takes it; [4]: the number of documents; [5]: the key prefix of
+ * records. KEYS[3]: documents. Replies with ids and records in turn; '' for a record that cannot be read.
  */
 export const listRecords = unconfirmed(`${unlessStale}
 local found = {}
@@ -305,7 +305,7 @@ end
 return {'OK', found}
 `)
 
-/** ARGV: hash of the session, when it began, how many there may be, seconds until it ends. KEYS: sessions of the account. */
+/** ARGV: hash of the session, its start time, the most sessions, seconds until it ends. KEYS: sessions of the account. */
 export const addSession = script(`
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[3]))
@@ -313,14 +313,14 @@ redis.call('EXPIRE', KEYS[1], ARGV[4])
 return {'OK'}
 `)
 
-/** ARGV: fields and values. KEYS: a hash, which has no others afterwards. */
+/** ARGV: fields and values. KEYS: a hash, which gets exactly these. */
 export const replaceHash = script(`
 redis.call('DEL', KEYS[1])
 for at = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
 return {'OK'}
 `)
 
-/** ARGV: a name; '1' to put it at the end of the list, or '0' to take it out; how many stay, '' for all. */
+/** ARGV: a name; '1' to put it at the end of the list, '0' to remove it; the number of names that stay, '' for all. */
 export const setListed = script(`
 redis.call('LREM', KEYS[1], 0, ARGV[1])
 if ARGV[2] == '1' then redis.call('RPUSH', KEYS[1], ARGV[1]) end
@@ -328,13 +328,13 @@ if ARGV[3] ~= '' then redis.call('LTRIM', KEYS[1], '-' .. ARGV[3], -1) end
 return {'OK'}
 `)
 
-/** ARGV: points, milliseconds after which a new count begins. KEYS: a count. Replies with it, and the milliseconds that are left. */
+/** ARGV: points, milliseconds after which a new count begins. KEYS: a count. Replies with it and the milliseconds left. */
 export const addPoints = unconfirmed(`
 redis.call('SET', KEYS[1], 0, 'PX', ARGV[2], 'NX')
 return {redis.call('INCRBY', KEYS[1], ARGV[1]), redis.call('PTTL', KEYS[1])}
 `)
 
-/** As addPoints; the count is null where there is none. */
+/** As addPoints, without adding; the count is null if there is none. */
 export const readPoints = unconfirmed(`
 return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
 `)

@@ -4,21 +4,21 @@ import { toAddress } from './topology.ts'
 import { StoreUnavailable } from './unavailable.ts'
 
 export interface SentinelOptions {
-  /** host:port of each. */
+  /** host:port of each Sentinel. */
   addresses: string[]
-  /** What they call the master. */
+  /** The Sentinels' name of the master. */
   name: string
-  /** Of the Sentinels, whose users are not those of the server; empty for none. */
+  /** The user at the Sentinels, which have users of their own; empty for none. */
   password: string
 }
 
 /**
- * Processes that know which server is the master, and make a replica it when it is away.
+ * Processes that know which server is the master, and promote a replica when the master is unavailable.
  * @see https://redis.io/docs/latest/develop/reference/sentinel-clients/
  */
 export class Sentinels {
   readonly #name: string
-  /** The one that answered last is the first to be asked. */
+  /** The Sentinel that answered last is asked first. */
   #nodes: EngineNode[]
 
   constructor(redis: typeof Redis, { addresses, name, password }: SentinelOptions, options: NodeOptions) {
@@ -31,7 +31,7 @@ export class Sentinels {
     })
   }
 
-  /** host:port of the master. Rejects with StoreUnavailable when none of them tells. */
+  /** host:port of the master. Rejects with StoreUnavailable if no Sentinel knows it. */
   async findMaster(): Promise<string> {
     const failures: Error[] = []
     for (const node of this.#nodes) {

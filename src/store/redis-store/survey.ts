@@ -5,26 +5,26 @@ import type { Engine } from './engine.ts'
 import { globalKeys } from './keys.ts'
 import { StoreUnavailable } from './unavailable.ts'
 
-/** What an operator is told of an engine. */
+/** The properties of an engine, for its operator. */
 export interface Findings {
-  /** Whether kss began the database: else another server may use it too, and keys stay as they are. */
+  /** Whether kss created the database; otherwise another server may use it too, and plain keys are not hashed. */
   isOwn: boolean
   /** Lines for a person. */
   warnings: string[]
 }
 
-/** Looks at an engine and its database. */
+/** Examines an engine and its database. */
 export class Survey {
   readonly #engine: Engine
   #isOwn: boolean | undefined
-  /** performance.now() when all documents were looked for. */
+  /** performance.now() of the last full index of the documents. */
   #found = -Infinity
 
   constructor(engine: Engine) {
     this.#engine = engine
   }
 
-  /** Whether kss began the database; false while that is not known. */
+  /** Whether kss created the database; false while that is unknown. */
   get isOwn(): boolean {
     return this.#isOwn ?? false
   }
@@ -40,7 +40,7 @@ export class Survey {
     return { isOwn: this.#isOwn, warnings: [...(await this.#readPersistence()), ...(await this.#readRole())] }
   }
 
-  /** Throws StoreUnavailable for a database of a newer kss: the engine is asked for nothing else from then on. */
+  /** Throws StoreUnavailable for a database of a newer kss: from then on the engine gets no other command. */
   async #readFormat(): Promise<string | null> {
     const found = (await this.#engine.askAnyway(['GET', globalKeys.format])) as string | null
     const isKnown = found === null || Number(found) === format
@@ -59,12 +59,12 @@ export class Survey {
     return false
   }
 
-  /** Reads every key, and tells what is wrong. It marks no database. */
+  /** Reads every key and yields findings. Does not mark the database. */
   check(options: CheckOptions = {}): AsyncGenerator<Finding> {
     return new Check(this.#engine, options).findings()
   }
 
-  /** What a power cut would cost. Some engines, and some users of them, have no CONFIG. */
+  /** What a power cut would lose. Some engines, and some users of an engine, have no CONFIG. */
   async #readPersistence(): Promise<string[]> {
     const read = async (name: string): Promise<string[]> => {
       const replies = (await this.#engine.askAll(['CONFIG', 'GET', name]).catch(() => [])) as string[][]
@@ -92,8 +92,8 @@ export class Survey {
   }
 
   /**
-   * Makes users and documents known that another server stored, unless that was done so many milliseconds ago. Nothing is to
-   * be done on a database that only kss writes to.
+   * Adds the users and documents of another server to the index, unless that was done less than so many milliseconds ago.
+   * Does nothing on a database that only kss writes to.
    */
   async findDocuments(sinceMs: number): Promise<void> {
     this.#isOwn ??= (await this.#engine.ask(['GET', globalKeys.format])) !== null

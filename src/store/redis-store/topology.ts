@@ -1,12 +1,12 @@
 import type { Reply } from './engine-node.ts'
 
-/** Of the Redis Cluster specification. */
+/** Slots, by the Redis Cluster specification. */
 export const slotCount = 16_384
 
-/** host:port of the master of each slot; of one alone without a cluster. */
+/** host:port of the master of each slot; one master without a cluster. */
 export type Masters = (string | undefined)[]
 
-/** The slot of a key: CRC-16 (XMODEM) of what is between its first braces, or of all of it. */
+/** The slot of a key: CRC-16 (XMODEM) of its hash tag, or of the whole key. */
 export function slotOf(key: string): number {
   const tag = /\{([^}]+)\}/.exec(key.slice(key.indexOf('{')))
   const isTagged = key.includes('{') && key.indexOf('}', key.indexOf('{')) > key.indexOf('{') + 1
@@ -18,7 +18,7 @@ export function slotOf(key: string): number {
   return sum % slotCount
 }
 
-/** Of the reply of CLUSTER SLOTS. A node that does not know its own address is where it was asked. */
+/** Parses the reply of CLUSTER SLOTS. A node that does not know its own address has the one that was asked. */
 export function toMasters(reply: Reply, asked: string): Masters {
   const masters: Masters = Array.from({ length: slotCount })
   for (const [first, last, [host, port]] of reply as [number, number, [string | null, number]][]) {

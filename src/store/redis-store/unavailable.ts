@@ -6,10 +6,10 @@ export class StoreUnavailable extends Error {
   readonly code = 'STORE_UNAVAILABLE'
 }
 
-/** Fewer replicas than wanted have what was stored. */
+/** Fewer replicas than wanted have the change. */
 export class NotConfirmed extends StoreUnavailable {}
 
-/** The account is on its way to another name: it cannot be used until it is there. */
+/** The account is being renamed, and cannot be used meanwhile. */
 export class AccountMoving extends StoreUnavailable {
   readonly account: Account
 
@@ -20,12 +20,12 @@ export class AccountMoving extends StoreUnavailable {
   }
 }
 
-/** What a person types to finish a rename. */
+/** The command that finishes an interrupted rename. */
 export function renameCommand(from: string, to: string): string {
   return kssCommand('user rename', from, to)
 }
 
-/** Without the password. */
+/** The engine of the URL in messages, without the password. */
 export function hostOf({ host, pathname }: URL): string {
   return `Redis at ${host}, database ${pathname.slice(1)},`
 }
@@ -44,7 +44,7 @@ const reasons: [RegExp, string][] = [
   [/\bE(CONN[A-Z]+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)\b/, 'cannot be reached'],
 ]
 
-/** The engine's own words may quote a command, and that a key: only the first one is told. */
+/** The engine's message may quote a command with a key in it: only the first word is repeated. */
 export function reasonOf({ message }: Error): string {
   const known = reasons.find(([pattern]) => pattern.test(message))?.[1]
   return known ?? `does not answer as it should (${message.split(' ', 1)[0]})`
