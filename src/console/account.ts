@@ -4,7 +4,7 @@ import { button, field, form, html, name, notice } from './page.ts'
 import { Refusal } from './refusal.ts'
 import type { Answer, File, Page, ReaderVisit, Redirect } from './route.ts'
 
-/** What a reader does with the own account. */
+/** The page of the signed-in account. */
 export function showAccount(visit: ReaderVisit): Page {
   return accountPage(visit)
 }
@@ -30,7 +30,7 @@ export async function deleteAccount(visit: ReaderVisit): Promise<Answer> {
   return await leave(visit, 'deleted')
 }
 
-/** Ends all sessions of the account, this one too; the first page says what was done. */
+/** Ends all sessions of the account, including this one; the first page confirms it. */
 async function leave(visit: ReaderVisit, done: string): Promise<Redirect> {
   await visit.options.sessions.deleteSessions(visit.account.id)
   await visit.signOut()
@@ -42,7 +42,7 @@ const formats = {
   csv: { type: 'text/csv; charset=utf-8', extension: 'csv' },
 }
 
-/** All that is known of the account, as a file. */
+/** All data of the account, as a file. */
 export async function exportAccount({ params, options, account }: ReaderVisit): Promise<File> {
   const { format } = params
   if (format !== 'kss' && format !== 'csv')

@@ -1,9 +1,9 @@
 import { isLoopback } from '../client-address.ts'
 import type { Visit } from './route.ts'
 
-/** What readers can type, told from what the browser asked for; mostly one address. */
+/** The addresses for readers to type, derived from the browser's request; usually one. */
 export function readerAddresses({ host, isHttps, base, ip, options }: Visit): string[] {
   const own = `${isHttps ? 'https' : 'http'}://${host}${base}`
-  // On the machine itself the browser may say localhost, which is another machine to a reader.
+  // A browser on the server itself may use localhost, which no reader can reach.
   return isLoopback(ip) ? (options.addresses?.() ?? [own]) : [own]
 }

@@ -12,7 +12,7 @@ const kinds: Record<ActivityKind, string> = {
   failure: 'Refused',
 }
 
-/** What happened lately, without what anybody reads. */
+/** The latest events of the server; no titles or positions. */
 export async function showActivity(visit: ReaderVisit): Promise<Page> {
   const tasks = await visit.options.tasks()
   const { activity } = await tasks.stats()

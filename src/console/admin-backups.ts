@@ -7,7 +7,7 @@ import { describeRun, refreshSeconds } from './run-state.ts'
 import { table } from './table.ts'
 import { count, formatBytes } from './units.ts'
 
-/** The archives in the folder of backups, and the one that is being made. */
+/** The list of backups, and the state of a running one. */
 export async function showBackups(visit: ReaderVisit, above?: Part, status = 200): Promise<Page> {
   const tasks = await visit.options.tasks()
   const state = tasks.backup.state()
@@ -35,7 +35,7 @@ function backupTable(visit: ReaderVisit, backups: Backup[]): Html {
   return table([['File', 'name'], ['Made'], ['Size', 'number'], ['Copy', 'plain']], rows)
 }
 
-/** Begins one, and shows how it stands. */
+/** Starts a backup, and redirects to its state. */
 export async function makeBackup(visit: ReaderVisit): Promise<Answer> {
   const tasks = await visit.options.tasks()
   if (!tasks.backup.start()) {

@@ -6,7 +6,7 @@ import type { Answer, Page, ReaderVisit } from './route.ts'
 import { describeRun, refreshSeconds } from './run-state.ts'
 import { count } from './units.ts'
 
-/** What is wrong in the data folder, as the last check found it. */
+/** The findings of the last check of the data folder. */
 export async function showCheck(visit: ReaderVisit, above?: Part, status = 200): Promise<Page> {
   const tasks = await visit.options.tasks()
   const state = tasks.check.state()
@@ -18,7 +18,7 @@ export async function showCheck(visit: ReaderVisit, above?: Part, status = 200):
   return adminPage(visit, 'Check', body, { status, ...(isRunning && { refresh: refreshSeconds }) })
 }
 
-/** Begins one, and shows how it stands. */
+/** Starts a check, and redirects to its state. */
 export async function runCheck(visit: ReaderVisit): Promise<Answer> {
   const tasks = await visit.options.tasks()
   if (!tasks.check.start()) return await showCheck(visit, notice('A check is under way already.', 'alert'), 409)

@@ -17,8 +17,8 @@ const wayBack = {
 const buttons = { disable: 'Disable', operator: 'No operator any more', remove: 'Remove' } as const
 
 /**
- * A page that says what follows, where operators are about to take their own way in; undefined when they are sure, or it is
- * somebody else's account: then one operator is left, who asks for this.
+ * A page that warns operators who are about to lock themselves out; undefined if they have confirmed, or if the account
+ * is another one: then this operator remains.
  */
 export async function warnOfLockOut(visit: ReaderVisit, user: User, what: What): Promise<Page | undefined> {
   if (user.account.id !== visit.account.id || visit.form.get('sure') === 'yes') return undefined
@@ -38,7 +38,7 @@ function follows(isOtherLeft: boolean, what: What): Html {
   return html`${self} It is the last operator who can sign in: only a command on the machine itself brings that back: ${back}`
 }
 
-/** Whether somebody else is an operator and can sign in. */
+/** Whether another operator can sign in. */
 async function hasOtherOperator({ options: { admin }, account }: ReaderVisit): Promise<boolean> {
   for await (const { users } of eachPage((cursor) => admin.listUsers(cursor))) {
     const others = users.filter(({ username }) => username !== account.username)

@@ -11,7 +11,7 @@ const pages = [
   ['/admin/activity', 'Activity'],
 ] as const
 
-/** A page of the operator's, with the links to the others. */
+/** An operators' page, with links to the others. */
 export function adminPage({ base, path }: ReaderVisit, title: string, body: Html, more: Partial<Page> = {}): Page {
   const items = pages.map(
     ([to, label]) => html`<li><a href="${base}${to}"${path === to && html` aria-current="page"`}>${label}</a></li>`,

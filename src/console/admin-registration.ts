@@ -6,7 +6,7 @@ import { button, field, form, html, name, notice, time, type Html, type Part } f
 import type { Answer, Page, ReaderVisit } from './route.ts'
 import { isName, nameRule } from './sign-up.ts'
 
-/** For how long it can be opened: as a command says it, in words, and in seconds. */
+/** The durations of an open registration: as a command takes them, in words, and in seconds. */
 const durations = [
   ['', 'until it is closed', undefined],
   ['1h', 'for an hour', 3600],
@@ -14,7 +14,7 @@ const durations = [
   ['7d', 'for a week', 7 * 86_400],
 ] as const
 
-/** Who may make an account, and who is invited. */
+/** The page of registration and invitations. */
 export async function showRegistration(visit: ReaderVisit, above?: Part, status = 200): Promise<Page> {
   const { options } = visit
   const said = await options.store.getRegistration()
@@ -53,7 +53,7 @@ function invitations(visit: ReaderVisit, { invited }: Registration): Html {
     ${rows.length > 0 && html`<ul>${rows}</ul>`}`
 }
 
-/** A line for whoever is invited. */
+/** One invitation in the list. */
 function invitation({ isHttps, host, base }: ReaderVisit, username: string): Html {
   const address = `${isHttps ? 'https' : 'http'}://${host}${base}`
   return html`Open ${address}/sign-up and sign up as ${name(username)}, or register on your reader at ${address}`

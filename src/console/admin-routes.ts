@@ -28,7 +28,7 @@ import { get, post, type Route } from './route.ts'
 
 const confirm = true
 
-/** What only operators see and do. */
+/** The routes for operators only. */
 export const adminRoutes: Route[] = [
   get('/admin', 'operator', showAdmin),
 

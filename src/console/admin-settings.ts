@@ -3,7 +3,7 @@ import { html } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 import { table } from './table.ts'
 
-/** Each setting, and where it comes from. */
+/** The page of all settings and their sources. */
 export async function showSettings(visit: ReaderVisit): Promise<Page> {
   const tasks = await visit.options.tasks()
   const rows = tasks

@@ -78,7 +78,7 @@ export const removeUser = act(async (visit, user) => {
 
 type Action = (visit: ReaderVisit, user: User) => Promise<Answer>
 
-/** For the account that the page was of. Throws a Refusal when it is gone, or changes meanwhile. */
+/** Runs the action for the account of the page. Throws a Refusal if that account is gone, or changes meanwhile. */
 function act(action: Action): (visit: ReaderVisit) => Promise<Answer> {
   return async (visit) => {
     const user = await findUser(visit, visit.form.get('username') ?? '')
@@ -111,7 +111,7 @@ async function refuse(visit: ReaderVisit, user: User, message: string): Promise<
   return await userPage(visit, user, notice(message, 'alert'), 400)
 }
 
-/** Undefined when something in it is no number. What is empty is left out. */
+/** The quota in the form, without empty fields; undefined if a field is no number. */
 function readQuota(form: URLSearchParams): Partial<Quota> | undefined {
   const [documents, megabytes] = [form.get('documents')?.trim() ?? '', form.get('megabytes')?.trim() ?? '']
   if (!/^\d{0,9}$/.test(documents) || !/^(\d{1,9}(\.\d{1,6})?)?$/.test(megabytes)) return undefined

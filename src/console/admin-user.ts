@@ -6,7 +6,7 @@ import { Refusal } from './refusal.ts'
 import type { Page, ReaderVisit } from './route.ts'
 import { count, formatBytes } from './units.ts'
 
-/** What was done, by the word in the address of the page. */
+/** The confirmations, by the word in the page's query. */
 const outcomes = new Map([
   ['added', 'The account is there.'],
   ['disabled', 'The account is disabled: its readers cannot log in. Nothing was removed.'],
@@ -18,14 +18,14 @@ const outcomes = new Map([
   ['quota', 'The limits are changed.'],
 ])
 
-/** One account, and what can be done with it. */
+/** The page of one account, with its actions. */
 export async function showUser(visit: ReaderVisit): Promise<Page> {
   const user = await findUser(visit, visit.query.get('name') ?? '')
   const outcome = outcomes.get(visit.query.get('done') ?? '')
   return await userPage(visit, user, outcome && notice(outcome))
 }
 
-/** Throws a Refusal when there is none. */
+/** The account. Throws a Refusal if there is none. */
 export async function findUser({ options }: ReaderVisit, username: string): Promise<User> {
   const user = await options.store.getUser(username)
   if (user) return user
@@ -36,7 +36,7 @@ export async function findUser({ options }: ReaderVisit, username: string): Prom
   )
 }
 
-/** `above` is what was done, or went wrong. */
+/** `above` is a confirmation or an error. */
 export async function userPage(visit: ReaderVisit, user: User, above?: Part, status = 200): Promise<Page> {
   const summary = await visit.options.admin.getSummary(user.account)
   const body = html`${above}
@@ -93,7 +93,7 @@ function quotaFields({ quota = {} }: User): Html {
     ${button('Set the limits')}`
 }
 
-/** A form for the account: with its id, in case that another one gets its name meanwhile. */
+/** A form for the account, with its id: another account may get the name meanwhile. */
 export function userForm(visit: ReaderVisit, { account }: User, what: string, content: Part): Html {
   return form(
     visit,

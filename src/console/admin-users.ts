@@ -11,12 +11,12 @@ const pageSize = 50
 interface Listed {
   accounts: AccountSummary[]
   damaged: string[]
-  /** Said above the list. */
+  /** The notice above the list. */
   total: string
   next?: string
 }
 
-/** All accounts, a page at a time, or those that a search finds. */
+/** The list of all accounts, in pages, or of the results of a search. */
 export async function showUsers(visit: ReaderVisit): Promise<Page> {
   const { base, query, options } = visit
   const search = (query.get('q') ?? '').trim()
@@ -46,7 +46,7 @@ async function listPage({ query, options }: ReaderVisit): Promise<Listed> {
   return { ...page, total: `${count(page.total, 'account')} in all.` }
 }
 
-/** The first accounts whose names have the text in them, in their order. */
+/** The first accounts whose names contain the text, in order. */
 async function find({ options: { admin } }: ReaderVisit, search: string): Promise<Listed> {
   const wanted = search.toLowerCase()
   const found: User[] = []
@@ -59,7 +59,7 @@ async function find({ options: { admin } }: ReaderVisit, search: string): Promis
       return await admin.getSummary(account)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
-      // It went while the list was read.
+      // The account was removed while the list was read.
       if (code !== 'STALE_ACCOUNT') damaged.push(message)
       return undefined
     }
@@ -95,7 +95,7 @@ function rowOf(base: string, summary: AccountSummary, isOperator: boolean): Part
   ]
 }
 
-/** The page of an account. A name may be `..`, so it is no part of the path. */
+/** The URL of an account's page. The name is in the query, since it may be `..`. */
 export function userPath(base: string, username: string, done?: string): string {
   const more = done === undefined ? '' : `&done=${done}`
   return `${base}/admin/user?name=${encodeURIComponent(username)}${more}`

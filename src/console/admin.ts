@@ -6,7 +6,7 @@ import type { Page, ReaderVisit } from './route.ts'
 import { table } from './table.ts'
 import { count, formatBytes, formatDuration } from './units.ts'
 
-/** How the server is. */
+/** The operators' first page: the state of the server. */
 export async function showAdmin(visit: ReaderVisit): Promise<Page> {
   const { options, base } = visit
   const tasks = await options.tasks()
@@ -37,7 +37,7 @@ export async function showAdmin(visit: ReaderVisit): Promise<Page> {
   return adminPage(visit, 'Operator', body)
 }
 
-/** For who has just made the first operator. */
+/** The notice after the first operator was made. */
 function nextSteps(base: string): Html {
   return notice(html`You are the operator. Next: <a href="${base}/help">connect your reader</a>, and
     <a href="${base}/admin/registration">say who else may read here</a>.`)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readAsset } from './read-asset.ts'
 
-/** What the pages ask for. Their names have a hash of the content: browsers keep them for good. */
+/** The assets of the pages. Their names have a hash of the content, so that browsers may cache them for good. */
 export interface Assets {
   style: string
   script: string
@@ -10,7 +10,7 @@ export interface Assets {
 
 const types = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8' }
 
-/** The style and the script, by the names that the pages ask for. */
+/** The style sheet and the script, by name. */
 export async function readAssets(): Promise<Assets> {
   const files: Assets['files'] = new Map()
   const read = async (name: string, extension: keyof typeof types): Promise<string> => {

@@ -9,7 +9,7 @@ export function bars(title: string, values: number[]): Html {
   const most = Math.max(...values, 1)
   const step = width / values.length
   const each = values.map((value, at) => {
-    // The least number of all is still seen.
+    // The smallest number is still visible.
     const tall = value === 0 ? 0 : Math.max(Math.round((value / most) * height), 2)
     return tall > 0 && html`<rect x="${at * step}" y="${height - tall}" width="${step - gap}" height="${tall}"></rect>`
   })

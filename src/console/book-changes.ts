@@ -7,10 +7,10 @@ import { form, html, percentage, time, type Html } from './page.ts'
 import { Refusal } from './refusal.ts'
 import type { ReaderVisit, Redirect } from './route.ts'
 
-/** Changes on one page. */
+/** Changes per page. */
 const pageSize = 50
 
-/** The changes of a book, newest first, each with a button that goes back to it. */
+/** The changes of a book, newest first, each with a button that restores it. */
 export function changesTable(visit: ReaderVisit, record: Progress, rows: Progress[]): Html {
   const pages = Math.max(Math.ceil(rows.length / pageSize), 1)
   const asked = Number(visit.query.get('page') ?? 1)
@@ -42,7 +42,7 @@ function pageLinks(url: string, page: number, pages: number): Html {
 <li><span>Page ${page} of ${pages}</span></li>${page < pages && link(page + 1, 'Older')}</ul></nav>`
 }
 
-/** After a restore: what it did, and a button that takes it back. */
+/** The notice after a restore, with a button that undoes it. */
 export function undoNotice(visit: ReaderVisit, record: Progress, rows: Progress[]): Html | undefined {
   const before = rows.at(-2)
   if (!before || !isRestored(record)) return undefined
@@ -50,7 +50,7 @@ export function undoNotice(visit: ReaderVisit, record: Progress, rows: Progress[
 ${form(visit, `${bookPath(record.document)}/back`, html`<p>${backButton(before, 'Undo: go to')}</p>`)}</div>`
 }
 
-/** Puts an earlier position back. */
+/** Restores an earlier position. */
 export async function goBack(visit: ReaderVisit): Promise<Redirect> {
   const { options, account, form: said } = visit
   const record = await findBook(visit)
@@ -65,7 +65,7 @@ export async function goBack(visit: ReaderVisit): Promise<Redirect> {
   return { redirect: bookPath(record.document) }
 }
 
-/** Names a row of a history in a form; two rows of one key are the same position. */
+/** The key of a history row in a form; two rows with one key are the same position. */
 function rowKey({ timestamp, progress, percentage: part, device, device_id }: Progress): string {
   const text = JSON.stringify([timestamp, progress, part, device, device_id])
   return createHash('sha256').update(text).digest('base64url').slice(0, 16)

@@ -4,10 +4,10 @@ import { bookName, bookPath, bookTitle, clip } from './names.ts'
 import { button, form, html, type Html } from './page.ts'
 import type { Page, ReaderVisit, Redirect } from './route.ts'
 
-/** Characters of a title that a person gives. */
+/** The most characters of a title in the form. */
 const longestTitle = 500
 
-/** Gives a book a title in these pages. */
+/** The form for the title of a book. */
 export function titleForm(visit: ReaderVisit, { document, title = '' }: Progress): Html {
   return html`<h2>Title</h2>
 ${form(
@@ -20,7 +20,7 @@ ${button('Save the title')}`,
 )}`
 }
 
-/** Gives a book a title; an empty one takes it away. */
+/** Sets the title of a book; an empty one removes it. */
 export async function nameBook(visit: ReaderVisit): Promise<Redirect> {
   const { options, account, form: said } = visit
   const { document } = await findBook(visit)
@@ -28,7 +28,7 @@ export async function nameBook(visit: ReaderVisit): Promise<Redirect> {
   return { redirect: `${bookPath(document)}?done=named` }
 }
 
-/** Asks before a book is removed. */
+/** The page that asks before a book is removed. */
 export async function showRemoval(visit: ReaderVisit): Promise<Page> {
   const record = await findBook(visit)
   const { options, account, base } = visit

@@ -1,22 +1,22 @@
 import type { Progress } from '../kosync/protocol.ts'
 import { titleOf } from '../library/titles.ts'
 
-/** What of the books is shown. */
+/** The shelves: filters of the list. */
 export const shelves = ['all', 'reading', 'finished'] as const
 
 export type Shelf = (typeof shelves)[number]
 
-/** A book as the list shows it. */
+/** A book in the list. */
 export interface BookRow {
   record: Progress
-  /** The operator's, the book's own, the file's name, or else the id. */
+  /** The title that a person gave, the book's own, the file name, or the id, whichever comes first. */
   title: string
-  /** Empty when the reader did not say. */
+  /** Empty if the reader did not send it. */
   author: string
 }
 
 export interface BookQuery {
-  /** Words that a title, author, file name or the beginning of an id must have, whatever the case and the accents. */
+  /** Words of the search: in a title, author, file name or at the start of an id; case and accents are ignored. */
   search: string
   shelf: Shelf
   /** From 1. */
@@ -24,11 +24,11 @@ export interface BookQuery {
 }
 
 export interface BookPage {
-  /** The one last read first. */
+  /** The latest read first. */
   rows: BookRow[]
-  /** How many books the search finds on each shelf. */
+  /** The number of books that the search finds on each shelf. */
   counts: Record<Shelf, number>
-  /** From 1; the last one when another was asked for that there is not. */
+  /** From 1; the last page if the requested one does not exist. */
   page: number
   pages: number
 }
@@ -36,10 +36,10 @@ export interface BookPage {
 /** Books on one page: some 25 kB of HTML. */
 export const pageSize = 50
 
-/** From here on a book counts as finished: the last pages are seldom read. */
+/** The fraction from which a book counts as finished: the last pages are seldom read. */
 const finishedFrom = 0.98
 
-/** What a page of the list of books shows. */
+/** One page of the list. */
 export function listBooks(records: Progress[], { search, shelf, page: asked }: BookQuery): BookPage {
   const words = fold(search).split(/\s+/u).filter(Boolean)
   const found = words.length === 0 ? records : records.filter((record) => hasAll(record, words))
@@ -61,10 +61,10 @@ function rowOf(record: Progress): BookRow {
   return { record, title: titleOf(record) || record.document, author: record.metadata?.authors ?? '' }
 }
 
-/** Characters of a text in which a search looks: a stranger's title may be a megabyte. */
+/** Characters of a text that a search examines: a stranger's title may be a megabyte. */
 const searched = 1000
 
-/** Characters of an id that a word must have: a short one begins some id by chance. */
+/** The least characters of a word that may be the start of an id: a shorter one matches by chance. */
 const shortestId = 4
 
 function hasAll(record: Progress, words: string[]): boolean {

@@ -14,16 +14,16 @@ import type { Page, ReaderVisit } from './route.ts'
 /** Characters of a title that a page shows: a stranger's may be a megabyte. */
 const mostShown = 2000
 
-/** Twins that are told of. */
+/** The most twins in the notice. */
 const mostTwins = 10
 
-/** What was done, by the word in the address of the page. */
+/** The confirmations, by the word in the page's query. */
 const outcomes = new Map([
   ['named', 'The title is saved.'],
   ['joined', 'The two are one book now.'],
 ])
 
-/** How a book was read, and all that can be done with it. */
+/** The page of a book: its changes and its actions. */
 export async function showBook(visit: ReaderVisit): Promise<Page> {
   const record = await findBook(visit)
   const { options, account, base } = visit

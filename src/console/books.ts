@@ -6,7 +6,7 @@ import { bookPath, readerName, shortName } from './names.ts'
 import { html, name, notice, percentage, time, type Html, type Part } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 
-/** What is read, where and since when. */
+/** The list of the account's books. */
 export async function showBooks(visit: ReaderVisit): Promise<Page> {
   const records = await listRecords(visit)
   const isRemoved = visit.query.get('done') === 'removed' && notice('The book is removed.')
@@ -24,7 +24,7 @@ function welcome({ base }: ReaderVisit): Html {
   return html`<p>No books yet. Open one on your reader, and sync. <a href="${base}/help">How to set up a reader</a></p>`
 }
 
-/** Characters of a search that are looked for. */
+/** The most characters of a search. */
 const longestSearch = 200
 
 function queryOf(query: URLSearchParams): BookQuery {
@@ -34,7 +34,7 @@ function queryOf(query: URLSearchParams): BookQuery {
   return { search, shelf, page: Number.isSafeInteger(page) ? page : 1 }
 }
 
-/** The URL of the list. What is as usual is left out. */
+/** The URL of the list, without default values. */
 function urlOf({ base }: ReaderVisit, { search, shelf, page }: BookQuery): string {
   const query = new URLSearchParams({
     ...(search !== '' && { q: search }),
@@ -72,10 +72,10 @@ function nothing(visit: ReaderVisit, query: BookQuery): Html {
   return html`<p>${what} ${all}</p>`
 }
 
-/** Mismatches that are told: more is an account that somebody made so. */
+/** The most mismatches that are marked: only a forged account has more. */
 const mostTold = 200
 
-/** How the ids of books were made that are there twice, by the document. */
+/** The marks of books with two ids, by document. */
 function methodsOf(records: Progress[]): Map<string, string> {
   const methods = new Map<string, string>()
   for (const { byContent, byFileName } of findMismatches(records)) {

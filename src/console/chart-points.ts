@@ -1,6 +1,6 @@
 import type { Progress } from '../kosync/protocol.ts'
 
-/** A row of a history in the picture. */
+/** A history row in the chart. */
 export interface Point {
   x: number
   y: number
@@ -9,7 +9,7 @@ export interface Point {
 
 export const plot = { width: 360, height: 180, left: 44, right: 350, top: 10, bottom: 170 }
 
-/** The picture cannot show more than a few points of each. */
+/** The columns of the chart, each of which shows a few points. */
 const columns = 40
 
 /** 2001: an earlier time is of a clock that was wrong. */
@@ -24,7 +24,7 @@ export interface Placed {
   to: number
 }
 
-/** Rows in the order of their times. A time of a wrong clock goes to an edge, and does not squeeze the others. */
+/** Rows in the order of their times. A time of a wrong clock is moved to an edge, so that it does not squeeze the others. */
 export function placePoints(rows: [Progress, ...Progress[]], now: number): Placed {
   const times = rows.map(({ timestamp }) => timestamp)
   const right = times.filter((time) => time >= firstTime && time <= now + day)
@@ -38,7 +38,7 @@ export function placePoints(rows: [Progress, ...Progress[]], now: number): Place
   return { points, from, to }
 }
 
-/** Where a fraction is in the picture. */
+/** The height of a fraction in the chart. */
 export function levelOf(percentage: number): number {
   return scale(percentage, plot.bottom, plot.top)
 }
@@ -48,12 +48,12 @@ function scale(part: number, from: number, to: number): number {
   return Number((from + Math.min(Math.max(part, 0), 1) * (to - from)).toFixed(1))
 }
 
-/** The lowest and the highest point of each column, so that any number of points makes a bounded picture. */
+/** The lowest and the highest point of each column, so that the chart is bounded for any number of points. */
 export function thinMarks(points: Point[]): Point[] {
   return thin(points, (column) => [lowest(column), highest(column)])
 }
 
-/** The same with the first and the last point of each column, for a line through them. */
+/** As above, with the first and the last point of each column, for a line through them. */
 export function thinLine(points: Point[]): Point[] {
   return thin(points, (column) => [column[0]!, lowest(column), highest(column), column.at(-1)!])
 }

@@ -22,7 +22,7 @@ const marks: Mark[] = [
   { path: 'm0 5l5-9h-10z', isFilled: true },
 ]
 
-/** Of all readers that are left when each other mark has one. */
+/** The mark of all remaining readers when each other mark has a reader. */
 const lastMark: Mark = { path: circle, isFilled: false }
 
 interface Series {
@@ -33,7 +33,7 @@ interface Series {
 
 /**
  * The progress in a book over time, with a mark for each reader and a legend. `now` is in seconds since 1970; `nameOf`
- * tells who pushed a row. The page has the changes in words too. Undefined when there is nothing to draw.
+ * returns the reader of a row. The page lists the changes in words too. Undefined if there is nothing to draw.
  */
 export function drawChart(rows: Progress[], now: number, nameOf: (row: Progress) => Html): Html | undefined {
   const [first, ...others] = rows
@@ -70,7 +70,7 @@ function drawLevel(fraction: number): Html {
 `
 }
 
-/** The reader with most changes first; those for whom there is no mark of their own are one. */
+/** The reader with most changes first; readers without a mark of their own share the last one. */
 function seriesOf(points: Point[], nameOf: (row: Progress) => Html): Series[] {
   const readers = new Map<string, Point[]>()
   for (const point of points) {
@@ -81,7 +81,7 @@ function seriesOf(points: Point[], nameOf: (row: Progress) => Html): Series[] {
   }
   const sorted = [...readers.values()].toSorted((one, other) => other.length - one.length)
   const series = sorted.slice(0, marks.length).map((own, at) => ({
-    // The latest one.
+    // The latest point.
     name: nameOf(own.at(-1)!.row),
     mark: marks[at]!,
     points: own,

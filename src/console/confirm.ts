@@ -4,7 +4,7 @@ import { verifyPassword } from './verify-password.ts'
 
 const passwordName = 'password-again'
 
-/** Whether the form has the right password. Throws as the log-in does where it is not checked. */
+/** Whether the form has the right password. Throws as the log-in does. */
 export async function isPasswordRight(visit: ReaderVisit): Promise<boolean> {
   const password = visit.form.get(passwordName)
   if (password === null) return false
@@ -12,7 +12,7 @@ export async function isPasswordRight(visit: ReaderVisit): Promise<boolean> {
   return account?.id === visit.account.id
 }
 
-/** The same form, with a field for the password; what was typed into it stays. */
+/** The form again, with its values and a field for the password. */
 export function askPassword(visit: ReaderVisit): Page {
   const own = [...visit.form].filter(([key]) => key !== 'token' && key !== passwordName)
   const kept = own.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}" />`)

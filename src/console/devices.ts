@@ -9,13 +9,13 @@ import { bookName, bookPath, readerName, shortName } from './names.ts'
 import { html, percentage, time, type Html } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 
-/** Books that are here twice and told of. */
+/** The most books with two ids in the notice. */
 const mostMismatches = 20
 
-/** Readers whose oldest book is looked at, those seen last first. */
+/** The most readers whose oldest book is read, the latest seen first. */
 const mostReaders = 10
 
-/** Which readers sync, since when, and what they read last. */
+/** The page of readers: since when each one syncs, and its last book. */
 export async function showDevices(visit: ReaderVisit): Promise<Page> {
   const { devices, methods, records } = await collect(visit)
   if (devices.length === 0) {
@@ -46,7 +46,7 @@ async function collect(visit: ReaderVisit): Promise<Collected> {
   const methods: Collected['methods'] = new Map()
   for (const record of records) {
     const rows = histories.get(record) ?? []
-    // A push that only repeats the last position is no row, but the record has its time.
+    // A push that repeats the last position adds no row, but the record has its time.
     const pushes = rows.at(-1)?.timestamp === record.timestamp ? rows : [...rows, record]
     const method = matchingMethod(record)
     for (const push of pushes.filter((each) => !isRestored(each))) {
@@ -62,8 +62,8 @@ async function collect(visit: ReaderVisit): Promise<Collected> {
 }
 
 /**
- * The books whose changes the page reads: the newest, which tell of readers that another one has overtaken, and the one
- * that each reader left first, which tells since when it syncs. The rest of a large library is in the records alone.
+ * The books whose histories the page reads: the newest, which show readers that another one has overtaken, and each
+ * reader's oldest one, which shows since when it syncs. For the rest of a large library the records suffice.
  */
 function booksOf(records: Progress[]): Set<Progress> {
   const sorted = newestFirst(records)

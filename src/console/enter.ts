@@ -18,7 +18,7 @@ interface Entered {
   navigation: Html | undefined
 }
 
-/** The one way to each page and form: checks where a form comes from, who is signed in, the token, and the role. */
+/** The entry to each page and form: checks the origin of a form, the session, the token, and the role. */
 export async function enter(
   route: Route,
   entrance: Entrance,
@@ -66,12 +66,12 @@ async function answerOf(
   return await route.act(reader)
 }
 
-/** Where to go after the log-in. */
+/** The page to show after the log-in. */
 function nextOf({ path, query }: Visit): string {
   return query.size > 0 ? `${path}?${query.toString()}` : path
 }
 
-/** Before somebody is signed in, the token is that of a cookie of its own; a form without it is refused. */
+/** Before the log-in the token belongs to a cookie of its own; a form without it is refused. */
 function formToken({ method }: Route, { sessions }: Entrance, visit: Visit, reply: FastifyReply): string {
   const { request, form, isHttps } = visit
   const secret = sessions.findFormSecret(request, isHttps)

@@ -3,12 +3,12 @@ import { documentOf } from './names.ts'
 import { Refusal } from './refusal.ts'
 import type { ReaderVisit } from './route.ts'
 
-/** The record of the book that the path names. Throws Refusal: an id of somebody else's book is as unknown as any other. */
+/** The record of the book in the path. Throws Refusal, also for the id of another account's book. */
 export async function findBook(visit: ReaderVisit): Promise<Progress> {
   return await findRecord(visit, documentOf(visit.params['id']!))
 }
 
-/** The same by its id. */
+/** The record of the book with the id. Throws Refusal. */
 export async function findRecord({ options, account }: ReaderVisit, document: string): Promise<Progress> {
   const record = await options.store.getProgress(account, document)
   if (record) return record

@@ -12,7 +12,7 @@ import { logEach } from '../http/request-log.ts'
 import { bodyLimit, compilers } from '../http/server.ts'
 import { ProtocolError } from '../kosync/protocol-error.ts'
 
-/** What every answer carries. A referrer within the console: without one, browsers send `Origin: null` with forms. */
+/** Headers of every answer. Referrers stay on within the console: without one, browsers send `Origin: null` with forms. */
 const headers = {
   'content-security-policy':
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -24,7 +24,7 @@ const headers = {
 /** Seconds until the backup before a change of format may be made. */
 const heldFor = 30
 
-/** The server inside of the server: what all pages have in common. Each request goes through `enter`. */
+/** The inner server: the common part of all pages. Each request goes through `enter`. */
 export async function createFrame(options: ConsoleOptions, routes: Route[]): Promise<FastifyInstance> {
   const { logRequest, basePath, hosts, trustedProxies, isReady = () => true } = options
   const assets = await readAssets()
@@ -63,7 +63,7 @@ export async function createFrame(options: ConsoleOptions, routes: Route[]): Pro
 function createServer({ logger, trustedProxies }: ConsoleOptions): FastifyInstance {
   let requests = 0
   return fastify({
-    // Not as those of the wire, which are in the same log.
+    // The ids differ from those of the wire, which are in the same log.
     genReqId: () => `page-${(requests += 1).toString(36)}`,
     childLoggerFactory: () => logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -88,7 +88,7 @@ function held(): Refusal {
   return new Refusal(503, 'Wait a moment', why, undefined, heldFor)
 }
 
-/** Forms, and no other bodies. */
+/** Parses forms; any other body is refused. */
 function readForms(frame: FastifyInstance): void {
   frame.removeAllContentTypeParsers()
   frame.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {

@@ -5,15 +5,15 @@ import { addressList } from '../client-address.ts'
 import { html, name } from './page.ts'
 import { Refusal } from './refusal.ts'
 
-/** How a request came. */
+/** The origin of a request. */
 export interface Source {
-  /** Its Host, with the port; behind a trusted proxy what that says. */
+  /** The Host with the port; behind a trusted proxy, the forwarded one. */
   host: string
   isHttps: boolean
   isFromProxy: boolean
 }
 
-/** Reads where requests come from: X-Forwarded-Host and X-Forwarded-Proto count when a trusted proxy sent them. */
+/** Reads the origin of requests. X-Forwarded-Host and X-Forwarded-Proto count if a trusted proxy sent them. */
 export function createSource(trustedProxies: string[]): (request: FastifyRequest) => Source {
   const isTrusted = addressList(trustedProxies)
   return ({ raw: { headers, socket } }) => {
@@ -47,18 +47,18 @@ export function checkHost({ host, isFromProxy }: Source, hosts: string[]): void 
   )
 }
 
-/** In lower case, without the port and the brackets of an IPv6 address; undefined when there is none. */
+/** The host in lower case, without port and IPv6 brackets; undefined if there is none. */
 export function hostnameOf(host: string): string | undefined {
   const [, address, hostname] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/i.exec(host) ?? []
   return (address ?? hostname)?.toLowerCase()
 }
 
-/** Names that mean nothing outside of a network, and addresses: no stranger can have them point here. */
+/** Addresses, and names that are valid only inside a network: no stranger can point them here. */
 function isOwn(hostname: string): boolean {
   return isIP(hostname) !== 0 || !hostname.includes('.') || hostname.endsWith('.local')
 }
 
-/** Refuses a form that another page sent: browsers say where it was. */
+/** Refuses a form of another site, by the Origin and Sec-Fetch-Site that browsers send. */
 export function checkOrigin({ headers }: FastifyRequest, { host }: Source): void {
   const { 'sec-fetch-site': site, origin } = headers
   const isSame =
@@ -78,7 +78,7 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined
 }
 
-/** Goes with each form: who has it has read a page of this session, or of this browser before it was signed in. */
+/** The token in each form: it proves that the sender has read a page of this session, or of this browser before the log-in. */
 export function tokenOf(secret: string): string {
   return createHash('sha256').update(`token ${secret}`).digest('base64url')
 }

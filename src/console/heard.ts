@@ -4,13 +4,13 @@ import { html, name, time, type Html } from './page.ts'
 
 export interface ShowHeard {
   heard: Heard
-  /** Whose events they are; undefined for those that belong to no account. */
+  /** The account of the events; undefined for events without an account. */
   username?: string | undefined
-  /** Whether the commands are shown, which whoever runs the server may type. */
+  /** Whether the operators' commands are shown. */
   withCommands: boolean
 }
 
-/** What this process heard, in sentences with their cures. */
+/** The events of this process, as sentences with their cures. */
 export function showHeard({ heard, username, withCommands }: ShowHeard): Html {
   const { since, basePath, events } = heard
   const scope = html`Since this kss started, ${time(since)}; what it heard before is forgotten.`

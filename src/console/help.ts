@@ -8,7 +8,7 @@ import { bookPath } from './names.ts'
 import { html, name, type Html } from './page.ts'
 import type { Page, ReaderVisit } from './route.ts'
 
-/** What to type on a reader, and what went wrong between the readers of the account and the server. */
+/** The page Help: the settings of a reader, and the troubles between the account's readers and the server. */
 export async function showHelp(visit: ReaderVisit): Promise<Page> {
   const { account, base, isOperator, options } = visit
   const { username, id } = account
@@ -38,7 +38,7 @@ export async function showHelp(visit: ReaderVisit): Promise<Page> {
   return { title: 'Help', body }
 }
 
-/** To the book that the finding is about. */
+/** A link to the book of the finding. */
 function linkTo(finding: Finding, base: string): Html | undefined {
   const book = Object.values(finding).find((each) => typeof each === 'object')
   return book && html`<a href="${base}${bookPath(book.document)}">Open the book</a>`

@@ -7,7 +7,7 @@ import { form, html, percentage, time, type Html } from './page.ts'
 import { Refusal } from './refusal.ts'
 import type { Page, ReaderVisit, Redirect } from './route.ts'
 
-/** Says that a book is here twice, why, and what to do. */
+/** The notice about a book with two ids: the reason and the cure. */
 export function describeTwin(visit: ReaderVisit, record: Progress, twin: Progress): Html {
   const mismatch = mismatchOf(record, twin)
   if (mismatch)
@@ -26,7 +26,7 @@ export function describeMismatch(visit: ReaderVisit, { byContent, byFileName }: 
   return html`${readerOf(byContent, 'One reader')} matches books by content (Binary), ${readerOf(byFileName, 'one reader')} by file name (Filename): neither sees where the other one is. ${cure}`
 }
 
-/** Who pushed a record last, if that is a reader and not a restore. */
+/** The reader that pushed the record last; undefined for a restore. */
 function readerOf(record: Progress, other: string): Html {
   return isRestored(record) ? html`${other}` : readerName(record)
 }
@@ -44,7 +44,7 @@ function keyOf({ document }: Progress): string {
   return bookPath(document).slice('/books/'.length)
 }
 
-/** Asks before two books become one. */
+/** The page that asks before two ids become one book. */
 export async function showJoin(visit: ReaderVisit): Promise<Page> {
   const record = await findBook(visit)
   const twin = await findTwin(visit, visit.query.get('with'))
@@ -76,7 +76,7 @@ function keepButton(record: Progress, label: string): Html {
   return html`<button name="keep" value="${keyOf(record)}">${label}</button>`
 }
 
-/** Makes one book of two. */
+/** Merges one id of a book into the other. */
 export async function joinBooks(visit: ReaderVisit): Promise<Redirect> {
   const record = await findBook(visit)
   const twin = await findTwin(visit, visit.form.get('with'))

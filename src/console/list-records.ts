@@ -1,10 +1,10 @@
 import type { Progress } from '../kosync/protocol.ts'
 import type { ReaderVisit } from './route.ts'
 
-/** Records of one call: each call lists the folder anew. */
+/** Records per call: each call lists the folder again. */
 const pageSize = 10_000
 
-/** All records of who is signed in. */
+/** All records of the signed-in account. */
 export async function listRecords({ options: { admin }, account }: ReaderVisit): Promise<Progress[]> {
   const records: Progress[] = []
   let cursor: string | undefined

@@ -11,7 +11,7 @@ export function bookTitle(record: Progress): string {
   return titleOf(record) || record.document
 }
 
-/** The same as a part of a list. */
+/** As above, shortened for a list. */
 export function bookName(record: Progress): Html {
   return shortName(bookTitle(record))
 }
@@ -22,7 +22,7 @@ export function readerName(push: Pick<Progress, 'device' | 'device_id'>): Html {
   return push.device === '' ? html`a reader without a name` : shortName(push.device)
 }
 
-/** What a stranger named, in a list: a megabyte of it would hide all else. */
+/** A stranger's text in a list, shortened: a megabyte of it would hide the rest. */
 export function shortName(text: string): Html {
   return name(clip(text, mostShown))
 }

@@ -4,7 +4,7 @@ import type { MinuteCount } from '../activity/request-counts.ts'
 import type { Finding } from '../store/finding.ts'
 import type { Account } from '../store/store.ts'
 
-/** What operators do beyond the store, and the export of a reader's own account. Times are in seconds since 1970. */
+/** Operators' tasks outside the store, and the export of an account. Times are in seconds since 1970. */
 export interface OperatorTasks {
   /** The scan of `kss check`, beside the running server. */
   check: LongTask<CheckResult>
@@ -14,17 +14,17 @@ export interface OperatorTasks {
   listBackups: () => Promise<Backup[]>
   /** A listed archive, by its name; undefined when there is none of that name. */
   openBackup: (name: string) => Promise<OpenedBackup | undefined>
-  /** All that is known of the account, as `kss export` writes it. */
+  /** All data of the account, as `kss export` writes it. */
   export: (account: Account, format: 'kss' | 'csv') => Promise<Readable>
   settings: () => Setting[]
   stats: () => Promise<Stats>
-  /** Writes a line into the log, and into the activity: who changed what, as the words of a command. No secret. */
+  /** Records a change in the log and the activity: the operator, and the words of a command. No secrets. */
   record: (operator: string, words: string[]) => void
 }
 
-/** Work of minutes, of which one run is under way at a time. */
+/** A task of minutes that runs once at a time. */
 export interface LongTask<T> {
-  /** False when a run is under way already. */
+  /** Starts it. False if it is running already. */
   start: () => boolean
   state: () => RunState<T>
 }
@@ -37,9 +37,9 @@ export type RunState<T> =
   | { is: 'failed'; started: number; ended: number; reason: string }
 
 export interface CheckResult {
-  /** The first ones. */
+  /** The first findings. */
   findings: Finding[]
-  /** How many there are in all, and how many of them are damage. */
+  /** The number of all findings, and of those that are damage. */
   total: number
   damaged: number
 }
@@ -48,7 +48,7 @@ export interface BackupMade {
   name: string
   users: number
   documents: number
-  /** What it lacks, a sentence; left out when it has all that was pushed before. */
+  /** A sentence about the positions that are missing in it; left out if it is complete. */
   lacks?: string
 }
 

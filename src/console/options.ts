@@ -7,19 +7,19 @@ import type { LogRequest } from '../log.ts'
 import type { Route } from './route.ts'
 import type { Admin, SessionStore, Store } from '../store/store.ts'
 
-/** What the console is made of. Those without a default are of the server, and given by createApp. */
+/** Options of the console. Those without a default come from the server, through createApp. */
 export interface ConsoleOptions extends ConsoleSettings {
   store: Store
   accounts: Accounts
   logger: FastifyBaseLogger
   logRequest: LogRequest
-  /** What this process could not serve. */
+  /** The events of this process. */
   events: Events
-  /** Where the wire is too, as `/kosync`; empty for the root. */
+  /** The base path, as `/kosync`; empty for the root. */
   basePath: string
   /** Addresses (IP or CIDR) whose X-Forwarded-… headers are believed. */
   trustedProxies: string[]
-  /** Told of each request of somebody who is signed in. */
+  /** Called with each request of a signed-in account. */
   onAuthorized: (request: FastifyRequest, reply: FastifyReply) => void
   /** Milliseconds since 1970. */
   now: () => number
@@ -27,29 +27,29 @@ export interface ConsoleOptions extends ConsoleSettings {
 
 /** Pages of an optional part of the server. */
 export interface ExtraPages {
-  /** In the navigation: a path, and its label. */
+  /** A link in the navigation: a path and its label. */
   link: readonly [string, string]
-  /** What the server passes on to the console for them. */
+  /** Paths that the server passes on to the console for them. */
   paths: string[]
-  /** Loaded with the console. */
+  /** Loads the pages, with the console. */
   routes: () => Promise<Route[]>
 }
 
-/** What only the console needs. */
+/** Options for the console only. */
 export interface ConsoleSettings {
-  /** What operators see, where readers are told more; else the store of the server. */
+  /** The store as operators see it, if readers get more from it; else the server's. */
   store?: Store
   admin: Admin
   sessions: SessionStore
-  /** What operators do beyond the store; loaded when it is asked for first. */
+  /** Operators' tasks outside the store; loaded at the first use. */
   tasks: () => Promise<OperatorTasks>
-  /** KSS_CONSOLE_HOSTS: names that the server has, besides those that no stranger can point to it. */
+  /** KSS_CONSOLE_HOSTS: the server's names, besides those that no stranger can point to it. */
   hosts: string[]
-  /** What makes the first operator; undefined while there is one, and before that is known. */
+  /** Makes the first operator; undefined if there is an operator, or while that is unknown. */
   setupCode?: () => SetupCode | undefined
-  /** What readers in the same network can type. */
+  /** The addresses for readers in the same network. */
   addresses?: () => string[]
-  /** Undefined where no optional part has pages. */
+  /** The pages of an optional part; undefined if there are none. */
   extra?: ExtraPages | undefined
   /** False while no file may change. */
   isReady?: () => boolean

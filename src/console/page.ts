@@ -1,6 +1,6 @@
 import type { Visit } from './route.ts'
 
-/** HTML that is whole: each text in it is escaped. Only the template below makes it. */
+/** Safe HTML: all text in it is escaped. Only the template below makes it. */
 class Fragment {
   readonly #text: string
 
@@ -15,7 +15,7 @@ class Fragment {
 
 export type Html = Fragment
 
-/** What a template may hold: text is escaped, nothing is left out for undefined and false, lists are joined. */
+/** A value in a template: text is escaped, undefined and false are left out, lists are joined. */
 export type Part = Html | string | number | undefined | false | readonly Part[]
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
@@ -32,14 +32,14 @@ function textOf(part: Part): string {
   return String(part).replace(/[&<>"']/g, (character) => entities[character]!)
 }
 
-/** What somebody else named: its direction of writing must not change that of the text around it. */
+/** A stranger's text: its direction of writing must not change that of the text around it. */
 export function name(text: string): Html {
   return html`<bdi>${text}</bdi>`
 }
 
 /**
  * A moment in seconds since 1970, as `Sun, 17 Mar 2030 17:46 UTC`; where scripts run, script.js makes it `Sunday 18:46`,
- * or what else a person says, in the zone of the browser.
+ * or a similar phrase, in the zone of the browser.
  */
 export function time(seconds: number): Html {
   const date = new Date(seconds * 1000)
@@ -95,7 +95,7 @@ export function button(label: string): Html {
   return html`<p><button type="submit">${label}</button></p>`
 }
 
-/** What was done, or went wrong, above all else of a page. */
+/** A confirmation or an error, at the top of a page. */
 export function notice(text: Part, kind: 'status' | 'alert' = 'status'): Html {
   return html`<p class="notice" role="${kind}">${text}</p>`
 }
@@ -103,10 +103,10 @@ export function notice(text: Part, kind: 'status' | 'alert' = 'status'): Html {
 export interface LayoutOptions {
   title: string
   body: Html
-  /** What the URLs of links and assets begin with. */
+  /** The prefix of the URLs of links and assets. */
   base: string
   assets: { style: string; script: string }
-  /** For who is signed in; undefined for all others. */
+  /** The navigation of a signed-in account; undefined for others. */
   navigation?: Html | undefined
 }
 
@@ -141,7 +141,7 @@ const pages = [
   ['/account', 'Account'],
 ] as const
 
-/** Who is signed in, and where they can go. `token` is that of the session; `extra` is a page of an optional part. */
+/** The account's name and the navigation. `token` is that of the session; `extra` is a page of an optional part. */
 export function links(
   base: string,
   path: string,

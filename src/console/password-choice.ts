@@ -4,7 +4,7 @@ import { html, name, type Html } from './page.ts'
 
 const maxLength = 1024
 
-/** A field for a password that an operator gives to somebody else: seen as it is typed, to be handed on. */
+/** A field for another account's password: visible, so that the operator can hand it on. */
 export function passwordChoice(): Html {
   return html`<p>
     <label for="password">Password</label>
@@ -15,11 +15,11 @@ export function passwordChoice(): Html {
 
 export interface ChosenPassword {
   key: string
-  /** There when kss made it up. */
+  /** Set if kss generated the password. */
   password?: string
 }
 
-/** What was typed, or a new one; or what is wrong with it. */
+/** The typed password, or a generated one; or the reason why it is refused. */
 export function readPasswordChoice(form: URLSearchParams): ChosenPassword | { error: string } {
   const typed = form.get('password') ?? ''
   if (typed.length > maxLength) return { error: `A password has at most ${maxLength} characters.` }
@@ -28,7 +28,7 @@ export function readPasswordChoice(form: URLSearchParams): ChosenPassword | { er
   return { key: keyOfPassword(password), password }
 }
 
-/** Shows a password that kss made up, the only time. */
+/** Shows a generated password, once. */
 export function showPassword(username: string, password: string): Html {
   return html`<dl>
       <dt>Name</dt>

@@ -1,6 +1,6 @@
 /**
- * The console's paths, behind the base path, but for the first page, which has that of readers' wrong addresses: the server
- * passes them on, and what browsers ask for elsewhere. @see routes in console.ts
+ * The console's paths, behind the base path. The server passes their requests on to the console. Not the first page, whose
+ * path readers with a wrong address use too: there the server passes on the requests of browsers. @see routes in console.ts
  */
 export const consolePaths = [
   '/sign-in',

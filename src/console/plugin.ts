@@ -14,8 +14,8 @@ export interface Console {
 }
 
 /**
- * The web console: a server of its own inside of the server, so that nothing of it, neither its parser nor its errors,
- * reaches the wire. Its modules are loaded at the first request.
+ * The web console: an inner server of its own, so that its parser and its errors never reach the wire.
+ * Its modules are loaded at the first request.
  */
 export function createConsole(options: ConsoleOptions, load = loadConsole): Console {
   let loading: Promise<Answerer> | undefined

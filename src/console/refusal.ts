@@ -3,12 +3,12 @@ import { errorName } from '../kosync/errors.ts'
 import { ProtocolError } from '../kosync/protocol-error.ts'
 import { errorTable } from '../kosync/protocol.ts'
 
-/** A request that is answered with a page of its own: the title says what is wrong, the text what to do. */
+/** An error with a page: the title names the problem, the text the cure. */
 export class Refusal extends Error {
   readonly status: number
   readonly title: string
   readonly body: Html
-  /** Seconds after which it may be tried again. */
+  /** Seconds until a retry may succeed. */
   readonly retryAfter: number | undefined
 
   /** `reason` is for the log. */
@@ -21,7 +21,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The page for anything thrown. */
+/** The page of an error. */
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   const name = errorName(error)

@@ -4,38 +4,38 @@ import type { Account, Session, User } from '../store/store.ts'
 import type { ConsoleOptions } from './options.ts'
 import type { Html } from './page.ts'
 
-/** Who may ask for a route. */
+/** The role that a route needs. */
 export type Who = 'anyone' | 'reader' | 'operator'
 
-/** A request of a page, or of a form. */
+/** A request for a page, or with a form. */
 export interface Visit {
   options: ConsoleOptions
-  /** What the path of each link begins with: the base path; mostly empty. */
+  /** The base path, which each link begins with; usually empty. */
   base: string
   /** The path behind the base path. */
   path: string
   /** The parameters of the path. */
   params: Record<string, string>
   query: URLSearchParams
-  /** What a form says. */
+  /** The fields of the form. */
   form: URLSearchParams
-  /** For the forms of the page. */
+  /** The token for the forms of the page. */
   token: string
-  /** As the browser wrote it, with the port; what the owner typed, or follows. */
+  /** The Host as the browser sent it, with the port. */
   host: string
   isHttps: boolean
   ip: string
-  /** Whether somebody is signed in. */
+  /** Whether the browser is signed in. */
   isSignedIn: boolean
-  /** For what is logged: the note on it. */
+  /** The log's note on the request. */
   request: FastifyRequest
-  /** Begins a session in this browser, in the place of the one that it has. */
+  /** Begins a session in this browser, which replaces its present one. */
   signIn: (account: Account) => Promise<void>
   /** Ends the session of this browser. */
   signOut: () => Promise<void>
 }
 
-/** The same of somebody who is signed in. */
+/** A request of a signed-in browser. */
 export interface ReaderVisit extends Visit {
   session: Session
   user: User
@@ -48,13 +48,13 @@ export interface Page {
   title: string
   body: Html
   status?: number
-  /** Seconds after which it may be tried again. */
+  /** Seconds until a retry may succeed. */
   retryAfter?: number | undefined
   /** Seconds after which the browser asks for the page again. */
   refresh?: number
 }
 
-/** Another page, by its path behind the base path: after each form that did something. */
+/** A redirect to a path behind the base path: the answer to each form that changed something. */
 export interface Redirect {
   redirect: string
 }
@@ -62,9 +62,9 @@ export interface Redirect {
 export interface File {
   file: Readable | Buffer | string
   type: string
-  /** What the browser saves it as; without it, it is shown. */
+  /** The file name for the browser to save; the file is shown if left out. */
   download?: string
-  /** Its size, where that is known. */
+  /** The size in bytes, if known. */
   bytes?: number
 }
 
@@ -75,7 +75,7 @@ export interface Route {
   /** Behind the base path. */
   url: string
   who: Who
-  /** Whether the password is asked for when it was typed a while ago. */
+  /** Whether an old session has to type the password again. */
   confirm: boolean
   act: (visit: ReaderVisit) => Answer | Promise<Answer>
 }
@@ -87,7 +87,7 @@ export function get<W extends Who>(url: string, who: W, act: Act<W>): Route {
   return { method: 'GET', url, who, confirm: false, act }
 }
 
-/** What a form does. With `confirm` it needs the password when that was typed more than 15 minutes ago: what cannot be undone. */
+/** The action of a form. With `confirm`, for what cannot be undone, it needs a password typed within the last 15 minutes. */
 export function post<W extends Who>(
   url: string,
   who: W,

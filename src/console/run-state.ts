@@ -1,10 +1,10 @@
 import type { RunState } from './operator-tasks.ts'
 import { html, notice, time, type Part } from './page.ts'
 
-/** Seconds after which a page that shows work under way is asked for again. */
+/** Seconds between refreshes of a page that shows a running task. */
 export const refreshSeconds = 3
 
-/** How work of minutes stands. `result` says what came of it. */
+/** The state of a task in words. `result` describes its result. */
 export function describeRun<T>(state: RunState<T>, what: string, result: (result: T) => Part): Part {
   if (state.is === 'idle') return undefined
   if (state.is === 'failed') return notice(html`${what} of ${time(state.ended)} failed. ${state.reason}`, 'alert')

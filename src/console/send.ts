@@ -3,7 +3,7 @@ import type { Assets } from './assets.ts'
 import { layout, type Html } from './page.ts'
 import type { Answer } from './route.ts'
 
-/** Sends an answer; `navigation` is for who is signed in. */
+/** Sends an answer; `navigation` is that of a signed-in account. */
 export type Send = (reply: FastifyReply, answer: Answer, navigation?: Html) => FastifyReply
 
 export function createSend(base: string, assets: Assets): Send {
@@ -23,7 +23,7 @@ export function createSend(base: string, assets: Assets): Send {
   }
 }
 
-/** What a header can carry, and no file system objects to. */
+/** The file name with only letters, digits, `_`, `.` and `-` of ASCII, for the header and for any file system. */
 function plainName(name: string): string {
   return name.replace(/[^\w.-]+/g, '_')
 }

@@ -7,15 +7,15 @@ import type { Account, Session, SessionStore, Store, User } from '../store/store
 
 const day = 86_400
 
-/** Seconds after which what cannot be undone asks for the password again. */
+/** Seconds after which an action that cannot be undone asks for the password again. */
 const passwordSeconds = 15 * 60
 
 const sessionCookie = 'kss_session'
 
-/** Before somebody is signed in; the browser forgets it when it is closed. */
+/** The cookie before the log-in; the browser drops it when it is closed. */
 const formCookie = 'kss_form'
 
-/** What the cookies hold: 256 random bits. */
+/** The value of a cookie: 256 random bits. */
 const secretPattern = /^[\w-]{43}$/
 
 export interface SessionsOptions {
@@ -26,15 +26,15 @@ export interface SessionsOptions {
   now: () => number
 }
 
-/** A session, and whose it is now. */
+/** A session and its account. */
 export interface SignedIn {
-  /** The random id that only the browser keeps. */
+  /** The random id, which only the browser keeps. */
   id: string
   session: Session
   user: User
 }
 
-/** Cookies and what they stand for. Only hashes of them are stored. */
+/** Sessions and their cookies. Only hashes of the cookies are stored. */
 export class Sessions {
   readonly #options: SessionsOptions
 
@@ -42,7 +42,7 @@ export class Sessions {
     this.#options = options
   }
 
-  /** Who is signed in; undefined when nobody is, or the session has ended meanwhile. */
+  /** The session of the request; undefined if there is none, or if it has ended. */
   async find(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<SignedIn | undefined> {
     const id = readSecret(request, sessionCookie, isHttps)
     if (id === undefined) return undefined
@@ -60,7 +60,7 @@ export class Sessions {
     return { id, session: seen, user }
   }
 
-  /** A new session for the account, whose password was just typed, in the place of the one that the browser has. */
+  /** Begins a session for the account, whose password was just typed; it replaces the browser's present one. */
   async begin(account: Account, request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<void> {
     const { username, admin } = current(await this.#options.store.getUser(account.username), account)
     const before = readSecret(request, sessionCookie, isHttps)
@@ -81,17 +81,17 @@ export class Sessions {
   }
 
   async end(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): Promise<void> {
-    // Only who is signed in signs out.
+    // The route is for signed-in browsers only, so there is a cookie.
     await this.#options.sessions.deleteSession(hashOf(readSecret(request, sessionCookie, isHttps)!))
     this.#setCookie(reply, sessionCookie, '', isHttps, 0)
   }
 
-  /** Whether the password was typed a while ago. */
+  /** Whether the password was typed too long ago. */
   needsPassword({ lastPassword }: Session): boolean {
     return this.#seconds - lastPassword > passwordSeconds
   }
 
-  /** The password was just typed again. */
+  /** Notes that the password was just typed again. */
   async confirm(session: Session): Promise<Session> {
     const confirmed = { ...session, lastPassword: this.#seconds }
     await this.#options.sessions.putSession(confirmed)
@@ -103,7 +103,7 @@ export class Sessions {
     return readSecret(request, formCookie, isHttps)
   }
 
-  /** The same, with a new cookie where there is none. */
+  /** As above, with a new cookie if there is none. */
   formSecret(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): string {
     const known = this.findFormSecret(request, isHttps)
     if (known !== undefined) return known
@@ -124,7 +124,10 @@ export class Sessions {
   }
 }
 
-/** Dead at once when the password changed, or the account was disabled, renamed, removed, or made an operator's or not. */
+/**
+ * Whether the session is the user's. It ends when the password changes, or when the account is disabled, renamed or
+ * removed, or gets or loses the operator's role.
+ */
 function isOf({ accountId, generation, isOperator }: Session, { account, admin, disabled }: User): boolean {
   return account.id === accountId && account.generation === generation && Boolean(admin) === isOperator && !disabled
 }
@@ -138,8 +141,8 @@ function newSecret(): string {
 }
 
 /**
- * Over https another name: a browser that has a cookie of it lets none come over http under the same name, and whoever
- * listens there could otherwise plant one. The prefix makes browsers see to that.
+ * Over https the cookie has the prefix `__Secure-`: browsers accept such a cookie over https only, so that an attacker on the
+ * http port cannot plant one.
  */
 function nameOf(cookie: string, isHttps: boolean): string {
   return isHttps ? `__Secure-${cookie}` : cookie

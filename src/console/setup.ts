@@ -8,7 +8,7 @@ import type { Answer, Page, Visit } from './route.ts'
 import { isName, nameRule } from './sign-up.ts'
 import { verifyPassword } from './verify-password.ts'
 
-/** The page that makes the first operator, for who has read the code where the server runs. */
+/** The page that makes the first operator, with the code from the server's standard error. */
 export async function showSetup(visit: Visit): Promise<Page> {
   await findCode(visit)
   return await setupPage(visit)
@@ -32,7 +32,7 @@ export async function setUp(visit: Visit): Promise<Answer> {
   return { redirect: '/admin?done=setup' }
 }
 
-/** The code while there is no operator. */
+/** The code, while there is no operator. */
 async function findCode({ options }: Visit): Promise<SetupCode> {
   const setupCode = options.setupCode?.()
   if (setupCode?.isValid && !(await options.admin.hasOperator())) return setupCode
@@ -45,14 +45,14 @@ hour. Where the server runs, <code>kss user admin NAME</code> makes an account a
   return new Refusal(403, 'There is nothing to set up', text, 'there is no setup code')
 }
 
-/** The account, or why there is none. */
+/** The account, or the reason why it is refused. */
 async function findExisting(visit: Visit): Promise<Account | string> {
   const { form: typed } = visit
   const account = await verifyPassword(visit, typed.get('username') ?? '', typed.get('password') ?? '')
   return account ?? 'The name or the password is wrong.'
 }
 
-/** A new account, or why there is none. Who has the code may sign up whatever the registration. */
+/** A new account, or the reason why it is refused. The code allows it also while registration is closed. */
 async function create(visit: Visit): Promise<Account | string> {
   const { form: typed, options } = visit
   const username = trimBlanks(typed.get('username') ?? '')

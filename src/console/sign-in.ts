@@ -6,14 +6,14 @@ import { verifyPassword } from './verify-password.ts'
 
 const firstPage = '/books'
 
-/** What was done on another page, which ended the session. */
+/** The confirmations of actions that ended the session. */
 const outcomes = new Map([
   ['password', 'Your password is changed. Sign in with the new one here, and log in with it on each reader.'],
   ['everywhere', 'You are signed out everywhere. Readers are still logged in.'],
   ['deleted', 'Your account is deleted.'],
 ])
 
-/** What this is, what to type on the reader, and the form to sign in. */
+/** The first page: what kss is, the settings of a reader, and the form to sign in. */
 export async function showFront(visit: Visit): Promise<Answer> {
   if (visit.isSignedIn) return { redirect: firstPage }
   return await frontPage(visit, {})
@@ -61,13 +61,13 @@ async function frontPage(visit: Visit, { username = '', error }: Typed): Promise
   return { title: 'kss', body, ...(error !== undefined && { status: 401 }) }
 }
 
-/** A path of the console, for after the log-in, with its query as URLSearchParams writes it. */
+/** The path of the page after the log-in, with its query as URLSearchParams writes it. */
 function nextOf(said: URLSearchParams): string {
   const next = said.get('next') ?? ''
   return /^\/[a-z]+(\/[\w%.~-]*)*(\?[\w%.*+=&-]*)?$/.test(next) ? next : firstPage
 }
 
-/** Over plain http from another machine, others in the network can read what is typed. */
+/** The warning for plain http from another machine: others in the network can read the password. */
 function warning({ isHttps, ip }: Visit): Part {
   if (isHttps || isLoopback(ip)) return undefined
   return html`<p>

@@ -7,7 +7,7 @@ import { Refusal } from './refusal.ts'
 import type { Answer, Page, Visit } from './route.ts'
 import { verifyPassword } from './verify-password.ts'
 
-/** What isName wants, for a person. */
+/** The rule of isName, in words. */
 export const nameRule = 'A name has 1 to 255 characters, no colon and no control characters.'
 
 const namePattern = new RegExp(nameSchema.pattern, 'u')
@@ -38,7 +38,7 @@ export async function signUp(visit: Visit): Promise<Answer> {
   return { redirect: '/books' }
 }
 
-/** Whether a reader can send the name. */
+/** Whether readers can send the name. */
 export function isName(username: string): boolean {
   return username.length <= nameSchema.maxLength && namePattern.test(username)
 }

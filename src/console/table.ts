@@ -1,9 +1,9 @@
 import { html, type Html, type Part } from './page.ts'
 
-/** Its head; and whether its cells name their rows, are numbers, or need no label where a narrow window makes a list of the table. */
+/** A column: its head, and whether its cells name the rows, are numbers, or need no label in a narrow window. */
 export type Column = readonly [head: string, is?: 'name' | 'number' | 'plain']
 
-/** A table of the operator's pages. */
+/** A table on the operators' pages. */
 export function table(columns: readonly Column[], rows: Part[][]): Html {
   const heads = columns.map(([head, is]) => html`<th scope="col"${numberClass(is)}>${head}</th>`)
   const lines = rows.map((row) => html`<tr>${row.map((content, at) => cell(columns[at]!, content))}</tr>\n`)

@@ -6,15 +6,14 @@ import type { Account } from '../store/store.ts'
 import type { Visit } from './route.ts'
 
 /**
- * The account of a name and a password as somebody types them; undefined when they are wrong. Throws `tooManyAttempts` or
- * `unavailable` where they are not checked. The limits are those of the wire. A key itself, which may have been overheard,
- * is no password.
+ * The account of a typed name and password; undefined if they are wrong. Throws `tooManyAttempts` or `unavailable` if they
+ * are not checked, with the limits of the wire. A key, which may have been overheard, does not count as a password.
  */
 export async function verifyPassword(visit: Visit, typed: string, password: string): Promise<Account | undefined> {
   const { request, ip, options } = visit
   const username = trimBlanks(typed)
   request.note = { user: username }
-  // What can be nobody's is looked up nowhere: it would fill the memory.
+  // An impossible name is not looked up: such names would fill the memory.
   if (username.length > nameSchema.maxLength) return undefined
   try {
     return await options.accounts.verify({ username, key: keyOfPassword(password) }, { ip })
