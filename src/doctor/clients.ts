@@ -1,6 +1,6 @@
 import { clientOf } from '../client-address.ts'
 
-/** What came from an address for an account. */
+/** The requests of an address for an account. */
 interface Client {
   address: string
   pulls: number
@@ -19,7 +19,7 @@ const [leastPulls, leastSeconds] = [3, 86_400]
 export class Clients {
   readonly #accounts = new Map<string, Map<string, Client>>()
 
-  /** Counts a pull or a push of the account with the id. For every sync, so it does little. */
+  /** Counts a pull or a push of the account with the id. Runs for every sync, so it must be cheap. */
   count(id: string, address: string, isPush: boolean, now: number): void {
     const clients = this.#accounts.get(id) ?? addTo(this.#accounts, id, new Map<string, Client>(), mostAccounts)
     const client = clients.get(address) ?? addTo(clients, address, newClient(address, now), mostOfAccount)
@@ -28,15 +28,15 @@ export class Clients {
     else client.pulls += 1
   }
 
-  /** The ids of accounts that were used. */
+  /** The ids of the accounts with requests. */
   ids(): Iterable<string> {
     return this.#accounts.keys()
   }
 
-  /** Those from which the account was only asked for positions, for a day at least. */
+  /** The addresses that only pulled positions of the account, for at least a day. */
   onlyPulls(id: string): Client[] {
     const readers = new Map<string, Client>()
-    // Of one IPv6 network, a reader uses several addresses.
+    // A reader uses several addresses of its IPv6 network.
     for (const { address, pulls, pushes, first, last } of this.#accounts.get(id)?.values() ?? []) {
       const name = clientOf(address)
       const reader = readers.get(name) ?? newClient(name, first)
@@ -56,7 +56,7 @@ function newClient(address: string, now: number): Client {
   return { address, pulls: 0, pushes: 0, first: now, last: now }
 }
 
-/** Adds the value, and takes the oldest one out if there are more than so many. */
+/** Adds the value, and removes the oldest one if there are more than so many. */
 function addTo<T>(map: Map<string, T>, key: string, value: T, most: number): T {
   map.set(key, value)
   if (map.size > most) map.delete(map.keys().next().value!)

@@ -1,6 +1,6 @@
 /**
- * What kss heard and could not serve: events in memory, for `kss doctor` and the console. Nothing of it goes to the disk,
- * and it begins anew with each process.
+ * Requests that kss could not serve, as events in memory, for `kss doctor` and the console. They are never written to the
+ * disk, and end with the process.
  *
  * An event is kept under the id of the account that it belongs to, else in one record of the operator. Events of one kind,
  * address and name are one event with a count. An account has at most 100 events, 20 of them by strangers who tried its
@@ -12,9 +12,9 @@
 import { clientOf } from '../client-address.ts'
 import { Clients } from './clients.ts'
 
-/** What happened; sentences.ts says it in words. */
+/** The kind of an event; sentences.ts has the words. */
 export type EventKind =
-  // A log-in or a registration that was refused.
+  // Refused log-ins and registrations.
   | 'wrongPassword'
   | 'wrongSignIn'
   | 'disabled'
@@ -24,38 +24,38 @@ export type EventKind =
   | 'nameTaken'
   | 'registrationClosed'
   | 'tooManyRegistrations'
-  // A request for a path that is not there.
+  // Requests for unknown paths.
   | 'noBasePath'
   | 'otherBasePath'
   | 'otherProtocol'
   | 'wrongPath'
   | 'redirected'
-  // What is between the reader and the server.
+  // Troubles between the reader and the server.
   | 'tls'
   | 'plainHttp'
   | 'httpProxy'
   | 'otherHost'
   | 'unknownProxy'
   | 'tooManyConnections'
-  // A body that was refused.
+  // Refused bodies.
   | 'notJson'
   | 'badField'
   | 'bodyTooLarge'
   | 'quotaReached'
-  // A failure of the server.
+  // Failures of the server.
   | 'diskFull'
   | 'unavailable'
   | 'serverFailed'
-  // A reader that does only one half of its work.
+  // Readers that do only one half of a sync.
   | 'onlyPulls'
 
 export interface HeardEvent {
   kind: EventKind
-  /** The client's, or the /64 of an IPv6 address. */
+  /** The client's address, or the /64 network of an IPv6 address. */
   address: string
-  /** The name that was tried; empty where there was none, and in the events of an account. */
+  /** The name that was tried; empty if there was none, and in the events of an account. */
   user: string
-  /** What the kind needs besides, as a path or a field; of the latest one. */
+  /** A further part of the kind, such as a path or a field; of the latest event. */
   detail: string
   count: number
   /** Seconds since 1970. */
@@ -63,12 +63,12 @@ export interface HeardEvent {
   last: number
 }
 
-/** An event of now. */
+/** An event without its time and count. */
 export type NewEvent = Pick<HeardEvent, 'kind' | 'address'> & Partial<Pick<HeardEvent, 'user' | 'detail'>>
 
-/** What this process heard. */
+/** The events of this process. */
 export interface Heard {
-  /** Seconds since 1970 when it began to listen. */
+  /** When it began to listen, in seconds since 1970. */
   since: number
   /** KSS_BASE_PATH, which some sentences name. */
   basePath: string
@@ -81,7 +81,7 @@ const most = { ofAccount: 100, ofStrangers: 20, accounts: 10_000, ofAccounts: 10
 /** Characters of a name, an address or a detail. */
 const longest = 64
 
-/** What anybody can cause who knows the name of an account. */
+/** Kinds that anybody can cause who knows the name of an account. */
 const ofStrangers = new Set<EventKind>(['wrongPassword', 'wrongSignIn', 'disabled'])
 
 /** The events of a process. */
@@ -91,7 +91,7 @@ export class Events {
   readonly #now: () => number
   readonly #since: number
   readonly #ofAccounts = new Map<string, Map<string, HeardEvent>>()
-  /** How many they are together. */
+  /** The number of all events. */
   #total = 0
   readonly #ofOperator = new Map<string, HeardEvent>()
   readonly #clients = new Clients()
@@ -128,7 +128,7 @@ export class Events {
     this.#clients.count(id, address, isPush, this.#seconds())
   }
 
-  /** Those of the account with the id; without one, those that belong to no account. */
+  /** The events of the account with the id; without an id, those that belong to no account. */
   list(id?: string): Heard {
     const events = id === undefined ? this.#ofOperator : this.#ofAccounts.get(id)
     const all = [...(events?.values() ?? []), ...(id === undefined ? [] : this.#onlyPulls(id))]
@@ -136,7 +136,7 @@ export class Events {
     return { since: this.#since, basePath: this.#basePath, events: sorted }
   }
 
-  /** How many events each account has, by its id. */
+  /** The number of events of each account, by its id. */
   counts(): Record<string, number> {
     const ids = new Set([...this.#ofAccounts.keys(), ...this.#clients.ids()])
     const counts = [...ids].map((id) => [id, this.list(id).events.length] as const)
@@ -171,12 +171,12 @@ function merge(events: Map<string, HeardEvent>, { kind, ...event }: NewEvent, la
   return merged
 }
 
-/** Takes the oldest entry out of a map that has more than so many. */
+/** Removes the oldest entry of a map that has more than so many. */
 function dropOldest(map: Map<string, unknown>, limit: number): void {
   if (map.size > limit) map.delete(map.keys().next().value!)
 }
 
-/** Takes the oldest of those that count out of the map if more than so many do. */
+/** Removes the oldest of the entries that count if there are more than so many. */
 function dropOldestOf(events: Map<string, HeardEvent>, limit: number, counts: (event: HeardEvent) => boolean): void {
   const keys: string[] = []
   for (const [key, event] of events) if (counts(event)) keys.push(key)

@@ -3,19 +3,19 @@ import { mostHistories, newestFirst, readHistories } from '../library/histories.
 import { findMismatches } from '../library/mismatches.ts'
 import { isRestored } from '../library/restore.ts'
 
-/** What the records of an account tell of its readers; sentences.ts says it in words. */
+/** A finding in the records of an account; sentences.ts has the words. */
 export type Finding =
   /** One book under two ids, because its readers match documents by different methods. */
   | { kind: 'mismatch'; byContent: Progress; byFileName: Progress }
-  /** One title under two ids of two readers, and nothing tells that one of them is that of a file name. */
+  /** One title under two ids of two readers, neither of which is known to be that of a file name. */
   | { kind: 'twoFiles'; one: Progress; other: Progress }
-  /** A reader took a book back to where another one had been long before. */
+  /** A reader moved a book back to a place where another one had been long before. */
   | { kind: 'backwards'; record: Progress; before: Progress }
-  /** A time of the future: pushes of the book keep it until then. */
+  /** A time in the future, which pushes of the book keep until then. */
   | { kind: 'ahead'; record: Progress }
   /** Nothing was pushed for a month. */
   | { kind: 'silent'; record: Progress }
-  /** There are no records: nothing was pushed, or all of it was removed. */
+  /** No records: nothing was pushed, or all books were removed. */
   | { kind: 'never' }
 
 /** Reads the rows of the record's history, oldest first. */
@@ -27,16 +27,16 @@ const most = 20
 /** Seconds. */
 const month = 30 * 86_400
 
-/** Clocks of two machines may differ by as many seconds. */
+/** The clocks of two machines may differ by so many seconds. */
 const tolerance = 300
 
-/** A fraction of a book that nobody pages back. */
+/** The least step back that is too large for paging, as a fraction of a book. */
 const leastStep = 0.05
 
-/** A fraction of a book behind which nothing is left to read. */
+/** The fraction from which a book counts as finished. */
 const finished = 0.98
 
-/** What is wrong with the books of an account, `now` being in seconds since 1970. */
+/** The findings in the books of an account; `now` is in seconds since 1970. */
 export async function findTroubles(records: Progress[], now: number, readHistory: ReadHistory): Promise<Finding[]> {
   if (records.length === 0) return [{ kind: 'never' }]
   const last = lastOf(records)
@@ -44,7 +44,7 @@ export async function findTroubles(records: Progress[], now: number, readHistory
   return [...silent, ...findInRecords(records, now), ...(await findBackwards(records, now, readHistory))]
 }
 
-/** What can be told without a history. */
+/** The findings that need no history. */
 export function findInRecords(records: Progress[], now: number): Finding[] {
   const ahead = records.filter(({ timestamp }) => timestamp > now + tolerance)
   const mismatches = take(findMismatches(records))
@@ -56,7 +56,7 @@ export function findInRecords(records: Progress[], now: number): Finding[] {
   ]
 }
 
-/** The record that a reader pushed last: a restore is no push of a reader. */
+/** The latest record that a reader pushed; a restore does not count. */
 export function lastOf(records: Progress[]): Progress | undefined {
   return newestFirst(records).find((record) => !isRestored(record))
 }
@@ -65,7 +65,7 @@ function* findTwoFiles(records: Progress[]): Generator<Finding> {
   const byTitle = new Map<string, Progress>()
   for (const record of records) {
     const { title, authors } = record.metadata ?? {}
-    // Whose file a restore is of is in no record.
+    // A restore does not say which reader's file it is of.
     if (!title || isRestored(record)) continue
     const name = JSON.stringify([title, authors])
     const one = byTitle.get(name)
@@ -85,7 +85,7 @@ async function findBackwards(records: Progress[], now: number, readHistory: Read
   return take(found)
 }
 
-/** Whether the book may well begin again after this: it was finished, or left for long. */
+/** Whether a new start of the book is likely: it was finished, or not read for long. */
 function isReadAnew(before: Progress, now: number): boolean {
   return before.percentage >= finished || now - before.timestamp > month
 }

@@ -7,7 +7,7 @@ import type { ErrorName } from '../kosync/protocol.ts'
 import { prefixOf } from '../kosync/request-url.ts'
 import type { EventKind, Events, NewEvent } from './events.ts'
 
-/** Errors that are one kind of event, whatever was asked for. */
+/** Errors that are one kind of event for any route. */
 const kinds: Partial<Record<ErrorName, EventKind>> = {
   userExists: 'nameTaken',
   registrationDisabled: 'registrationClosed',
@@ -25,10 +25,10 @@ const kinds: Partial<Record<ErrorName, EventKind>> = {
   unknown: 'serverFailed',
 }
 
-/** These are no account's fault. */
+/** Kinds that no account causes. */
 const ofServer = new Set<EventKind>(['diskFull', 'unavailable', 'serverFailed'])
 
-/** What other clients ask for at the addresses of their servers. */
+/** Paths of other sync servers, which their clients ask for. */
 const protocols: [string, RegExp][] = [
   ['Kobo sync', /\/kobo\/|\/v1\/(initialization|library\/sync)$/],
   ['OPDS', /\/opds(\/|$)/],
@@ -38,11 +38,11 @@ const protocols: [string, RegExp][] = [
   ['annotations', /\/syncs\/annotations(\/|$)/],
 ]
 
-/** Servers for other readers, and what a device asks for to find out whether it is in the network of a hotspot. */
+/** Hosts of other readers' servers, and those that a device asks to detect a hotspot. */
 const otherHosts =
   /(^|\.)(koreader\.rocks|crosspointreader\.com|gstatic\.com|captive\.apple\.com|msftconnecttest\.com)$/i
 
-/** Keeps what answered requests tell: the returned function is called with each of them. */
+/** Returns a function that is to be called with each answered request, and keeps its event. */
 export function createListener(events: Events, basePath: string): (request: FastifyRequest) => void {
   return (request) => {
     const { failure, account, note, params, ip } = request
@@ -69,7 +69,7 @@ function hear(events: Events, request: FastifyRequest, failure: Failure, basePat
 
 type WhatHappened = Pick<NewEvent, 'kind' | 'detail'>
 
-/** Undefined for what tells nobody anything, as the noise of scanners. */
+/** The kind; undefined for requests that nobody can act on, such as those of scanners. */
 function eventOf(request: FastifyRequest, failure: Failure, basePath: string): WhatHappened | undefined {
   const { name, error, reason } = failure
   const path = request.originalUrl.split('?', 1)[0]!
@@ -84,7 +84,7 @@ function eventOf(request: FastifyRequest, failure: Failure, basePath: string): W
   return { kind }
 }
 
-/** What asks for another machine. */
+/** Requests for another machine, as to a proxy. */
 function atWrongServer({ headers: { host = '' } }: FastifyRequest, path: string): WhatHappened | undefined {
   // RFC 9112 §3.2.2: the absolute form, which is for proxies.
   if (/^https?:\/\//.test(path)) return { kind: 'httpProxy' }

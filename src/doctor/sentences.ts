@@ -5,17 +5,17 @@ import { namePart } from './name-part.ts'
 /** An event or a finding in words. Names, titles and paths in them come from strangers. */
 export interface Sentence {
   text: string
-  /** What to do, mostly on the reader. */
+  /** The cure, usually on the reader. */
   cure: string
-  /** What whoever runs the server may type instead. */
+  /** The operator's command for the same cure. */
   command?: string
 }
 
-/** What a sentence is about besides the event. */
+/** The context of a sentence. */
 export interface Subject {
   /** KSS_BASE_PATH. */
   basePath: string
-  /** The account that the event belongs to; undefined for one of the operator's. */
+  /** The account of the event; undefined for an event without an account. */
   username?: string | undefined
 }
 

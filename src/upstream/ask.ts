@@ -4,21 +4,21 @@ import pLimit from 'p-limit'
 import type { Credentials } from '../kosync/credentials.ts'
 import { vendorMediaType } from '../kosync/protocol.ts'
 
-/** More wait, so that strangers cannot make kss a flood for the upstream. */
+/** Requests at a time; others wait, so that strangers cannot flood the upstream through kss. */
 const atOnce = 8
 
 /** Bytes; an answer is a few hundred. */
 const bodyLimit = 64 * 1024
 
-/** Strict: what is no UTF-8 would be stored as something else. */
+/** Strict: a lenient decoder would change bytes that are not UTF-8. */
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Idle connections go before a server closes them: a request on one that is just being closed would fail. */
+/** Milliseconds before idle connections are closed: sooner than servers do, since a request on a closing connection fails. */
 const keepAlive = { keepAlive: true, timeout: 2000 }
 
 export interface Answer {
   status: number
-  /** The body; empty where the status says all. */
+  /** The body; empty if only the status matters. */
   text: string
 }
 
@@ -37,7 +37,7 @@ export class Asker {
     this.#origin = origin
   }
 
-  /** Rejects when there is no whole answer within the milliseconds, or one that is too long or no UTF-8. */
+  /** Rejects without a whole answer within the milliseconds, or if the answer is too long or not UTF-8. */
   async get(path: string, credentials: Credentials, ms: number): Promise<Answer> {
     // A timer of 0 may come after an answer from nearby.
     if (ms < 1) throw new Error('does not answer in time')
@@ -46,7 +46,7 @@ export class Asker {
       signal.addEventListener('abort', () => reject(new Error('does not answer in time')))
     })
     const asked = this.#limit(async () => {
-      // Nobody waits any more for what got its turn too late.
+      // The caller no longer waits for a request that got its turn too late.
       signal.throwIfAborted()
       return await this.#request(this.#origin + path, headersOf(credentials), signal)
     })
@@ -62,7 +62,7 @@ export class Asker {
         ? https.get(url, { headers, agent: this.#agents.https }, onResponse)
         : http.get(url, { headers, agent: this.#agents.http }, onResponse)
       request.on('error', reject)
-      // Otherwise nothing tells that no answer comes any more.
+      // Otherwise a lost connection would go unnoticed.
       request.on('upgrade', (_response, socket) => {
         socket.destroy()
         reject(new Error('answers 101'))
@@ -72,7 +72,7 @@ export class Asker {
   }
 }
 
-/** Nothing of the client's own headers. A name goes as KOReader sends it: UTF-8 bytes, which Node takes as latin1. */
+/** None of the client's own headers. The name is sent as KOReader does: UTF-8 bytes, which Node takes as latin1. */
 function headersOf({ username, key }: Credentials): Record<string, string> {
   return {
     'x-auth-user': Buffer.from(username).toString('latin1'),
@@ -81,7 +81,7 @@ function headersOf({ username, key }: Credentials): Record<string, string> {
   }
 }
 
-/** Statuses whose body matters: kosync-dotnet says with 502 that it has no such document. */
+/** Statuses whose body matters: kosync-dotnet answers 502 for an unknown document. */
 const told = new Set([200, 502])
 
 async function read(response: IncomingMessage): Promise<Answer> {

@@ -17,9 +17,9 @@ interface Answered {
 }
 
 /**
- * The record in another server's answer for the document; undefined when it is none that a reader could have pushed.
- * Python kss names no document, and leaves a percentage of 0 out; others
- * answer null for it, and for a device without a name. `now` is in seconds since 1970.
+ * The record in another server's answer for the document; undefined if no reader could have pushed it. Python kss leaves
+ * out the document and a percentage of 0; other servers answer null for the percentage, and for a device without a name.
+ * `now` is in seconds since 1970.
  */
 export function readForeignRecord(found: object, asked: string, now: number): Progress | undefined {
   const answer: Answered = found
@@ -46,8 +46,8 @@ export function readForeignRecord(found: object, asked: string, now: number): Pr
 }
 
 /**
- * As it was there, but not ahead of our clock, which would make the position look newer for as long. One without a time
- * is older than all others: readers take no 0. KoInsight calls it `updated_at`.
+ * The time of the record, but not ahead of our clock, which would make the position look newer until then. A record
+ * without a time gets the oldest one, since readers do not take 0. KoInsight calls the field `updated_at`.
  */
 function timeOf({ timestamp, updated_at }: Answered, now: number): number {
   const value = readTime(timestamp ?? updated_at)

@@ -13,15 +13,15 @@ import { Questions, type QuestionsOptions } from './questions.ts'
 export interface OldServerOptions extends QuestionsOptions {
   store: Store
   logger: FastifyBaseLogger
-  /** Milliseconds since 1970 from which it is not asked any more. */
+  /** Milliseconds since 1970 from which the upstream is no longer asked. */
   until?: number
-  /** Those it is asked about; none for everybody. */
+  /** The users that move; empty for all. */
   usernames?: string[]
   /** Milliseconds since 1970. */
   now?: () => number
 }
 
-/** Milliseconds for which it counts that the upstream refused a log-in, or failed at a document. */
+/** Milliseconds that a refused log-in, or a failure for a document, is remembered. */
 const rememberedMs = 60_000
 
 /** Milliseconds for which the cache may use an old time; 0 so that a test can set the clock. */
@@ -35,15 +35,15 @@ const plainId = /^(?!\.+$)[\w.~-]{1,255}$/
 
 const isRegistration = new Ajv().compile(registration)
 
-/** The server whose users, and their positions, move here as readers ask for them. */
+/** The upstream: its users and their positions move here as readers ask for them. */
 export class OldServer implements Upstream {
   readonly #options: OldServerOptions
   readonly #questions: Questions
   readonly #usernames: Set<string>
-  /** Bounded by memory only; what is forgotten is asked again. */
+  /** Bounded; forgotten documents are asked for again. */
   readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: rememberedMs, ttlResolution })
   readonly #asking = new Map<string, Promise<boolean>>()
-  /** Documents that were asked for, and users whose key was refused there. A failure counts for a minute only. */
+  /** Documents that were asked for, and users whose key the upstream refused. A failure is remembered for a minute only. */
   readonly #asked = new LRUCache<string, 'done' | 'failed'>({ max: 20_000, ttlResolution })
   readonly #fetching = new Map<string, Promise<Progress | undefined>>()
   readonly #secret = randomBytes(32).toString('hex')
@@ -57,7 +57,7 @@ export class OldServer implements Upstream {
   knows(credentials: Credentials, spentMs: number): Promise<boolean> | undefined {
     const { username, key } = credentials
     const covers = this.#usernames.size === 0 || this.#usernames.has(username)
-    // As strict as a registration: what can be no account here is not asked about, and can break out of no header.
+    // As strict as a registration: a name that cannot be an account here, or would break a header, is not asked about.
     if (this.#hasEnded() || !covers || !isRegistration({ username, password: key })) return undefined
     const id = this.#id(username, key)
     if (this.#refused.has(id)) return undefined
@@ -72,7 +72,7 @@ export class OldServer implements Upstream {
     const { username } = account
     if (this.#hasEnded() || !plainId.test(document)) return undefined
     const user = await this.#options.store.getUser(username)
-    // The key of somebody who signed up here is none of the upstream's business, unless the operator named them.
+    // The upstream does not get the key of a user who signed up here, unless the operator named the user.
     if (!user || !(user.adopted || this.#usernames.has(username))) return undefined
     const [ofUser, id] = [this.#id(username, user.key), this.#id(username, user.key, document)]
     const before = this.#asked.get(ofUser) ?? this.#asked.get(id)
@@ -81,7 +81,7 @@ export class OldServer implements Upstream {
     return await once(this.#fetching, id, async () => {
       const found = await this.#find({ username, key }, document, spentMs, id)
       const kept = typeof found === 'object' ? await this.#keep(account, document, found) : undefined
-      // From now on nothing is asked with a key that was refused.
+      // From now on the refused key is not sent again.
       this.#asked.set(found === 'refused' ? ofUser : id, 'done')
       return kept
     })
@@ -106,7 +106,7 @@ export class OldServer implements Upstream {
     }
   }
 
-  /** Stores what was found unless a reader pushed meanwhile, and gives what is stored then. */
+  /** Stores the record unless a reader pushed meanwhile; resolves to the stored record. */
   async #keep(account: Account, document: string, found: object): Promise<Progress | undefined> {
     const { store, logger, now = Date.now } = this.#options
     const record = readForeignRecord(found, document, Math.floor(now() / 1000))
@@ -119,13 +119,13 @@ export class OldServer implements Upstream {
     return kept
   }
 
-  /** A cache that holds it holds nothing of a key. */
+  /** A hash, so that the cache does not hold the key. */
   #id(...parts: string[]): string {
     return digest('sha256', this.#secret + JSON.stringify(parts))
   }
 }
 
-/** What is under way for the id, or else the work. */
+/** The running work for the id; otherwise starts it. */
 function once<T>(running: Map<string, Promise<T>>, id: string, work: () => Promise<T>): Promise<T> {
   let result = running.get(id)
   if (!result) {

@@ -7,26 +7,26 @@ export interface QuestionsOptions {
   logger: FastifyBaseLogger
   /** The upstream's address, perhaps with a path, without a slash at the end. */
   origin: string
-  /** Milliseconds for all that one call of a reader needs of it. */
+  /** Milliseconds for all questions of one request of a reader. */
   budgetMs?: number
 }
 
 /** KOReader gives up after 2 s of silence, and the rest is for the hash and the disk. @see PROTOCOL.md §4 */
 const defaultBudgetMs = 1200
 
-/** The least between two warnings, in milliseconds. */
+/** The least time between two warnings, in milliseconds. */
 const quietMs = 60_000
 
 /** Seconds. */
 const retryAfter = 5
 
-/** "Not these credentials": what an upstream can say without failing. */
+/** Statuses that refuse the credentials and are no failure of the upstream. */
 const refusals = new Set([401, 403, 404])
 
-/** What kosync-dotnet answers, with 502, when it has nothing of a document. */
+/** The message of kosync-dotnet, with 502, for an unknown document. */
 const dotnetHasNothing = 'Document not found on server'
 
-/** What kss asks its upstream, and what the answers mean; `unavailable` where they mean nothing. */
+/** The questions to the upstream and the meaning of its answers; `unavailable` if an answer has none. */
 export class Questions {
   readonly #options: QuestionsOptions
   readonly #asker: Asker
@@ -37,7 +37,7 @@ export class Questions {
     this.#asker = new Asker(options.origin)
   }
 
-  /** Whether it lets them in; `spentMs` is how long the reader has waited. */
+  /** Whether the upstream accepts the credentials; `spentMs` is how long the reader has waited. */
   authorize(credentials: Credentials, spentMs: number): Promise<boolean> {
     return this.#ask('/users/auth', credentials, spentMs, ({ status, text }) => {
       if (status === 200) return isYes(text, credentials.username) || undefined
@@ -45,7 +45,7 @@ export class Questions {
     })
   }
 
-  /** What it has of a document, not checked, or why it has nothing. */
+  /** The upstream's record of a document, not validated, or the reason why there is none. */
   getProgress(credentials: Credentials, document: string, spentMs: number): Promise<object | 'refused' | 'nothing'> {
     return this.#ask(`/syncs/progress/${document}`, credentials, spentMs, ({ status, text }) => {
       if (status === 200) return positionIn(parse(text))
@@ -56,14 +56,14 @@ export class Questions {
     })
   }
 
-  /** Not for each failure: a server that is gone may stay so for weeks. */
+  /** Warns of a failure, not each time: an upstream may be gone for weeks. */
   warn(reason: string): void {
     if (performance.now() < this.#warned + quietMs) return
     this.#warned = performance.now()
     this.#options.logger.warn({ upstream: this.#options.origin, reason }, 'the upstream is of no use now')
   }
 
-  /** What `take` makes of the answer; when that is undefined it was none. */
+  /** The result of `take` for the answer; undefined counts as a failure. */
   async #ask<T>(
     path: string,
     credentials: Credentials,
@@ -78,7 +78,7 @@ export class Questions {
       return taken
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException
-      // Where several addresses were tried there is no message but a code.
+      // If several addresses were tried the error has a code but no message.
       this.warn(code ?? message)
       throw new ProtocolError('unavailable', retryAfter)
     }
@@ -86,8 +86,8 @@ export class Questions {
 }
 
 /**
- * Servers that check a key answer yes in one of three ways: as the official one, with the name that was asked for
- * (kosync-dotnet), or with the text of the status (KOsync). Any other 200 may be for everybody: KOsync 2026.02 sends an
+ * Servers that check a key accept it in one of three ways: as the official server, with the name of the user
+ * (kosync-dotnet), or with the text of the status (KOsync). Any other 200 may not depend on the key: KOsync 2026.02 sends an
  * empty one to strangers, and KoInsight its web page.
  */
 function isYes(text: string, username: string): boolean {
@@ -97,7 +97,7 @@ function isYes(text: string, username: string): boolean {
   return 'authorized' in body ? body.authorized === 'OK' : 'username' in body && body.username === username
 }
 
-/** Null is how servers in Python say "nothing"; kosyncsrv sends a record whose position is empty. */
+/** Whether the answer is empty: servers in Python send null, kosyncsrv a record with an empty position. */
 function positionIn(body: unknown): object | 'nothing' | undefined {
   if (body === null) return 'nothing'
   if (!isObject(body)) return undefined
