@@ -11,13 +11,13 @@ export interface AccessOptions {
   now: () => number
 }
 
-/** Milliseconds for which a key that was refused is not used; then hourly. */
+/** Milliseconds that a refused key is not used; from then on it is tried hourly. */
 const refusedMs = { first: 300_000, later: 3_600_000 }
 
-/** Milliseconds for which it is believed that there is only one account, or more: commands make accounts, too. */
+/** Milliseconds that the answer whether there is only one account is cached: commands create accounts too. */
 const believedMs = { one: 30_000, more: 600_000 }
 
-/** Which key of Audiobookshelf a user has, and which of them were refused. */
+/** The users' keys of Audiobookshelf, and which of them were refused. */
 export class Access {
   readonly #options: AccessOptions
   readonly #refused = new Map<string, { times: number; until: number }>()
@@ -27,7 +27,7 @@ export class Access {
     this.#options = options
   }
 
-  /** Undefined when the user has none: then nothing of Audiobookshelf is for that user. */
+  /** The user's key; undefined if there is none: then the bridge does nothing for that user. */
   async keyOf({ username }: Account): Promise<UserKey | undefined> {
     const { users, defaultKey } = this.#options.settings()
     const own = users.get(username)
@@ -35,34 +35,37 @@ export class Access {
     return defaultKey && (await this.#mayUseDefault()) ? defaultKey : undefined
   }
 
-  /** An account was made or removed. */
+  /** Notes that an account was created or removed. */
   forget(): void {
     this.#isShared = undefined
   }
 
-  /** Milliseconds since 1970 until which the key is not used. */
+  /** Until when the key is not used, in milliseconds since 1970. */
   refusedUntil({ apiKey }: UserKey): number {
     return this.#refused.get(apiKey)?.until ?? 0
   }
 
-  /** Audiobookshelf refused the key. */
+  /** Notes that Audiobookshelf refused the key. */
   refuse({ apiKey }: UserKey): void {
     const times = this.#refused.get(apiKey)?.times ?? 0
     const until = this.#options.now() + (times === 0 ? refusedMs.first : refusedMs.later)
     this.#refused.set(apiKey, { times: times + 1, until })
   }
 
-  /** Audiobookshelf took the key. */
+  /** Notes that Audiobookshelf accepted the key. */
   accept({ apiKey }: UserKey): void {
     this.#refused.delete(apiKey)
   }
 
-  /** Keys that were refused are tried again. */
+  /** Lets refused keys be tried again at once. */
   retry(): void {
     this.#refused.clear()
   }
 
-  /** While strangers may register, only when there is one account: a stranger must not write into it. */
+  /**
+   * Whether users without a key of their own get the default one. While strangers may register, only if there is a single
+   * account: a stranger must not write with it.
+   */
   async #mayUseDefault(): Promise<boolean> {
     const { now, store, admin, disableRegistration } = this.#options
     if (!isRegistrationOpen(await store.getRegistration(), disableRegistration, now())) return true
@@ -72,7 +75,7 @@ export class Access {
       const { users, damaged } = await admin.listUsers(undefined, 2)
       known.value = users.length + damaged.length > 1
       if (known.value) known.until = now() + believedMs.more
-      // An account was made meanwhile: it may not be among those.
+      // An account was created meanwhile: it may be missing in the count.
       if (this.#isShared !== known) return false
     }
     return !this.#isShared.value

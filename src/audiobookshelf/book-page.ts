@@ -9,14 +9,14 @@ import { linkWords } from './link-words.ts'
 import type { PageParts } from './pages.ts'
 import { findItems } from './find-items.ts'
 
-/** Something that a book may be. */
+/** A candidate for the link of a book. */
 interface Candidate {
   id: string
   title: string
   author: string
 }
 
-/** What a book is linked to, and what it may be instead. Audiobookshelf is asked only for a search. */
+/** The page of a book's link and the candidates for another one. Only a search asks Audiobookshelf. */
 export async function showBookLink(parts: PageParts, visit: ReaderVisit): Promise<Page> {
   return await pageOf(parts, visit, await recordOf(parts, visit))
 }
@@ -38,7 +38,7 @@ export async function unlinkBook(parts: PageParts, visit: ReaderVisit): Promise<
   return { redirect: '/audiobookshelf' }
 }
 
-/** Takes back what was said by hand: the settings and the file decide. */
+/** Removes the link that was set by hand: the settings and the file decide again. */
 export async function leaveBook({ bridge, ...parts }: PageParts, visit: ReaderVisit): Promise<Redirect> {
   const { document } = await recordOf({ bridge, ...parts }, visit)
   await bridge.linker.link(visit.account, document, undefined)

@@ -6,10 +6,10 @@ import { isFailure, type Failure } from './failure.ts'
 import { Lanes } from './lanes.ts'
 import type { Ebook, Item } from './replies.ts'
 
-/** Milliseconds that an ebook has at least: it is longer than any other answer. */
+/** The least time limit of an ebook, in milliseconds: it is longer than any other answer. */
 const leastMs = 60_000
 
-/** Failed tries after which the book does without. */
+/** Failed attempts after which the book is mapped without its text. */
 const mostTries = 3
 
 /** Books kept in memory: the counts of one are up to some megabytes. */
@@ -17,13 +17,13 @@ const mostCached = 8
 
 /** The counts of an EPUB. */
 export interface Counted {
-  /** Which ebook it was. */
+  /** The identity of the ebook. */
   of: string
-  /** Undefined when it cannot be read. */
+  /** Undefined if the ebook cannot be read. */
   text?: BookText | undefined
 }
 
-/** The texts of EPUBs as counts. Each is read once from Audiobookshelf, and again when the file there is another one. */
+/** The texts of EPUBs as counts. Each is read from Audiobookshelf once, and again if the file there changes. */
 export class Books {
   readonly #kept: CountedBooks
   readonly #client: () => Client
@@ -38,7 +38,7 @@ export class Books {
     this.#timeoutMs = timeoutMs
   }
 
-  /** Undefined when the item has no EPUB, or none that can be read. */
+  /** The counts; undefined if the item has no readable EPUB. */
   async get(key: Key, { id, ebook }: Item): Promise<BookText | undefined | Failure> {
     if (ebook?.format !== 'epub') return undefined
     return await this.#lanes.take(id, async () => {
@@ -59,7 +59,7 @@ export class Books {
       // Not kept: the next start tries again.
       return tries < mostTries ? data : { of }
     }
-    // Not served: what is set up wrong may be set right.
+    // Not served: wrong settings may be corrected.
     if (!data) return { of }
     const counted: Counted = {
       of,
@@ -70,7 +70,7 @@ export class Books {
   }
 }
 
-/** Whether the same request may have another answer later. */
+/** Whether the request may succeed later. */
 function mayPass({ kind, isOutage }: Failure): boolean {
   return isOutage || kind === 'serverError' || kind === 'refusedKey'
 }

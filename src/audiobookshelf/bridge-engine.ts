@@ -1,38 +1,38 @@
 import type { Account } from '../store/store.ts'
 
-/** Whose something is. */
+/** The owner of a value. */
 export type Owner = Pick<Account, 'username' | 'id'>
 
-/** Characters before each value that tell its revision. */
+/** Characters of the revision, before each value. */
 export const revisionLength = 16
 
 /**
- * An engine that several processes share. All of it rejects while the engine is away; nothing is kept of an account that is
- * gone. Each value of a hash begins with its revision.
+ * An engine that several processes share. All methods reject while the engine is unavailable; data goes with its account.
+ * Each value of a hash begins with its revision.
  */
 export interface BridgeEngine {
-  /** Undefined for none; `same` when it is still of the revision. */
+  /** The value; undefined if there is none; `same` if it still has the revision. */
   getField: (
     owner: Owner,
     hash: 'data' | 'outbox',
     field: string,
     revision: string,
   ) => Promise<{ value: string | undefined } | 'same'>
-  /** False when what is there has another revision: '' for nothing there, '*' for any. An empty value removes it. */
+  /** Stores the value; an empty one removes it. False unless the stored one has the revision: '' for none, '*' for any. */
   setField: (owner: Owner, hash: 'data' | 'outbox', field: string, revision: string, value: string) => Promise<boolean>
   listValues: (owner: Owner, hash: 'data' | 'outbox') => Promise<string[]>
-  /** `most`: how many stay. */
+  /** Appends a line; the newest `most` stay. */
   addEvent: (owner: Owner, line: string, most: number) => Promise<void>
   /** Oldest first. */
   listEvents: (owner: Owner) => Promise<string[]>
-  /** When the first entry of the user is due, in milliseconds since 1970; undefined when none waits. */
+  /** Sets when the first entry of the user is due, in milliseconds since 1970; undefined if there is none. */
   setDue: (username: string, due: number | undefined) => Promise<void>
-  /** Users of whom something was due then, the first one first. */
+  /** Users with an entry that was due at that time, the earliest first. */
   listDue: (time: number, most: number) => Promise<string[]>
   getBook: (item: string) => Promise<string | undefined>
   putBook: (item: string, text: string, seconds: number) => Promise<void>
-  /** Whether it is the token's now. */
+  /** Takes the lease for the token. False if another one holds it. */
   takeLease: (name: string, token: string, ms: number) => Promise<boolean>
-  /** Whether it is still the token's. 0 ends it. */
+  /** Extends the token's lease; 0 ends it. False if the token does not hold it. */
   extendLease: (name: string, token: string, ms: number) => Promise<boolean>
 }

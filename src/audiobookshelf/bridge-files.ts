@@ -14,8 +14,8 @@ import { fieldsOf } from './replies.ts'
 const mostCached = 10_000
 
 /**
- * Small JSON files in `<user>/audiobookshelf/`, each replaced durably. A file says whose account it is for: the next
- * account of the name does not get what the last one left. Nothing else writes them while the server runs.
+ * Small JSON files in `<user>/audiobookshelf/`, each replaced durably. A file has the id of its account: the next
+ * account of the name does not get it. Nothing else writes these files while the server runs.
  */
 export class BridgeFiles implements AccountData {
   readonly #dir: string
@@ -28,20 +28,20 @@ export class BridgeFiles implements AccountData {
     this.#onDamage = onDamage
   }
 
-  /** Undefined when there is none; one that is damaged is set aside, and counts as none. */
+  /** The value; undefined if there is none. A damaged file is set aside, and counts as none. */
   async get<T extends object>(account: Account, name: string): Promise<T | undefined> {
     const path = this.#pathOf(account, name)
     const key = `${account.id} ${path}`
     const cached = this.#cache.get(key)
     if (cached) return cached.value as T | undefined
     const read = await this.#lanes.take(path, () => this.#read(path, account))
-    // A change may have come first.
+    // A change may have been made meanwhile.
     const { value } = this.#cache.get(key) ?? { value: read }
     this.#cache.set(key, { value })
     return value as T | undefined
   }
 
-  /** Seen at once; the promise resolves when it is durable. Undefined removes the file. */
+  /** Stores the value, visible at once; resolves when it is durable. Undefined removes the file. */
   async put(account: Account, name: string, value: object | undefined): Promise<void> {
     const path = this.#pathOf(account, name)
     this.#cache.set(`${account.id} ${path}`, { value })
@@ -83,7 +83,7 @@ export class BridgeFiles implements AccountData {
     try {
       await replaceFile(path, text)
     } catch (error) {
-      // Without the folder of the account there is nobody to keep it for.
+      // Without the account's folder the account is gone.
       if (!hasCode(error, 'ENOENT')) throw error
       await makeFolder(dirname(path))
       await replaceFile(path, text)

@@ -5,7 +5,7 @@ import type { Counted } from './books.ts'
 import type { Entry } from './outbox.ts'
 import type { BridgeEvent } from './parts.ts'
 
-/** What the bridge keeps, and where. */
+/** The storage of the bridge. */
 export interface BridgeStorage {
   data: AccountData
   outbox: Outbox
@@ -14,25 +14,25 @@ export interface BridgeStorage {
   lanes: WorkLanes
 }
 
-/** What a storage needs. */
+/** Options of a storage. */
 export interface StorageGround {
   store: Store
   now: () => number
-  /** Is told what cannot be read or written. */
+  /** Called with errors of reads and writes. */
   onFailure: (error: unknown) => void
-  /** Is told of an entry of the outbox that is none. */
+  /** Called with an invalid entry of the outbox. */
   onDamage: (error: unknown) => void
 }
 
 export type OpenStorage = (ground: StorageGround) => Promise<BridgeStorage>
 
-/** Small JSON values of an account. The next account of the name does not get what the last one left. */
+/** Small JSON values of an account. The next account of the name does not get them. */
 export interface AccountData {
-  /** Undefined when there is none. */
+  /** The value; undefined if there is none. */
   get: <T extends object>(account: Account, name: string) => Promise<T | undefined>
-  /** Resolves when it is durable. Undefined removes it. */
+  /** Stores the value; resolves when it is durable. Undefined removes it. */
   put: (account: Account, name: string, value: object | undefined) => Promise<void>
-  /** Puts what `change` makes of it; undefined leaves it as it is. */
+  /** Stores the result of `change`; undefined keeps the value. */
   change: <T extends object>(
     account: Account,
     name: string,
@@ -40,10 +40,10 @@ export interface AccountData {
   ) => Promise<void>
 }
 
-/** Nothing that toFileName makes begins with it. */
+/** A prefix that toFileName never returns. */
 const own = '_'
 
-/** Names of values, each of which can be that of a file. */
+/** Names of values, which are valid file names. */
 export const dataNames = {
   overlay: (document: string): string => `${toFileName(document)}.json`,
   item: (item: string): string => `${own}item-${toFileName(item)}.json`,
@@ -53,53 +53,53 @@ export const dataNames = {
 
 /** A small durable queue: the newest position of each user and document that Audiobookshelf does not have. */
 export interface Outbox {
-  /** What this process knows of, and sends. */
+  /** The entries that this process knows of, and sends. */
   readonly entries: Entry[]
-  /** All that waits. */
+  /** All entries. */
   list: () => Promise<Entry[]>
   isWaiting: (account: Account, document: string) => Promise<boolean>
-  /** Resolves when it is durable; an older one of the same user and document goes. */
+  /** Adds the entry in place of an older one of the user and document; resolves when it is durable. */
   put: (account: Account, record: Progress) => Promise<void>
-  /** The entry as it is to be sent now; undefined when another process has sent it, or let it wait. */
+  /** The entry as it is to be sent now; undefined if another process has sent or delayed it. */
   claim: (entry: Entry) => Promise<Entry | undefined>
-  /** Lets it wait until then. Nothing when a newer one has taken its place. */
+  /** Delays the entry until then, unless a newer one has taken its place. */
   delay: (entry: Entry, due: number, tries?: number) => Promise<void>
-  /** It is done. A newer one of the same user and document stays. */
+  /** Removes the entry. A newer one of the user and document stays. */
   delete: (entry: Entry) => Promise<void>
-  /** The account is gone. */
+  /** Removes the entries of a removed account. */
   deleteAccount: (account: Account) => Promise<void>
-  /** The account has another name. */
+  /** Moves the entries of a renamed account. */
   rename: (account: Account, username: string) => Promise<void>
-  /** Resolves when all that was put so far has been written, or could not be. */
+  /** Resolves when all earlier writes have succeeded or failed. */
   flush: () => Promise<void>
-  /** Finds what other processes left; undefined where there are none. */
+  /** Finds the entries of other processes; undefined without such processes. */
   refresh?: () => Promise<void>
 }
 
 /** One piece of work at a time for each key. */
 export interface WorkLanes {
   /**
-   * Rejects with LaneBusy when another process works on it, and does so for that many milliseconds. The signal tells that
+   * Waits so many milliseconds for another process that works on the key, then rejects with LaneBusy. The signal aborts when
    * another process may begin soon: then nothing more may be sent.
    */
   take: <T>(key: string, work: (signal?: AbortSignal) => Promise<T>, patienceMs?: number) => Promise<T>
 }
 
-/** Another process works on it. */
+/** Another process works on the key. */
 export class LaneBusy extends Error {}
 
-/** What the bridge did for each user. For people: nothing depends on it. */
+/** The log of the bridge's actions for each user, for people only. */
 export interface EventLog {
-  /** Nothing waits for it. */
+  /** Adds an event; no caller waits for it. */
   add: (account: Account, event: BridgeEvent) => void
-  /** The last 500, oldest first. */
+  /** The last 500 events, oldest first. */
   list: (account: Account) => Promise<(BridgeEvent & { time: number })[]>
 }
 
 /** The texts of EPUBs as counts, by item. */
 export interface CountedBooks {
-  /** Undefined when there is none that can be read. */
+  /** The counts; undefined if there are none, or damaged ones. */
   get: (item: string) => Promise<Counted | undefined>
-  /** Never rejects: it can be counted again. */
+  /** Stores the counts. Never rejects: they can be made again. */
   put: (item: string, counted: Counted) => Promise<void>
 }

@@ -18,11 +18,11 @@ import type { Settings } from './settings.ts'
 /*
  * The Audiobookshelf bridge: a person listens there and reads in KOReader, and both stay at the same place.
  *
- * A push is stored as without the bridge, and answered; then it goes into the outbox, which is durable, and from there
- * to Audiobookshelf, as soon as the guards let it. A pull asks Audiobookshelf beside the disk, and waits 700 ms at most.
- * What a listener did is an overlay: it is told to readers, and is no record of theirs.
+ * A push is stored and answered as without the bridge; then it goes into the outbox, which is durable, and from there to
+ * Audiobookshelf, as soon as the guards allow it. A pull asks Audiobookshelf beside the disk, and waits 700 ms at most.
+ * A listener's position is an overlay: readers get it, but it is not stored as their record.
  *
- * Order of worth: never lose a reader's position; never move a listener by accident; never make a reader wait; accuracy.
+ * Priorities: never lose a reader's position; never move a listener by accident; never make a reader wait; accuracy.
  */
 
 export interface BridgeOptions {
@@ -37,23 +37,23 @@ export interface BridgeOptions {
   random?: () => number
   /** Milliseconds between two requests that read the library. */
   spacingMs?: number
-  /** Milliseconds that a pull may wait. */
+  /** Milliseconds that a pull waits at most. */
   budgetMs?: number
 }
 
-/** A store and what operators do with it. */
+/** A store and its operators' commands. */
 export interface Stores {
   store: Store
   admin: Admin
 }
 
-/** Milliseconds that a stop waits for requests under way: what they were to send stays in the outbox. */
+/** Milliseconds that a stop waits for requests in progress; their entries stay in the outbox. */
 const stopMs = 2000
 
 /** Milliseconds: the longest wait between two looks at the outbox. */
 const longestWait = 60_000
 
-/** Milliseconds between two looks at what other processes left in the outbox. */
+/** Milliseconds between two looks at other processes' entries in the outbox. */
 const othersMs = 10_000
 
 export class Bridge {
@@ -106,7 +106,7 @@ export class Bridge {
     this.#linker = new Linker(this.#parts, admin, () => this.look())
   }
 
-  /** Opens what is kept; sends nothing until `whole` resolves. */
+  /** Opens the storage; sends nothing until `whole` resolves. */
   static async open(options: BridgeOptions, stores: Stores): Promise<Bridge> {
     const { openStorage, settings, logger, now = Date.now, whole = Promise.resolve() } = options
     const onDamage = (err: unknown): void => logger.error({ err }, 'damaged entry of the outbox')
@@ -133,7 +133,7 @@ export class Bridge {
     return this.#linker
   }
 
-  /** Other settings, from now on. */
+  /** Applies changed settings. */
   configure(settings: Settings): void {
     this.#client.close()
     this.#settings = settings
@@ -143,18 +143,18 @@ export class Bridge {
     if (this.#isReady) this.#begin()
   }
 
-  /** What was done for the account, oldest first. */
+  /** The bridge's actions for the account, oldest first. */
   async listEvents(account: Account): ReturnType<EventLog['list']> {
     return await this.#log.list(account)
   }
 
-  /** Everything that waits is tried at once. */
+  /** Sends all waiting entries at once. */
   async retry(): Promise<void> {
     await this.#sender.retry()
     this.look()
   }
 
-  /** A reader pushed; its answer does not wait for this. */
+  /** Handles a push of a reader, behind its answer. */
   pushed(account: Account, record: Progress): void {
     this.#inBackground(async () => {
       await this.#pulls.end(account, record.document)
@@ -170,7 +170,7 @@ export class Bridge {
     return await this.#pulls.getProgress(account, document, linked.item, linked.key)
   }
 
-  /** The account is gone, or has another name; or there is one more. */
+  /** Handles a removed, renamed or new account. */
   async accountChanged(account: Account | undefined, to?: string): Promise<void> {
     const { access, outbox } = this.#parts
     access.forget()
@@ -178,7 +178,7 @@ export class Bridge {
     if (account) await (to === undefined ? outbox.deleteAccount(account) : outbox.rename(account, to))
   }
 
-  /** Sends nothing any more; what is in the outbox stays there. */
+  /** Stops sending; the outbox stays. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
@@ -191,7 +191,7 @@ export class Bridge {
     await this.#parts.outbox.flush()
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is in progress. */
   async idle(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background)
     await Promise.all([this.#sender.idle(), this.#pulls.idle(), this.#linker.idle()])
@@ -201,7 +201,7 @@ export class Bridge {
     try {
       return await this.#linker.linkOf(account, document, isPush)
     } catch (error) {
-      // The reader's own record is not the bridge's to withhold.
+      // A failure of the bridge must not withhold the reader's own record.
       this.#parts.onFailure(error)
       return undefined
     }
@@ -225,7 +225,7 @@ export class Bridge {
     this.look()
   }
 
-  /** Brings up what earlier processes left, once; after that what others leave that run beside this one. */
+  /** Loads the entries of earlier processes, once; afterwards those of processes beside this one. */
   async lookAround(): Promise<void> {
     const { outbox } = this.#parts
     clearTimeout(this.#nextLookAround)
@@ -245,7 +245,7 @@ export class Bridge {
     }
   }
 
-  /** Sends what is due now, and looks again when something else is. */
+  /** Sends the entries that are due, and sets the timer for the next ones. */
   look(): void {
     clearTimeout(this.#timer)
     if (this.#isClosed || !this.#isReady) return
@@ -274,7 +274,7 @@ export class Bridge {
 
 function failureLog({ logger }: BridgeOptions): (err: unknown) => void {
   return (err) => {
-    // The server says that the engine is away, and when it is back.
+    // The server reports itself when the engine is unavailable.
     const isAway = (err as NodeJS.ErrnoException).code === 'STORE_UNAVAILABLE'
     logger[isAway ? 'debug' : 'error']({ err }, 'the Audiobookshelf bridge failed')
   }

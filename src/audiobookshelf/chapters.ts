@@ -22,13 +22,13 @@ interface SpokenChapter extends AudioChapter {
   folded: FoldedTitle
 }
 
-/** The part of the entries that must meet a chapter of the same title. */
+/** The fraction of the entries that must match a chapter by title. */
 const leastMatched = 0.8
 
-/** What a chapter's characters per second may be away from the median. */
+/** The factor by which a chapter's characters per second may differ from the median. */
 const mostOff = 2
 
-/** More are not compared: the work grows with the product of both. */
+/** The most entries and chapters to compare: the work grows with the product of both. */
 const mostChapters = 2000
 
 /** Characters before each fragment; the last number is that of the whole book. */
@@ -38,7 +38,7 @@ export function startsOf({ fragments }: BookText): number[] {
   return starts
 }
 
-/** Undefined when the table of contents and the chapters of the audio do not belong together. */
+/** The matched chapters; undefined if the table of contents does not fit the chapters of the audio. */
 export function alignChapters(book: BookText, audio: AudioChapter[]): AlignedChapter[] | undefined {
   const spoken = audio.map((chapter) => ({ ...chapter, folded: foldTitle(chapter.title) }))
   if (spoken.length > mostChapters || book.contents.length > mostChapters) return undefined
@@ -52,7 +52,7 @@ export function alignChapters(book: BookText, audio: AudioChapter[]): AlignedCha
   return undefined
 }
 
-/** The table of contents as it may be meant: all entries, those without others below them, or the top ones. */
+/** The possible readings of the table of contents: all entries, the leaves, or the top level. */
 function listsOf(book: BookText): TextChapter[][] {
   const { contents } = book
   const starts = startsOf(book)
@@ -96,7 +96,7 @@ function pair([{ from, to }, { start, end }]: [TextChapter, SpokenChapter]): Ali
   return { from, to, start, end }
 }
 
-/** The longest list of pairs that are in order on both sides. */
+/** The longest sequence of pairs that is in order on both sides. */
 function commonSubsequence<A, B>(ones: A[], others: B[], isPair: (one: A, other: B) => boolean): [A, B][] {
   const width = others.length + 1
   const lengths = new Uint16Array((ones.length + 1) * width)

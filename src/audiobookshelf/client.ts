@@ -16,12 +16,12 @@ import {
 } from './replies.ts'
 import { Requester, type Reply, type Request } from './request.ts'
 
-/** Whose requests they are. */
+/** The user of a request. */
 export interface Key {
   apiKey: string
-  /** For a proxy that wants it; Audiobookshelf ignores it. */
+  /** For proxies that require it; Audiobookshelf ignores it. */
   userToken?: string | undefined
-  /** Ends its requests. */
+  /** Aborts the requests. */
   signal?: AbortSignal | undefined
 }
 
@@ -36,10 +36,10 @@ export interface ClientOptions {
 /** Bytes of an answer. */
 const limits = { items: 8 * 2 ** 20, progress: 256 * 2 ** 10, part: 64 * 2 ** 10, cover: 2 ** 20, ebook: 64 * 2 ** 20 }
 
-/** Milliseconds that an answer may take to tell the time. */
+/** The longest duration of an answer whose Date is used, in milliseconds. */
 const longestMs = 5000
 
-/** Items of a page of a listing. */
+/** Items per page of a listing. */
 export const pageSize = 100
 
 /** The items with an ebook; the value is "ebook" in base64. */
@@ -53,12 +53,12 @@ interface Ask {
   timeoutMs?: number | undefined
 }
 
-/** The requests that the bridge makes of Audiobookshelf. Keys go to the base URL and nowhere else. */
+/** The bridge's requests to Audiobookshelf. Keys are sent to the base URL only. */
 export class Client {
   readonly #options: ClientOptions
   readonly #requester = new Requester()
   readonly #now: () => number
-  /** Milliseconds that its clock is ahead of this one, as its last answer says; exact to a second. */
+  /** Milliseconds that the clock of Audiobookshelf is ahead of this one, by its last answer; exact to a second. */
   clockDifference = 0
 
   constructor(options: ClientOptions) {
@@ -75,13 +75,13 @@ export class Client {
     this.#requester.close()
   }
 
-  /** The version of the server; needs no key. */
+  /** The version of Audiobookshelf; needs no key. */
   async getVersion(): Promise<string | Failure> {
     const body = await this.#getJson('/status', {})
     return isFailure(body) ? body : textOf(fieldsOf(body)['serverVersion'])
   }
 
-  /** Whose key it is. */
+  /** The user of the key. */
   async getUser(key: Key): Promise<{ id: string; username: string } | Failure> {
     const body = await this.#getJson('/api/me', { key })
     if (isFailure(body)) return body
@@ -89,14 +89,14 @@ export class Client {
     return { id: textOf(id), username: textOf(username) }
   }
 
-  /** Undefined when there is none; also for an item that does not exist. */
+  /** The record of the item; undefined if there is none, also for an item that does not exist. */
   async getProgress(key: Key, item: string, timeoutMs?: number): Promise<Remote | undefined | Failure> {
     const body = await this.#getJson(progressPath(item), { key, limit: limits.progress, timeoutMs })
     if (isFailure(body)) return body.kind === 'notFound' ? undefined : body
     return readRemote(body) ?? new Failure('notJson', 'answered a progress without its fields')
   }
 
-  /** Undefined when it was taken. */
+  /** The failure; undefined if the record was accepted. */
   async patchProgress(key: Key, item: string, body: object): Promise<Failure | undefined> {
     const reply = await this.#ask('PATCH', progressPath(item), {
       key,
@@ -125,14 +125,14 @@ export class Client {
     return isFailure(body) ? body : readItemPage(body)
   }
 
-  /** Items of which the title or the author has the text. */
+  /** Items with the text in the title or the author. */
   async search(key: Key, library: string, text: string): Promise<Item[] | Failure> {
     const query = `q=${encodeURIComponent(text)}&limit=12`
     const body = await this.#getJson(`/api/libraries/${encodeURIComponent(library)}/search?${query}`, { key })
     return isFailure(body) ? body : readFound(body)
   }
 
-  /** Undefined when it is no image that pages show. */
+  /** The cover; undefined if it is no image that pages can show. */
   async getCover(key: Key, item: string): Promise<{ image: Buffer; type: string } | undefined | Failure> {
     const path = `/api/items/${encodeURIComponent(item)}/cover?width=120&format=jpeg`
     const reply = await this.#ask('GET', path, { key, limit: limits.cover })
@@ -141,7 +141,7 @@ export class Client {
     return /^image\/(?:jpeg|png|webp)$/.test(type) ? { image: reply.body, type } : undefined
   }
 
-  /** Bytes of the ebook from `from`, up to and without `end`, which must be inside. Undefined when it is not served. */
+  /** Bytes of the ebook from `from` to `end`, exclusive, which must be inside. Undefined if it is not served. */
   async getEbookPart(key: Key, item: string, from: number, end: number): Promise<Buffer | undefined | Failure> {
     const range = `bytes=${from}-${end - 1}`
     const reply = await this.#ask('GET', ebookPath(item), { key, range, limit: limits.part })
@@ -149,7 +149,7 @@ export class Client {
     return reply.status === 206 && reply.body.length === end - from ? reply.body : undefined
   }
 
-  /** Undefined when it is not served, or not whole. */
+  /** The body; undefined if it is not served, or incomplete. */
   async getEbook(key: Key, item: string, { size }: Ebook, timeoutMs: number): Promise<Buffer | undefined | Failure> {
     if (size > limits.ebook) return new Failure('tooLarge', `has an ebook of more than ${limits.ebook} bytes`)
     const reply = await this.#ask('GET', ebookPath(item), { key, limit: limits.ebook, timeoutMs })
@@ -194,7 +194,7 @@ export class Client {
   /** A Date header has whole seconds, cut off. */
   #readClock(date: string | undefined, began: number): void {
     const time = Date.parse(date ?? '')
-    // It is the time of the first byte: a long answer says nothing.
+    // The Date is that of the first byte: a long answer says nothing.
     if (Number.isNaN(time) || this.#now() - began > longestMs) return
     this.clockDifference = Math.round(time + 500 - (began + this.#now()) / 2)
   }
@@ -208,13 +208,13 @@ function ebookPath(item: string): string {
   return `/api/items/${encodeURIComponent(item)}/ebook`
 }
 
-/** Seconds, when a 429 does not say how many. */
+/** Seconds for a 429 without Retry-After. */
 const defaultRetryAfter = 60
 const longestRetryAfter = 3600
 
 function failureOf({ status, headers, body }: Reply): Failure | undefined {
   if (status >= 200 && status < 300) return undefined
-  // An answer may quote what was sent, but nothing of that is a secret: keys are in headers.
+  // An answer may quote the request's body, which holds no secret: keys are in headers.
   const text = plain(body.subarray(0, 800).toString()).trim().slice(0, 200)
   if (status >= 300 && status < 400) {
     const target = originAndPath(headers.location)
@@ -226,7 +226,7 @@ function failureOf({ status, headers, body }: Reply): Failure | undefined {
     const retryAfter = seconds > 0 ? Math.min(seconds, longestRetryAfter) : defaultRetryAfter
     return new Failure('tooManyRequests', `wants no request for ${retryAfter} s`, retryAfter)
   }
-  // A page comes from a proxy, and says nothing of an item.
+  // A web page comes from a proxy, and says nothing about an item.
   if (status >= 500 || text.startsWith('<')) return new Failure('serverError', `answered ${status}`)
   if (status === 403) return new Failure('forbidden', 'does not let this user see the item')
   if (status === 404) return new Failure('notFound', 'has no such item')

@@ -13,10 +13,10 @@ import type { UserKey } from './settings.ts'
 /** Milliseconds after which an entry is dropped. */
 export const longestMs = 14 * 86_400_000
 
-/** Milliseconds for which it is believed that the user may see an item. */
+/** Milliseconds that the user's access to an item is cached. */
 const seenMs = 60_000
 
-/** An entry with all that its request needs. */
+/** An entry with the data for its request. */
 interface Job {
   entry: Entry
   account: Account
@@ -24,20 +24,20 @@ interface Job {
   id: string
 }
 
-/** Brings an entry of the outbox to Audiobookshelf: reads its record first, asks the guards, then writes. */
+/** Delivers an entry of the outbox to Audiobookshelf: reads the record there, asks the guards, then writes. */
 export class Delivery {
   readonly #parts: Parts
   readonly #random: () => number
   readonly #onSend: (entry: Entry) => void
 
-  /** `onSend` is told of each entry that a guard lets go. */
+  /** `onSend` is called with each entry that passes the guards. */
   constructor(parts: Parts, random: () => number, onSend: (entry: Entry) => void) {
     this.#parts = parts
     this.#random = random
     this.#onSend = onSend
   }
 
-  /** It leaves the outbox, or waits there for another try. */
+  /** Delivers the entry, which then leaves the outbox or waits for another attempt. */
   async deliver(entry: Entry): Promise<void> {
     const { store, outbox, access, links, lanes, now, tell } = this.#parts
     const account = (await store.getUser(entry.username))?.account
@@ -71,7 +71,7 @@ export class Delivery {
   async #exchange(job: Job): Promise<Failure | 'noBook' | undefined> {
     const { entry, account, key, id } = job
     const { items, links, books, store, client, data } = this.#parts
-    // A PATCH is not checked there: the user must see the item now.
+    // Audiobookshelf does not check a PATCH: the user must have access to the item now.
     const item = await items.get(account, key, id, seenMs)
     if (isFailure(item)) return item
     if (!item.isBook || item.isMissing) {
@@ -145,7 +145,7 @@ export class Delivery {
       tell(account, { what: 'held', why: 'stale reader', ...told })
       await outbox.delete(entry)
     } else {
-      // Both are at the same place, whoever was there first.
+      // Both are at the same place, whichever came first.
       const isThere = decision.guard === 'small change' && remote
       const agreed = isThere ? agreedOf(remote, entry) : state.agreed
       await data.put(account, dataNames.item(id), { ...state, agreed, decided })
@@ -174,7 +174,7 @@ export class Delivery {
     }
     await data.put(account, dataNames.item(id), state)
     if (!remote) {
-      // A create ignores the time: the same once more is an update. Then it is read, to see that there is one record.
+      // A create ignores the time, so the request is repeated as an update. Then the record is read, to see that there is one only.
       const again = await client().patchProgress(key, id, bodyOf(entry, item, values, true))
       const read = again ?? (await client().getProgress(key, id))
       if (isFailure(read)) return read
@@ -205,7 +205,7 @@ export class Delivery {
   }
 }
 
-/** What Audiobookshelf makes of a first PATCH. */
+/** The record that Audiobookshelf creates of a first PATCH. */
 const noRecord: Remote = {
   currentTime: 0,
   duration: 0,
@@ -215,7 +215,7 @@ const noRecord: Remote = {
   lastUpdate: 0,
 }
 
-/** What Audiobookshelf has, and the entry that agrees with it. */
+/** The record in Audiobookshelf, and the entry that agrees with it. */
 function agreedOf({ currentTime, ebookProgress }: Halves, { timestamp }: Entry): Agreed {
   return { currentTime, ebookProgress, time: timestamp * 1000 }
 }

@@ -40,7 +40,7 @@ export class OldServer implements Upstream {
   readonly #options: OldServerOptions
   readonly #questions: Questions
   readonly #usernames: Set<string>
-  /** Bounded; forgotten documents are asked for again. */
+  /** Refused log-ins; a forgotten one is asked about again. */
   readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: rememberedMs, ttlResolution })
   readonly #asking = new Map<string, Promise<boolean>>()
   /** Documents that were asked for, and users whose key the upstream refused. A failure is remembered for a minute only. */

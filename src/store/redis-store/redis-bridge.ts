@@ -54,7 +54,7 @@ export class RedisBridge {
     return (await this.#engine.ask(['LRANGE', events, '0', '-1'])) as string[]
   }
 
-  /** When the first entry of the user is due, in milliseconds since 1970; undefined if there is none. */
+  /** Sets when the first entry of the user is due, in milliseconds since 1970; undefined if there is none. */
   async setDue(username: string, due: number | undefined): Promise<void> {
     if (due === undefined) await this.#engine.ask(['ZREM', bridgeOutbox, username])
     else await this.#engine.ask(['ZADD', bridgeOutbox, `${due}`, username])
