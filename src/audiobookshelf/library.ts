@@ -16,9 +16,9 @@ export interface LibraryItem {
   title: string
   author: string
   hasAudio: boolean
-  /** Which file it was. */
+  /** The identity of the file. */
   of: string
-  /** KOReader's id of the file; empty when it cannot be read. */
+  /** KOReader's id of the file; empty if the file cannot be read. */
   digest: string
   /** KOReader's id of the file's name. */
   fileMd5: string
@@ -40,7 +40,7 @@ export interface LibraryOptions {
 
 const dayMs = 86_400_000
 
-/** More are not asked for. */
+/** The most pages of a listing. */
 const mostPages = 1000
 
 /** The ebooks of Audiobookshelf by the ids that KOReader gives them. Each file is read once. */
@@ -56,27 +56,27 @@ export class Library {
     this.#options = options
   }
 
-  /** Of several with one digest the one with audio; undefined also when nobody can tell which. */
+  /** The item with the digest; of several, the one with audio. Undefined if there is none, or the choice is unclear. */
   async findByDigest(account: Account, digest: string): Promise<LibraryItem | undefined> {
     const same = (await this.list(account)).filter((item) => item.digest === digest && digest !== '')
     const [only, ...others] = same.length > 1 ? same.filter(({ hasAudio }) => hasAudio) : same
     return others.length > 0 ? undefined : only
   }
 
-  /** What was read last. */
+  /** The library as it was read last. */
   async list(account: Account): Promise<LibraryItem[]> {
     return (await this.#read(account))?.items ?? []
   }
 
-  /** Whether it is a day since all of it was read. */
+  /** Whether the last full read is a day old. */
   async isOld(account: Account): Promise<boolean> {
     const kept = await this.#read(account)
     return !kept || this.#options.now() >= kept.refreshed + dayMs
   }
 
   /**
-   * Reads what the user may see, at most 20 requests a second; `onlyNew` leaves known items as they are. Resolves to the
-   * items, or to why it cannot: then the items that it came to are kept.
+   * Reads the user's items with at most 20 requests a second; `onlyNew` skips known items. Resolves to the items, or to the
+   * failure: then the items that were read are kept.
    */
   async refresh(account: Account, key: Key, onlyNew = false): Promise<LibraryItem[] | Failure> {
     const { client, data, now } = this.#options
@@ -118,7 +118,7 @@ export class Library {
 
   async #look(key: Key, id: string, before: LibraryItem | undefined): Promise<LibraryItem | undefined | Failure> {
     const item = await this.#ask(() => this.#options.client().getItem(key, id))
-    // One that went meanwhile is no reason to give all of them up.
+    // An item that was removed meanwhile does not end the read.
     if (isFailure(item)) return item.isOutage || item.kind === 'refusedKey' ? item : undefined
     if (!item.isBook || !item.ebook || item.isMissing) return undefined
     const { ebook, title, author } = item
@@ -131,7 +131,7 @@ export class Library {
     return { id, title, author, hasAudio: item.duration > 0, of, digest, fileMd5: filenameMd5(ebook.fileName) }
   }
 
-  /** Empty when the file is not served. */
+  /** The digest; empty if the file is not served. */
   async #digest(key: Key, { id }: Item, { size }: Ebook): Promise<string | Failure> {
     const hash = createHash('md5')
     for (const from of offsets) {

@@ -12,7 +12,7 @@ const obstacles: Record<Obstacle, string> = {
   notABook: 'the item is no book',
 }
 
-/** The state of a link for a person. */
+/** The state of a link in words. */
 export function linkWords(link: Link | undefined, obstacle: Obstacle | undefined): string {
   if (!link) return 'not linked'
   return obstacle ? obstacles[obstacle] : kinds[link.kind]

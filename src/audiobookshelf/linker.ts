@@ -9,16 +9,16 @@ import type { ItemState, Parts } from './parts.ts'
 import { noteFailure } from './parts.ts'
 import type { UserKey } from './settings.ts'
 
-/** Milliseconds until a library is looked at for documents that nobody knows: a push of one asks for nothing. */
+/** Milliseconds between two reads of a library for unknown documents: a push of one sends no request. */
 const gapMs = 60_000
 
-/** Milliseconds until a library that could not be read is tried again: doubled each time. */
+/** Milliseconds until the first retry of a failed read of a library; doubled each time. */
 const again = { first: 30_000, most: 600_000 }
 
-/** Milliseconds until it is looked again whether a library may be read that is due. */
+/** Milliseconds until a library that is due, but may not be read, is checked again. */
 const blockedMs = 1000
 
-/** Documents of which it is remembered that a library was read for them. */
+/** The most documents that are remembered after a library was read for them. */
 const mostLooked = 10_000
 
 export interface Linked {
@@ -32,11 +32,11 @@ interface Wanted {
   account: Account
   /** Milliseconds since 1970. */
   due: number
-  /** Times that it failed. */
+  /** The number of failed reads. */
   tries: number
 }
 
-/** Finds the item of a document; reads a user's library when there is need to. */
+/** Finds the item of a document; reads a user's library if necessary. */
 export class Linker {
   readonly #parts: Parts
   readonly #admin: Admin
@@ -46,14 +46,14 @@ export class Linker {
   readonly #looked = new LRUCache<string, true>({ max: mostLooked })
   readonly #running = new Set<Promise<void>>()
 
-  /** `onWanted` is told when there is a library to be read. */
+  /** `onWanted` is called when a library is to be read. */
   constructor(parts: Parts, admin: Admin, onWanted: () => void) {
     this.#parts = parts
     this.#admin = admin
     this.#onWanted = onWanted
   }
 
-  /** Undefined when there is no request for the document: it is not linked, or something is in the way. */
+  /** The item of the document; undefined if it is not linked, or if requests for the item are blocked. */
   async linkOf(account: Account, document: string, isPush = false): Promise<Linked | undefined> {
     const { access, links, library, now } = this.#parts
     const key = await access.keyOf(account)
@@ -64,14 +64,14 @@ export class Linker {
     const name = `${account.id} ${document} ${link?.item}`
     const isNew = isPush && (!link || obstacle === 'gone') && !this.#looked.has(name)
     if (mayDiffer && !this.#refreshing.has(account.id) && (await library.isOld(account))) this.#want(account, 0)
-    // It may be of a book that is new in Audiobookshelf, or has another id now: the lists are read once for it.
+    // The book may be new in Audiobookshelf, or have a new id: the lists are read once for it.
     else if (isNew) this.#want(account, now() + gapMs)
     if (isNew) this.#looked.set(name, true)
     if (!link || obstacle) return undefined
     return { ...link, key }
   }
 
-  /** Links by hand; the stored record takes part at once. False unlinks, undefined leaves it to the map and the digest. */
+  /** Links by hand, and sends the stored record at once. False unlinks; undefined restores the map and the digest. */
   async link(account: Account, document: string, item: string | false | undefined): Promise<void> {
     const { links, store, send, tell } = this.#parts
     await links.set(account, document, item)
@@ -80,7 +80,7 @@ export class Linker {
     if (stored && item !== false) await send(account, stored)
   }
 
-  /** Starts what is due, and resolves to when something is due next; undefined for nothing. */
+  /** Starts the reads that are due; returns the time of the next one, undefined for none. */
   run(): number | undefined {
     const { outage, now } = this.#parts
     let next: number | undefined
@@ -97,7 +97,7 @@ export class Linker {
     return next
   }
 
-  /** Reads the library now. Resolves to why it cannot. */
+  /** Reads the library now. Resolves to the failure, if any. */
   async refresh(account: Account, key: UserKey, onlyNew = false): Promise<Failure | undefined> {
     const running = this.#refreshing.get(account.id) ?? this.#refresh(account, key, onlyNew)
     this.#refreshing.set(account.id, running)
@@ -108,7 +108,7 @@ export class Linker {
     }
   }
 
-  /** Sends what readers left and nothing decided on: a crash came first, or the link is new. */
+  /** Sends stored positions that no guard has decided on: after a crash, or for a new link. */
   async catchUp(): Promise<void> {
     const { access } = this.#parts
     let cursor: string | undefined
@@ -121,12 +121,12 @@ export class Linker {
     } while (cursor !== undefined)
   }
 
-  /** The account is gone, or has another name. */
+  /** Forgets an account that was removed or renamed. */
   forget(account: Account): void {
     this.#wanted.delete(account.id)
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is in progress. */
   async idle(): Promise<void> {
     await Promise.allSettled([...this.#refreshing.values(), ...this.#running])
   }
@@ -149,7 +149,7 @@ export class Linker {
   async #refresh(account: Account, key: UserKey, onlyNew: boolean): Promise<Failure | undefined> {
     const { library, links, outage, client } = this.#parts
     const before = new Set((await library.list(account)).map(({ digest }) => digest))
-    // One request finds out whether there is an answer again.
+    // One request tests whether Audiobookshelf answers again.
     const seen = outage.failure && (await outage.probe(() => client().listLibraries(key)))
     const items = isFailure(seen) ? seen : await library.refresh(account, key, onlyNew)
     if (isFailure(items)) {
@@ -165,7 +165,7 @@ export class Linker {
     return undefined
   }
 
-  /** What readers left of linked documents is a push with its own time. `before`: the digests that were known. */
+  /** Sends the stored positions of newly linked documents as pushes with their own times. `before`: the digests known before. */
   async #sendLinked(account: Account, before?: ReadonlySet<string>): Promise<void> {
     const { links, send, tell } = this.#parts
     let cursor: string | undefined

@@ -11,20 +11,20 @@ import type { Method } from './mapping.ts'
 import type { PageParts } from './pages.ts'
 import type { BridgeEvent, ItemState } from './parts.ts'
 
-/** Books on a page, those read last first. */
+/** Books per page, the latest read first. */
 const mostShown = 100
 
-/** Events on a page. */
+/** Events per page. */
 const mostEvents = 20
 
-/** How the listener's time became a place of the book. */
+/** The methods that map a listener's time to a place in the book, in words. */
 const methods: Record<Method, string> = {
   chapters: 'by chapters',
   proportional: '≈ by the percentage of the time',
   'ebook only': 'ebook only',
 }
 
-/** The books of a reader, what they are linked to, and what waits. Nothing of Audiobookshelf is asked. */
+/** The page of an account's books, their links, and waiting positions. Sends no request to Audiobookshelf. */
 export async function showLinks({ bridge, operator }: PageParts, visit: ReaderVisit): Promise<Page> {
   const { access, library, now } = bridge.parts
   const { account, base, isOperator } = visit
@@ -53,7 +53,7 @@ ${eventList(await bridge.listEvents(account))}${settings}`
   return { title: 'Audiobookshelf', body }
 }
 
-/** Reads the library, which may take a while, and tries again what waits. */
+/** Reads the library, which may take a while, and sends waiting positions again. */
 export async function lookNow({ bridge }: PageParts, { account }: ReaderVisit): Promise<Redirect> {
   const key = await bridge.parts.access.keyOf(account)
   if (key) bridge.linker.refresh(account, key).catch(bridge.parts.onFailure)

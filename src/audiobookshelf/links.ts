@@ -3,7 +3,7 @@ import { dataNames, type AccountData } from './bridge-storage.ts'
 import type { Library, LibraryItem } from './library.ts'
 import type { Settings } from './settings.ts'
 
-/** How a document came to its item. */
+/** The origin of a link. */
 export type LinkKind = 'hand' | 'map' | 'digest'
 
 export interface Link {
@@ -11,17 +11,17 @@ export interface Link {
   kind: LinkKind
 }
 
-/** Why no request is made for an item. */
+/** The reason why no request is sent for an item. */
 export type Obstacle = 'gone' | 'notAllowed' | 'notABook'
 
-/** What the user decided, and what is known of items. */
+/** The user's links, and the state of items. */
 interface Kept {
   /** Items by document; false: not linked. */
   hand?: Record<string, string | false> | undefined
   obstacles?: Record<string, { obstacle: Obstacle; since: number; isSure: boolean }>
 }
 
-/** Milliseconds after which an item that was not found is asked for once more. */
+/** Milliseconds after which a missing item is asked for once more. */
 const againMs = 3_600_000
 
 export interface LinksOptions {
@@ -31,7 +31,7 @@ export interface LinksOptions {
   now: () => number
 }
 
-/** Which item a document of a user is: what was set by hand, the map of the settings, then the digest of the ebook. */
+/** The item of a user's document: by the link set by hand, then the map in the settings, then the digest of the ebook. */
 export class Links {
   readonly #options: LinksOptions
 
@@ -39,26 +39,26 @@ export class Links {
     this.#options = options
   }
 
-  /** Undefined when it is not linked: then there is no request for it. */
+  /** The item; undefined if the document is not linked: then no request is sent for it. */
   async find(account: Account, document: string): Promise<Link | undefined> {
     const { hand = {} } = await this.#read(account)
     const byHand = Object.hasOwn(hand, document) ? hand[document] : undefined
     const said = byHand ?? this.#options.settings().documents.get(document)
     if (said === false) return undefined
-    // An item that is gone may have come back under another id.
+    // A missing item may have returned under another id.
     const isGone = said !== undefined && (await this.isGone(account, said))
     const item = said === undefined || isGone ? await this.#options.library.findByDigest(account, document) : undefined
     if (item) return { item: item.id, kind: 'digest' }
     return said === undefined ? undefined : { item: said, kind: byHand === undefined ? 'map' : 'hand' }
   }
 
-  /** Whether Audiobookshelf said so twice, an hour apart. */
+  /** Whether the item was missing twice, an hour apart. */
   async isGone(account: Account, item: string): Promise<boolean> {
     const found = (await this.#read(account)).obstacles?.[item]
     return found?.obstacle === 'gone' && found.isSure
   }
 
-  /** Links by hand, or not at all with false; undefined leaves it to the map and the digest again. */
+  /** Links by hand; false unlinks; undefined restores the map and the digest. */
   async set(account: Account, document: string, item: string | false | undefined): Promise<void> {
     await this.#change(account, (kept) => {
       const { [document]: _before, ...others } = kept.hand ?? {}
@@ -68,14 +68,14 @@ export class Links {
     })
   }
 
-  /** What stands in the way of requests for the item now. */
+  /** The reason that blocks requests for the item now; undefined if there is none. */
   async obstacleOf(account: Account, item: string): Promise<Obstacle | undefined> {
     const found = (await this.#read(account)).obstacles?.[item]
     if (!found) return undefined
     return found.isSure || this.#options.now() < found.since + againMs ? found.obstacle : undefined
   }
 
-  /** An item that is not found is asked for once more, an hour later; one that may not be seen, every hour. */
+  /** Blocks requests for an item: a missing one is asked for once more after an hour, one without access every hour. */
   async obstruct(account: Account, item: string, obstacle: Obstacle): Promise<void> {
     await this.#change(account, ({ hand, obstacles = {} }) => {
       const isSure = obstacle === 'notABook' || (obstacle === 'gone' && obstacles[item]?.obstacle === 'gone')
@@ -83,7 +83,7 @@ export class Links {
     })
   }
 
-  /** Nothing stands in the way of these any more. */
+  /** Removes the blocks of these items. */
   async clear(account: Account, items: Iterable<string>): Promise<void> {
     const cleared = new Set(items)
     await this.#change(account, (kept) => {
@@ -107,7 +107,7 @@ export class Links {
   }
 }
 
-/** Items whose title and author are these, or whose ebook has this name: suggestions, never links. */
+/** Items with this title and author, or with an ebook of this name: suggestions, never links. */
 export function isLikely(item: LibraryItem, document: string, title: string, author: string): boolean {
   if (item.fileMd5 === document) return true
   return fold(title) !== '' && fold(item.title) === fold(title) && (author === '' || fold(item.author) === fold(author))

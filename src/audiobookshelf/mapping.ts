@@ -3,7 +3,7 @@ import type { BookText } from './epub.ts'
 import { parseXPointer } from './position.ts'
 import type { AudioChapter } from './replies.ts'
 
-/** How places become times. */
+/** The method that maps places to times. */
 export type Method = 'chapters' | 'proportional' | 'ebook only'
 
 /** A reader's position. */
@@ -12,13 +12,13 @@ export interface Position {
   percentage: number
 }
 
-/** Where a listener is in the book. */
+/** A listener's place in the book. */
 export interface BookPlace {
-  /** KOReader's, as far as it can be told. */
+  /** KOReader's percentage, from 0 to 1, as exact as known. */
   percentage: number
-  /** The part of the book before it: of its characters if those are known, else the percentage. */
+  /** The fraction of the book before the place: of its characters if known, else the percentage. */
   at: number
-  /** Undefined without the text of the book. */
+  /** The fragment; undefined without the text of the book. */
   fragment: number | undefined
 }
 
@@ -26,13 +26,13 @@ export interface MappingFacts {
   /** Seconds; 0 without audio. */
   duration: number
   chapters: AudioChapter[]
-  /** Undefined when there is no EPUB, or none that can be read. */
+  /** The text; undefined without a readable EPUB. */
   book: BookText | undefined
   /** The document's own positions. */
   history: Position[]
 }
 
-/** A line from point to point that never falls. */
+/** A piecewise linear function that never decreases. */
 interface Curve {
   xs: number[]
   ys: number[]
@@ -71,7 +71,7 @@ export class Mapping {
     return this.#placeOf(characters, interpolate(xs, ys, characters))
   }
 
-  /** The place of an ebook reader of Audiobookshelf: its fraction of the book, and the fragment if it is known. */
+  /** The place of Audiobookshelf's ebook reader: its fraction of the book, and the fragment if known. */
   toPlaceOfEbook(fraction: number, fragment: number | undefined): BookPlace {
     const { xs, ys } = this.#percentages
     if (!this.#book) return { percentage: fraction, at: fraction, fragment }
@@ -82,13 +82,13 @@ export class Mapping {
     return { ...this.#placeOf(inside, fraction), ...(fragment !== undefined && { fragment }) }
   }
 
-  /** Seconds of a place of this mapping. */
+  /** The time of a place of this mapping, in seconds. */
   secondsOf({ at, percentage }: BookPlace): number {
     if (!this.#chapters) return clamp(percentage, 0, 1) * this.#duration
     return interpolate(this.#chapters.xs, this.#chapters.ys, at * this.#total)
   }
 
-  /** The part of the book before the position, in the measure of BookPlace. */
+  /** The fraction of the book before the position, in the measure of BookPlace. */
   at(position: Position): number {
     const characters = this.#charactersOf(position)
     return characters === undefined ? position.percentage : characters / this.#total
@@ -103,7 +103,7 @@ export class Mapping {
     return { percentage, at: characters / this.#total, fragment: Math.max(last, 0) + 1 }
   }
 
-  /** Undefined without the text, and for what is not in it. */
+  /** The characters before the fragment and up to its end; undefined without the text, or if it has no such fragment. */
   #rangeOf(fragment: number | undefined): [number, number] | undefined {
     if (!this.#book || fragment === undefined || fragment > this.#book.fragments.length) return undefined
     return [this.#starts[fragment - 1]!, this.#starts[fragment]!]
@@ -117,7 +117,7 @@ export class Mapping {
     return clamp(characters, ...range)
   }
 
-  /** Characters before what the position names; undefined when that is not in the text. */
+  /** Characters before the position; undefined if it is not in the text. */
   #findElement(progress: string): number | undefined {
     const { fragment, path, text, offset } = parseXPointer(progress)!
     const start = this.#starts[fragment - 1]!
@@ -130,7 +130,7 @@ export class Mapping {
     return Object.hasOwn(before, key) ? start + before[key]! + offset : undefined
   }
 
-  /** From characters to KOReader's percentage, as the document's own positions say. */
+  /** Maps characters to KOReader's percentage, by the document's own positions. */
   #percentageCurve(history: Position[]): Curve {
     const curve: Curve = { xs: [0], ys: [0] }
     const known = this.#book ? history.map((position) => this.#pairOf(position)) : []
@@ -155,7 +155,7 @@ function push(curve: Curve, x: number, y: number): void {
   curve.ys.push(y)
 }
 
-/** From characters to seconds. What lies between two chapters is between their times. */
+/** Maps characters to seconds; linear between the chapters. */
 function curveOf(aligned: AlignedChapter[]): Curve {
   const curve: Curve = { xs: [], ys: [] }
   for (const { from, to, start, end } of aligned) {
@@ -165,7 +165,7 @@ function curveOf(aligned: AlignedChapter[]): Curve {
   return curve
 }
 
-/** What lies outside of the line is at its nearer end. */
+/** The value at x; outside the points, that of the nearer end. */
 function interpolate(xs: number[], ys: number[], x: number): number {
   const at = xs.findLastIndex((each) => each <= x)
   if (at === -1) return ys[0]!

@@ -5,7 +5,7 @@ import { choosePlace, countPages, fragmentOfCfi, parsePage, parseXPointer } from
 import type { ShownRecord } from './parts.ts'
 import type { Item, Remote } from './replies.ts'
 
-/** A record of Audiobookshelf that passed the guards, and what it is told against. */
+/** A record of Audiobookshelf that passed the guards, with the data for the reader's answer. */
 export interface NewsFacts {
   remote: Remote
   item: Item
@@ -24,7 +24,7 @@ export interface News {
   handedOut: HandedOut
 }
 
-/** What a reader is told of a listener; undefined when there is nothing to tell. */
+/** The record that a reader gets for a listener's position; undefined for none. */
 export function newsOf(facts: NewsFacts): News | undefined {
   const place = placeOf(facts)
   const given = isPaged(facts) ? pageAt(facts, place) : positionAt(facts, place)
@@ -53,7 +53,7 @@ export function newsOf(facts: NewsFacts): News | undefined {
   }
 }
 
-/** What the console shows of the record of Audiobookshelf. */
+/** The record of Audiobookshelf for the console. */
 export function shownOf({
   remote,
   item,
@@ -65,13 +65,13 @@ export function shownOf({
   return { method: mapping.method, chapter, changed: changedAt(remote, clockDifference) }
 }
 
-/** Where the record of Audiobookshelf is in the book. */
+/** The place of the record of Audiobookshelf in the book. */
 export function placeOf({ remote, seen, mapping }: Pick<NewsFacts, 'remote' | 'seen' | 'mapping'>): BookPlace {
   if (halfOf(remote, seen) === 'audio' && mapping.method !== 'ebook only') return mapping.toPlace(remote.currentTime)
   return mapping.toPlaceOfEbook(remote.ebookProgress, fragmentOfCfi(remote.ebookLocation))
 }
 
-/** The same in the item's measure: seconds of audio, or the part of the ebook. */
+/** The place in the item's measure: seconds of audio, or the fraction of the ebook. */
 export function listenerOf(
   { remote, item, seen, mapping }: Pick<NewsFacts, 'remote' | 'item' | 'seen' | 'mapping'>,
   place: BookPlace,
@@ -102,7 +102,7 @@ function isPaged({ stored, history, item }: NewsFacts): boolean {
 
 type Given = Pick<Progress, 'progress' | 'percentage'>
 
-/** Undefined when the history does not say how many pages there are. */
+/** The page; undefined if the history does not show the number of pages. */
 function pageAt({ stored, history }: NewsFacts, { percentage }: BookPlace): Given | undefined {
   const pages = countPages(stored ? [...history, stored] : history)
   if (pages === undefined) return undefined

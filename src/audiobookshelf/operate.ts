@@ -4,16 +4,16 @@ import { isFailure } from './failure.ts'
 import { isLikely, type LinkKind, type Obstacle } from './links.ts'
 import { isItemId, type UserKey } from './settings.ts'
 
-/** What an operator asks of the bridge. Results are plain JSON, without a secret. */
+/** Operators' commands for the bridge. Results are plain JSON, without secrets. */
 export interface BridgeStatus {
   url: string
-  /** What is wrong, and since when in seconds since 1970. */
+  /** The failure, and its start in seconds since 1970. */
   trouble?: { text: string; since: number }
-  /** Positions that wait, oldest first. */
+  /** Waiting positions, oldest first. */
   waiting: { username: string; document: string; timestamp: number; tries: number }[]
 }
 
-/** A connection of a user: one line for each thing that was tried. */
+/** The test of a user's connection: one line for each step. */
 export interface ConnectionTest {
   username: string
   ok: boolean
@@ -27,7 +27,7 @@ export interface LinkState {
   item?: string
   kind?: LinkKind
   obstacle?: Obstacle
-  /** Items that it may be. */
+  /** Candidates for its item. */
   suggested: { item: string; title: string; author: string }[]
 }
 
@@ -57,7 +57,7 @@ export class Operator {
     }
   }
 
-  /** Tries the connection of a user. */
+  /** Tests the connection of a user. */
   async test(username: string): Promise<ConnectionTest> {
     const account = await this.#accountOf(username)
     const key = await this.#keyOf(account)
@@ -75,7 +75,7 @@ export class Operator {
     return { username, ok: failure === undefined, lines }
   }
 
-  /** The documents of a user, and what they are linked to. */
+  /** The documents of a user, with their links. */
   async links(username: string): Promise<LinkState[]> {
     const account = await this.#accountOf(username)
     const { links, library } = this.#bridge.parts
@@ -107,12 +107,12 @@ export class Operator {
     await this.#bridge.linker.link(account, document, item)
   }
 
-  /** Nothing is sent or told of the document any more. */
+  /** Unlinks the document: no more requests or overlays for it. */
   async unlink(username: string, document: string): Promise<void> {
     await this.#bridge.linker.link(await this.#accountOf(username), document, false)
   }
 
-  /** Everything that waits is tried at once. */
+  /** Sends all waiting positions at once. */
   async retry(): Promise<BridgeStatus> {
     await this.#bridge.retry()
     return await this.status()
@@ -147,7 +147,7 @@ function clockLine(difference: number): string {
   return `Its clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead' : 'behind'}: set both by NTP`
 }
 
-/** What was asked for by name; an error comes as a value, since the channel to a command keeps none. */
+/** Runs a method by its name. An error is returned as a value, since the control channel does not carry errors. */
 export async function operate(
   operator: Operator,
   verb: string,

@@ -1,14 +1,14 @@
 import type { Failure } from './failure.ts'
 import { delayOf } from './outbox.ts'
 
-/** Milliseconds for which pulls do not ask after a failure. */
+/** Milliseconds after a failure in which pulls send no request. */
 export const quietMs = 30_000
 
 const slow = 'is slow'
 
 /**
- * Whether Audiobookshelf answers, for all users: while it does not, one request at a time finds out whether it does
- * again, and readers do not wait for it.
+ * Whether Audiobookshelf answers, for all users. While it does not, one request at a time tests it, and readers do not
+ * wait for it.
  */
 export class Outage {
   readonly #now: () => number
@@ -17,9 +17,9 @@ export class Outage {
   #nextSend = 0
   #nextPull = 0
   #isProbing = false
-  /** What is wrong, and since when; undefined when nothing is. */
+  /** The failure and its start; undefined while Audiobookshelf answers. */
   failure: { failure: Failure; since: number } | undefined
-  /** What some requests met, while others may go; undefined when nothing is known of it. */
+  /** A failure of some requests while others succeed; undefined for none. */
   complaint: { text: string; since: number } | undefined
 
   constructor(now: () => number, random: () => number) {
@@ -27,7 +27,7 @@ export class Outage {
     this.#random = random
   }
 
-  /** When the next send may be; 0 when nothing is wrong. */
+  /** The earliest time of the next send; 0 without a failure. */
   get nextSend(): number {
     return this.failure ? this.#nextSend : 0
   }
@@ -41,7 +41,7 @@ export class Outage {
     return false
   }
 
-  /** A request begins; resolves what it resolves to. While something is wrong it is the only one. */
+  /** Runs the request and resolves to its result. During a failure it is the only one. */
   async probe<T>(work: () => Promise<T>): Promise<T> {
     if (!this.failure && this.#nextPull === 0) return await work()
     this.#isProbing = true
@@ -52,7 +52,7 @@ export class Outage {
     }
   }
 
-  /** A request failed in a way that concerns all. */
+  /** Notes a failure that concerns all requests. */
   failed(failure: Failure): void {
     const now = this.#now()
     this.#tries += 1
@@ -62,18 +62,18 @@ export class Outage {
     this.#nextPull = Math.max(now + quietMs, failure.retryAfter === undefined ? 0 : this.#nextSend)
   }
 
-  /** A pull ran out of time: later ones do not wait for what is that slow. */
+  /** Notes a pull that ran out of time: later pulls do not wait for so slow a server. */
   ranOut(): void {
     this.#nextPull = this.#now() + quietMs
     this.complain(slow)
   }
 
-  /** A request had an answer that is of no use, or late. `text` is for a person. */
+  /** Notes an answer that is useless or late. `text` is for people. */
   complain(text: string): void {
     this.complaint = { text, since: this.complaint?.since ?? this.#now() }
   }
 
-  /** A request had an answer. Pulls go on when it was as quick as they need. */
+  /** Notes an answer. Pulls send requests again if it was quick enough for them. */
   answered(wasQuick: boolean): void {
     if (this.failure || wasQuick) this.#nextPull = 0
     if (wasQuick || this.complaint?.text !== slow) this.complaint = undefined

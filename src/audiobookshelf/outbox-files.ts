@@ -20,14 +20,14 @@ export const outboxFolder = 'outbox'
 export class OutboxFiles implements Outbox {
   readonly #folder: string
   readonly #entries = new Map<string, Entry>()
-  /** The names of files to be written; resolves to why one could not be. */
+  /** The names of files to be written; resolves to the failure, if any. */
   readonly #writes = new Batcher<string, { failure: unknown } | undefined>((_key, names) => this.#write(names))
 
   private constructor(folder: string) {
     this.#folder = folder
   }
 
-  /** Reads what an earlier process left; what cannot be read is set aside and told. */
+  /** Reads the entries of an earlier process; damaged ones are set aside and reported. */
   static async open(dir: string, onDamage: (error: unknown) => void): Promise<OutboxFiles> {
     await makeFolder(join(dir, bridgeFolder))
     const folder = join(dir, bridgeFolder, outboxFolder)
@@ -63,12 +63,12 @@ export class OutboxFiles implements Outbox {
     await this.#set(keyOf(entry), entry)
   }
 
-  /** Whether it is still the newest of its user and document. */
+  /** Whether the entry is still the newest of its user and document. */
   has(entry: Entry): boolean {
     return this.#entries.get(keyOf(entry)) === entry
   }
 
-  /** Nothing else sends it. */
+  /** The entry itself: no other process sends it. */
   async claim(entry: Entry): Promise<Entry> {
     return entry
   }
@@ -103,8 +103,8 @@ export class OutboxFiles implements Outbox {
   }
 
   /**
-   * Writes what is newest, one file after the other, and flushes their folder once: pushes wait for the same disk, and
-   * theirs is the flush that a reader waits for.
+   * Writes the newest entries, one file after the other, and flushes their folder once: readers wait for the flushes of
+   * pushes on the same disk.
    */
   async #write(names: string[]): Promise<({ failure: unknown } | undefined)[]> {
     const failed = new Map<string, { failure: unknown }>()
@@ -123,7 +123,7 @@ export class OutboxFiles implements Outbox {
   }
 }
 
-/** Never derived from a name alone: it is the name of a file. */
+/** The name of the entry's file; a hash, since names may not be file names. */
 function keyOf({ account, document }: Entry): string {
   return `${createHash('sha256').update(`${account}\0${document}`).digest('hex').slice(0, 32)}.json`
 }

@@ -9,7 +9,7 @@ export interface Entry extends Pushed {
   /** The id of the account. */
   account: string
   tries: number
-  /** Milliseconds since 1970, before which it is not sent. */
+  /** The earliest time to send it, in milliseconds since 1970. */
   due: number
 }
 
@@ -27,7 +27,7 @@ export function entryOf({ username, id }: Pick<Account, 'username' | 'id'>, reco
   return { username, account: id, document, progress, percentage, device, timestamp, tries: 0, due: 0 }
 }
 
-/** Throws for what is none. */
+/** Parses an entry; throws if it is invalid. */
 export function readEntry(text: string): Entry {
   const fields = fieldsOf(JSON.parse(text))
   const [percentage, timestamp] = [numberOf(fields['percentage']), numberOf(fields['timestamp'])]

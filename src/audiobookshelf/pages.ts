@@ -7,14 +7,14 @@ import type { Operator } from './operate.ts'
 import type { SettingsEditor } from './settings-editor.ts'
 import { changeSetting, setKey, showBridgeSettings, testConnection } from './settings-page.ts'
 
-/** What the pages are made of. */
+/** The parts that the pages use. */
 export interface PageParts {
   bridge: Bridge
   operator: Operator
   editor: SettingsEditor
 }
 
-/** The pages of the bridge in the console: a reader sees and changes the own links, an operator the settings. */
+/** The pages of the bridge in the console: links for readers, settings for operators. */
 export function createPages(parts: PageParts): Route[] {
   return [
     get('/audiobookshelf', 'reader', (visit) => showLinks(parts, visit)),

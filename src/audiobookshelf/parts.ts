@@ -13,16 +13,16 @@ import type { Method } from './mapping.ts'
 import type { Outage } from './outage.ts'
 import type { Settings, UserKey } from './settings.ts'
 
-/** What the console shows of a record of Audiobookshelf. */
+/** A record of Audiobookshelf for the console. */
 export interface ShownRecord {
   method: Method
   /** The title of the chapter that the listener is in; empty without one. */
   chapter: string
-  /** Milliseconds since 1970, when Audiobookshelf changed it. */
+  /** When Audiobookshelf changed it, in milliseconds since 1970. */
   changed: number
 }
 
-/** What is kept of a user's item. */
+/** The stored state of a user's item. */
 export interface ItemState {
   shown?: ShownRecord | undefined
   agreed?: Agreed | undefined
@@ -33,19 +33,19 @@ export interface ItemState {
   decided?: number | undefined
 }
 
-/** Something that a person may want to know of. */
+/** An event in the bridge's log, for people. */
 export interface BridgeEvent {
   what: 'pushed' | 'received' | 'held' | 'waits' | 'dropped' | 'failed' | 'linked' | 'obstacle' | 'setting changed'
   document?: string
   item?: string
-  /** The guard that decided, or why a request gave nothing. */
+  /** The guard that decided, or the failure of a request. */
   why?: string
   /** Positions as text: the reader's, and Audiobookshelf's. */
   reader?: string
   listener?: string
 }
 
-/** What the sender and the pulls work with. */
+/** The parts that the sender and the pulls share. */
 export interface Parts {
   store: Store
   data: AccountData
@@ -60,7 +60,7 @@ export interface Parts {
   client: () => Client
   settings: () => Settings
   now: () => number
-  /** Sends what a reader left: it is newer than what Audiobookshelf has. */
+  /** Sends a reader's stored position, which is newer than that in Audiobookshelf. */
   send: (account: Account, record: Progress) => Promise<void>
   tell: (account: Account, event: BridgeEvent) => void
   onFailure: (error: unknown) => void
@@ -71,7 +71,7 @@ export function laneOf({ apiKey }: UserKey, item: string): string {
   return `${apiKey} ${item}`
 }
 
-/** What a failure says of the server or the key. Whether it says so. */
+/** Notes a failure of the server or the key. False for a failure of one item. */
 export function noteFailure({ outage, access, settings }: Parts, username: string, failure: Failure): boolean {
   if (failure.isOutage) outage.failed(failure)
   if (failure.kind === 'serverError' || failure.kind === 'notJson') outage.complain(failure.text)

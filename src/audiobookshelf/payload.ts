@@ -12,11 +12,11 @@ export interface Pushed {
   timestamp: number
 }
 
-/** What a PATCH says of the position. */
+/** The position in a PATCH. */
 export interface Values {
-  /** Seconds; there when the item has audio. */
+  /** Seconds; set if the item has audio. */
   currentTime?: number
-  /** There when the item has an ebook. */
+  /** Set if the item has an ebook. */
   ebookProgress?: number
   /** Whether this ends the book. */
   finishes: boolean
@@ -25,7 +25,7 @@ export interface Values {
 /** Seconds before the end at which a book that is not finished is kept: within 10 Audiobookshelf finishes it. */
 const endGap = 15
 
-/** Bytes; nothing reads it back. */
+/** The most bytes of the description, which nothing reads back. */
 const mostExtra = 2048
 
 /** The values to send for a push that is at this time of the audio. */
@@ -43,7 +43,7 @@ export function valuesOf({ percentage }: Pushed, item: Item, seconds: number): V
   }
 }
 
-/** The body of a PATCH. `isUpdate`: there is a record, which takes more. */
+/** The body of a PATCH. `isUpdate`: the record exists, and accepts more fields. */
 export function bodyOf(pushed: Pushed, item: Item, values: Values, isUpdate: boolean): Record<string, unknown> {
   const { currentTime, ebookProgress, finishes } = values
   const { duration } = item
@@ -61,14 +61,14 @@ export function bodyOf(pushed: Pushed, item: Item, values: Values, isUpdate: boo
   }
 }
 
-/** What the reader of Audiobookshelf can open; with anything else it would open page 1, and store that. */
+/** A location that Audiobookshelf's reader can open; with any other one it would open page 1, and store that. */
 function locationOf(progress: string, { ebook }: Item): string | undefined {
   if (ebook?.format !== 'epub') return parsePage(progress)?.toString()
   const fragment = parseXPointer(progress)?.fragment
   return fragment === undefined ? undefined : cfiOfFragment(fragment)
 }
 
-/** It replaces all that was there: the ids must be in it, or the record is lost. Undefined when it is too long. */
+/** The ebook location. It replaces the stored one, so it must have the ids. Undefined if it is too long. */
 function extraOf(pushed: Pushed, libraryItemId: string, progress: number): object | undefined {
   const { document, progress: rawProgress, percentage, device, timestamp } = pushed
   const extra = { libraryItemId, progress, koreader: { document, rawProgress, percentage, device, timestamp } }

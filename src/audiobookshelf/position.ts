@@ -1,4 +1,4 @@
-/** Where a reader is, as KOReader names it: an XPointer of crengine, or the number of a page. */
+/** A position of KOReader: an XPointer of crengine, or the number of a page. */
 export interface XPointer {
   /** From 1: the N-th itemref of the spine. */
   fragment: number
@@ -12,7 +12,7 @@ export interface XPointer {
 
 const xpointer = /^\/body\/DocFragment(?:\[(\d+)\])?((?:\/[^/.]+)*)(?:\.(\d+))?$/
 
-/** Undefined when it is none. */
+/** The XPointer; undefined if the text is none. */
 export function parseXPointer(progress: string): XPointer | undefined {
   const [whole, index = '1', steps = '', offset = '0'] = xpointer.exec(progress) ?? []
   const fragment = Number(index)
@@ -34,12 +34,12 @@ export function fragmentStart(fragment: number): string {
   return `/body/DocFragment[${fragment}].0`
 }
 
-/** The number of the page; undefined when it is none. */
+/** The number of the page; undefined if the text is none. */
 export function parsePage(progress: string): number | undefined {
   return /^[1-9]\d{0,6}$/.test(progress) ? Number(progress) : undefined
 }
 
-/** The fragment of a CFI, whose second number is twice that. Undefined when it is none. */
+/** The fragment of a CFI, half of its second number. Undefined if the text is no CFI. */
 export function fragmentOfCfi(location: string | undefined): number | undefined {
   const number = Number(/^epubcfi\(\/\d+(?:\[[^\]]*\])?\/(\d+)/.exec(location ?? '')?.[1])
   return number >= 2 && number % 2 === 0 && number / 2 <= mostFragments ? number / 2 : undefined
@@ -50,16 +50,16 @@ export function cfiOfFragment(fragment: number): string {
   return `epubcfi(/6/${2 * fragment}!/4)`
 }
 
-/** How far two places are into the book, each in the same measure. */
+/** Two places as fractions of the book, in one measure. */
 export interface Place {
   progress: string
-  /** The part of the book before it: of its characters if those are known, else KOReader's percentage. */
+  /** The fraction of the book before the place: of its characters if known, else KOReader's percentage. */
   at: number
 }
 
 /**
- * The best place at or before the listener that exists: of the document's own history in the same fragment the nearest
- * before, else the start of the fragment. Undefined when the fragment is unknown, and nothing of the history is before.
+ * The best existing place at or before the listener: the nearest earlier one of the document's history in the fragment,
+ * else the start of the fragment. Undefined if the fragment is unknown and the history has no earlier place.
  */
 export function choosePlace(history: Place[], at: number, fragment: number | undefined): string | undefined {
   const before = history.filter((place) => place.at <= at && isIn(place.progress, fragment))
@@ -75,7 +75,7 @@ function isIn(progress: string, fragment: number | undefined): boolean {
   return found !== undefined && (fragment === undefined || found === fragment)
 }
 
-/** The pages of a document as its history says; undefined when that has none. */
+/** The number of pages, estimated from the history; undefined if the history has no pages. */
 export function countPages(history: { progress: string; percentage: number }[]): number | undefined {
   const counts = history.map(({ progress, percentage }) => {
     const page = parsePage(progress)

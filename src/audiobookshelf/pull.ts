@@ -14,10 +14,10 @@ import type { UserKey } from './settings.ts'
 /** Milliseconds that a reader waits for Audiobookshelf. */
 const budgetMs = 700
 
-/** A listener's place, told to readers until one of them pushes. It is nobody's record. */
+/** A listener's place, which readers get until one of them pushes. It is not stored as a record. */
 interface Overlay {
   record: Progress
-  /** The stored record that it was told against. */
+  /** The stored record that it was compared with. */
   against: string
 }
 
@@ -25,9 +25,9 @@ interface Overlay {
 export class Pulls {
   readonly #parts: Parts
   readonly #budgetMs: number
-  /** Questions under way, by user and document. */
+  /** Requests in progress, by user and document. */
   readonly #asked = new Map<string, Promise<void>>()
-  /** Until when it is not asked again after a failure of this item alone, by user and document. */
+  /** Until when no request is sent after a failure of one item, by user and document. */
   readonly #quiet = new LRUCache<string, number>({ max: 10_000 })
 
   constructor(parts: Parts, budget = budgetMs) {
@@ -43,27 +43,27 @@ export class Pulls {
       this.#askInTime(account, document, item, key),
     ])
     const overlay = await data.get<Overlay>(account, dataNames.overlay(document)).catch(this.#parts.onFailure)
-    // A push since then ends it.
+    // A later push ends the overlay.
     const isCurrent = overlay?.record.document === document && overlay.against === nameOf(stored)
     return isCurrent ? overlay.record : stored
   }
 
-  /** A reader pushed: what a listener did before that is told no more. */
+  /** Ends the overlay at a reader's push. */
   async end(account: Account, document: string): Promise<void> {
     const { data } = this.#parts
     const name = dataNames.overlay(document)
     if (await data.get(account, name)) await data.put(account, name, undefined)
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no request is in progress. */
   async idle(): Promise<void> {
     while (this.#asked.size > 0) await Promise.all(this.#asked.values())
   }
 
-  /** Resolves when there is an answer, or the reader has waited for as long as it can. */
+  /** Resolves at the answer, or when the reader can wait no longer. */
   async #askInTime(account: Account, document: string, item: string, key: UserKey): Promise<void> {
     const { outage, access, now } = this.#parts
-    // Also when it is asked already: one reader has waited for that.
+    // Also for a request in progress: another reader has waited for it.
     if (!outage.mayPull() || now() < access.refusedUntil(key)) return
     const name = `${account.id} ${document}`
     if (now() < (this.#quiet.get(name) ?? 0)) return
@@ -110,7 +110,7 @@ export class Pulls {
     if (failure.kind === 'forbidden') await links.obstruct(account, item, 'notAllowed')
   }
 
-  /** Keeps what the reader is to be told of the record of Audiobookshelf. */
+  /** Sets the overlay for the record of Audiobookshelf. */
   async #look(
     account: Account,
     document: string,

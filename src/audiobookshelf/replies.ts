@@ -1,4 +1,4 @@
-/** What Audiobookshelf says, read leniently: its API has no promise of stability. */
+/** Parsers of Audiobookshelf's replies; lenient, as its API is not stable. */
 
 /** A media progress. */
 export interface Remote {
@@ -44,7 +44,7 @@ export interface Library {
   name: string
 }
 
-/** What is no object counts as an empty one. */
+/** The fields of a JSON object; any other value counts as an empty one. */
 export type Fields = Record<string, unknown>
 
 export function fieldsOf(value: unknown): Fields {
@@ -55,7 +55,7 @@ export function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** Numbers may come as text: values are stored as they came. Undefined for what is no finite number. */
+/** A finite number, perhaps as text, since Audiobookshelf stores values as sent; else undefined. */
 export function numberOf(value: unknown): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined
@@ -70,7 +70,7 @@ function amountOf(value: unknown): number {
   return Math.max(numberOf(value) ?? 0, 0)
 }
 
-/** Undefined when it is no progress: without a time of its last change nothing can be decided. */
+/** Parses a progress; undefined if it is none, or has no time of its last change, which the guards need. */
 export function readRemote(value: unknown): Remote | undefined {
   const fields = fieldsOf(value)
   const lastUpdate = numberOf(fields['lastUpdate'])
@@ -85,7 +85,7 @@ export function readRemote(value: unknown): Remote | undefined {
   }
 }
 
-/** Undefined when it is no item. */
+/** Parses an item; undefined if it is none. */
 export function readItem(value: unknown): Item | undefined {
   const fields = fieldsOf(value)
   const media = fieldsOf(fields['media'])

@@ -23,10 +23,10 @@ export interface Reply {
   body: Buffer
 }
 
-/** Idle connections go before a server closes them: a request on one that is just being closed would fail. */
+/** Milliseconds before idle connections are closed: sooner than servers do, since a request on a closing connection fails. */
 const keepAlive = { keepAlive: true, timeout: 2000 }
 
-/** Sends requests; never follows a redirect, never uses a connection whose certificate does not hold. */
+/** Sends requests; never follows a redirect, never uses a connection with an invalid certificate. */
 export class Requester {
   readonly #agents = {
     http: new http.Agent(keepAlive),
@@ -68,7 +68,7 @@ export class Requester {
         ? https.request(url, { ...options, agent: this.#agents.https }, onResponse)
         : http.request(url, { ...options, agent: this.#agents.http }, onResponse)
       sent.on('error', fail)
-      // Otherwise nothing tells that no answer comes any more.
+      // Without this listener the request would never end.
       sent.on('upgrade', (_response, socket) => {
         socket.destroy()
         fail(new Error('answered 101'))
@@ -94,11 +94,11 @@ async function readBody(response: IncomingMessage, limit: number): Promise<Reply
   return { status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }
 }
 
-/** Codes of certificates that do not hold: those of Node and of OpenSSL. */
+/** Codes of invalid certificates, of Node and of OpenSSL. */
 const tlsCode = /CERT|SELF_SIGNED|^ERR_TLS|^ERR_SSL|^EPROTO$|UNABLE_TO_/
 
 function toFailure({ code = '', message }: NodeJS.ErrnoException): Failure {
-  // Where several addresses were tried there is no message but a code.
+  // If several addresses were tried the error has a code but no message.
   const text = plain(code || message).slice(0, 200)
   if (!tlsCode.test(code)) return new Failure('unreachable', `cannot be reached: ${text}`)
   const cure = 'name the file of its authority in NODE_EXTRA_CA_CERTS'

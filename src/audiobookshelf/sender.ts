@@ -9,20 +9,20 @@ const atOnce = 4
 /** Milliseconds between two sends of one user and document. */
 const restMs = 3000
 
-/** Milliseconds until it is looked again whether one may go that is due. */
+/** Milliseconds until a blocked entry that is due is checked again. */
 const blockedMs = 1000
 
-/** Decides when which entry of the outbox goes to Audiobookshelf. */
+/** Schedules the entries of the outbox for Audiobookshelf. */
 export class Sender {
   readonly #parts: Parts
   readonly #random: () => number
   readonly #onIdle: () => void
   readonly #delivery: Delivery
   readonly #inFlight = new Map<string, Promise<void>>()
-  /** Until when nothing of the user and document is sent. */
+  /** Until when no entry of the user and document is sent. */
   readonly #rests = new Map<string, number>()
 
-  /** `onIdle` is told when one has ended: others may be due then. */
+  /** `onIdle` is called when a send has ended: other entries may be due. */
   constructor(parts: Parts, random: () => number, onIdle: () => void) {
     this.#parts = parts
     this.#random = random
@@ -30,7 +30,7 @@ export class Sender {
     this.#delivery = new Delivery(parts, random, (entry) => this.#rest(entry, restMs))
   }
 
-  /** Starts what is due, and resolves to when something is due next; undefined for nothing, or when one has ended. */
+  /** Starts the sends that are due; returns the time of the next one, undefined for none, or if too many are in progress. */
   run(): number | undefined {
     const { outage, now } = this.#parts
     for (const [lane, until] of this.#rests) if (until <= now()) this.#rests.delete(lane)
@@ -39,7 +39,7 @@ export class Sender {
       if (!next) return undefined
       if (next.due > now() || !outage.maySend()) {
         const due = Math.max(next.due, outage.nextSend)
-        // Something else is in its way, which ends soon.
+        // If it is due, a probe blocks it, and ends soon.
         return due > now() ? due : now() + blockedMs
       }
       this.#start(next.entry)
@@ -47,7 +47,7 @@ export class Sender {
     return undefined
   }
 
-  /** What is due first of all that is not under way. Thousands may wait: they are not sorted. */
+  /** The entry that is due first and not in progress. Thousands may wait, so they are not sorted. */
   #next(): { entry: Entry; due: number } | undefined {
     let next: { entry: Entry; due: number } | undefined
     for (const entry of this.#parts.outbox.entries) {
@@ -57,12 +57,12 @@ export class Sender {
     return next
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no send is in progress. */
   async idle(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values())
   }
 
-  /** Refused keys, held entries and such are tried at once. */
+  /** Sends all entries at once, also with refused keys and delays. */
   async retry(): Promise<void> {
     const { outbox, access, now } = this.#parts
     access.retry()

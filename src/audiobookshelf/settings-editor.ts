@@ -11,18 +11,18 @@ import {
 
 export interface SettingsEditorOptions {
   environment: Values
-  /** Undefined where settings come from the environment alone. */
+  /** The console's settings; undefined if only the environment has settings. */
   file: SettingsFile | undefined
   readFile: ReadFile
-  /** Is told what is in force from now on, and the names of what was changed. */
+  /** Called with the new settings and the names of the changed ones. */
   onChange: (settings: Settings, names: Variable[]) => void
   now?: () => number
 }
 
-/** A setting as a person may see it. */
+/** A setting as the page shows it. */
 export interface ShownSetting {
   name: Variable
-  /** Empty when it is not set. A secret is only told to be there. */
+  /** The value; empty if not set. Of a secret only that it is set. */
   value: string
   source: Source
   /** When a secret was set in the console, in seconds since 1970. */
@@ -32,7 +32,7 @@ export interface ShownSetting {
 export const onlyEnvironment =
   'With KSS_STORE these settings come from the environment of each server: they cannot be changed here.'
 
-/** Changes the settings of the bridge while it runs. Secrets go in, and never come out again. */
+/** Changes the settings of the running bridge. Secrets can be written but not read. */
 export class SettingsEditor {
   readonly #options: SettingsEditorOptions
 
@@ -50,7 +50,7 @@ export class SettingsEditor {
     })
   }
 
-  /** Users with a key of their own, and what may be seen of it. */
+  /** Users with keys of their own, and the visible parts of these keys. */
   listKeys(): { username: string; key: string; date?: number | undefined }[] {
     const users = [...(this.#read({})?.users ?? [])]
     const dates = this.#dates
@@ -61,7 +61,7 @@ export class SettingsEditor {
     }))
   }
 
-  /** Durably, and at once in force. Undefined leaves a setting to the environment. Resolves to what is wrong. */
+  /** Stores settings durably and applies them. Undefined leaves a setting to the environment. Resolves to the error, if any. */
   async change(
     changes: Partial<Record<Variable, string | undefined>>,
     dates: Record<string, number | undefined> = {},
@@ -82,7 +82,7 @@ export class SettingsEditor {
     return undefined
   }
 
-  /** Sets the key of a user; an empty one takes it away. Resolves to what is wrong. */
+  /** Sets the key of a user; an empty one removes it. Resolves to the error, if any. */
   async setKey(username: string, key: string): Promise<string | undefined> {
     const users = [...(this.#read({})?.users ?? [])].filter(([name]) => name !== username)
     const others = users.map(([name, own]) => [
@@ -123,7 +123,7 @@ function dateOfKey(username: string): string {
   return `AUDIOBOOKSHELF_USER_MAP ${username}`
 }
 
-/** What may be seen of a secret: enough to tell two apart. */
+/** The visible part of a secret: enough to tell two apart. */
 function hintOf(secret: string): string {
   return secret.length < 16 || secret.includes('{') ? 'set' : `set, ends in …${secret.slice(-4)}`
 }

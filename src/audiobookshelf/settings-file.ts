@@ -6,7 +6,7 @@ import { readTrustedSync } from '../trusted-file.ts'
 import { fieldsOf, type Fields } from './replies.ts'
 import { variables, type Values, type Variable } from './settings.ts'
 
-/** Where a setting comes from. */
+/** The source of a setting. */
 export type Source = 'environment' | 'console'
 
 /** The settings of the console, which win over the environment: `<KSS_DIR>/.audiobookshelf/settings.json`, 0600. */
@@ -19,7 +19,7 @@ export class SettingsFile {
     this.#path = join(this.#folder, bridgeNames.settings)
   }
 
-  /** Empty when there are none. Throws what the file system says, and for what is no JSON. */
+  /** The settings; empty if there are none. Throws as the file system does, and if the file is no JSON. */
   get(): Values {
     const fields = Object.entries(this.#read())
     return Object.fromEntries(fields.filter(([name, value]) => isVariable(name) && typeof value === 'string'))
@@ -31,7 +31,7 @@ export class SettingsFile {
     return new Map(dates.filter((each): each is [string, number] => typeof each[1] === 'number'))
   }
 
-  /** Durably; the caller has checked them. A name without a value goes. */
+  /** Stores validated settings durably. A name without a value is removed. */
   async put(
     changes: Partial<Record<Variable, string | undefined>>,
     dates: Record<string, number | undefined> = {},

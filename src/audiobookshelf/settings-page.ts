@@ -5,7 +5,7 @@ import type { PageParts } from './pages.ts'
 import { onlyEnvironment, type ShownSetting } from './settings-editor.ts'
 import { variables, type Variable } from './settings.ts'
 
-/** What the page changes, with its label. Keys of users have a form of their own. */
+/** The settings on the page, with their labels. Users' keys have a form of their own. */
 const editable = new Map<Variable, string>([
   ['AUDIOBOOKSHELF_BASE_URL', 'Address'],
   ['AUDIOBOOKSHELF_API_KEY', 'Key for users without one'],
@@ -14,7 +14,7 @@ const editable = new Map<Variable, string>([
   ['AUDIOBOOKSHELF_DOCUMENT_MAP', 'Items by document'],
 ])
 
-/** The settings, and where each comes from. No secret is shown. */
+/** The page of the settings and their sources, without secrets. */
 export function showBridgeSettings(parts: PageParts, visit: ReaderVisit): Page {
   return pageOf(parts, visit)
 }
@@ -36,7 +36,7 @@ export async function setKey(parts: PageParts, visit: ReaderVisit): Promise<Answ
   return outcome(parts, visit, `AUDIOBOOKSHELF_USER_MAP of ${username}`, wrong)
 }
 
-/** Tries the connection of a user, one line for each thing. */
+/** Tests the connection of a user, one line for each step. */
 export async function testConnection(parts: PageParts, visit: ReaderVisit): Promise<Page> {
   try {
     const { lines, ok } = await parts.operator.test((visit.form.get('username') ?? '').trim())
@@ -47,7 +47,7 @@ export async function testConnection(parts: PageParts, visit: ReaderVisit): Prom
   }
 }
 
-/** `setting`: what is told of in the log; never its value. */
+/** `setting`: the name for the log; never the value. */
 function outcome(parts: PageParts, visit: ReaderVisit, setting: string, wrong: string | undefined): Answer {
   if (wrong !== undefined) return pageOf(parts, visit, notice(wrong, 'alert'), 400)
   parts.bridge.parts.tell(visit.account, { what: 'setting changed', why: setting })

@@ -3,7 +3,7 @@ import type { Key } from './client.ts'
 import { fieldsOf, textOf, type Fields } from './replies.ts'
 import { jsonErrorAt } from './json-position.ts'
 
-/** Every variable, with what its value must be. @see docs/audiobookshelf.md */
+/** All variables, with the rules of their values. @see docs/audiobookshelf.md */
 export const variables = {
   AUDIOBOOKSHELF_BASE_URL: 'an address like https://abs.example or https://abs.example/audiobookshelf',
   AUDIOBOOKSHELF_API_KEY: 'an API key of Audiobookshelf',
@@ -18,7 +18,7 @@ export const variables = {
 
 export type Variable = keyof typeof variables
 
-/** Those whose values are shown to nobody. */
+/** Variables whose values are never shown. */
 export const secrets = new Set<Variable>([
   'AUDIOBOOKSHELF_API_KEY',
   'AUDIOBOOKSHELF_USER_MAP',
@@ -29,7 +29,7 @@ export type Values = Partial<Record<Variable, string>>
 
 /** A user's access to Audiobookshelf. */
 export interface UserKey extends Key {
-  /** What `/api/me` must give; only checked. */
+  /** The expected id in `/api/me`; only checked. */
   userId?: string
   /** The device of records that come from Audiobookshelf. */
   device?: string
@@ -41,7 +41,7 @@ export interface Settings {
   deviceName: string
   /** For users who are not in the map. */
   defaultKey: UserKey | undefined
-  /** False: never this user. */
+  /** False: the bridge does nothing for this user. */
   users: ReadonlyMap<string, UserKey | false>
   /** Items by document; false: not linked. */
   documents: ReadonlyMap<string, string | false>
@@ -49,13 +49,13 @@ export interface Settings {
   warnings: string[]
 }
 
-/** A setting that cannot be; the message is one line that names the variable, and never a secret. */
+/** An invalid setting; the message is one line with the name of the variable, and without secrets. */
 export class SettingError extends Error {}
 
 /** Reads the text of a file; throws as the file system does. */
 export type ReadFile = (path: string) => string
 
-/** Undefined when the bridge is off. Throws SettingError. */
+/** The settings; undefined if the bridge is off. Throws SettingError. */
 export function readSettings(values: Values, readFile: ReadFile): Settings | undefined {
   const given = (name: Variable): string => values[name]?.trim() ?? ''
   if (given('AUDIOBOOKSHELF_BASE_URL') === '') return undefined
@@ -86,7 +86,7 @@ function readBaseUrl(text: string): string {
   return new URL(text).href.replace(/\/$/, '')
 }
 
-/** Whether it is plain http to a host that is neither of this machine nor of a private network. */
+/** Whether the URL is plain http to a host outside this machine and private networks. */
 function isExposed(baseUrl: string): boolean {
   const { protocol, hostname } = new URL(baseUrl)
   if (protocol === 'https:') return false
@@ -110,7 +110,7 @@ function isDevice(text: string): boolean {
   return /^[^\p{Cc}\p{Cs}]{1,64}$/u.test(text)
 }
 
-/** What an HTTP header can carry. */
+/** Characters that are valid in an HTTP header. */
 function isHeaderText(text: string): boolean {
   return /^[\x21-\x7e]{1,4096}$/.test(text)
 }
@@ -142,7 +142,7 @@ function readUsers(text: string, userToken: string, readFile: ReadFile): Map<str
   return new Map(entries.map(([user, value], at) => [user, readUser(value, at + 1, userToken)]))
 }
 
-/** An entry is told by its number: a key may have been written in the place of the name. */
+/** Errors name an entry by its number: a key may stand in the place of the name. */
 function readUser(value: unknown, number: number, userToken: string): UserKey | false {
   if (value === false) return false
   const fields = typeof value === 'string' ? { api_key: value } : fieldsOf(value)
@@ -168,7 +168,7 @@ function firstOf(fields: Fields, ...names: string[]): string {
   return name === undefined ? '' : textOf(fields[name]).trim()
 }
 
-/** What can be a part of a path as it is: ids are UUIDs. */
+/** Ids that are valid in a path without escapes; ids are UUIDs. */
 export function isItemId(text: string): boolean {
   return /^\w[\w-]{0,63}$/.test(text)
 }

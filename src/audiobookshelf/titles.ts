@@ -1,10 +1,10 @@
 /** Titles of chapters, folded so that those of an EPUB and of an audiobook can be compared. */
 export interface FoldedTitle {
-  /** All of it. */
+  /** The whole title. */
   whole: string
-  /** The number that it begins with, the word "chapter" aside. */
+  /** The number at its start, after the word "chapter" if there. */
   number: string | undefined
-  /** What comes after that number. */
+  /** The rest after the number. */
   rest: string
 }
 
@@ -27,7 +27,7 @@ const ordinals = new Map([
 const roman = /^(?=[ivxlc])(?:c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})$/
 const romanValues: Record<string, number> = { i: 1, v: 5, x: 10, l: 50, c: 100 }
 
-/** What a number of a chapter may come after. */
+/** Words that may precede the number of a chapter. */
 const labels = new Set(['chapter', 'chap', 'ch', 'kapitel', 'chapitre', 'capitulo', 'capitolo', 'hoofdstuk', 'track'])
 
 export function foldTitle(title: string): FoldedTitle {
@@ -43,7 +43,7 @@ export function foldTitle(title: string): FoldedTitle {
   return { whole: folded.join(' '), number, rest: folded.slice(number === undefined ? 0 : from + 1).join(' ') }
 }
 
-/** The same chapter: one of the titles may lack the number, or have nothing else. */
+/** Whether both are one chapter: one title may lack the number, or consist of it. */
 export function isSameTitle(one: FoldedTitle, other: FoldedTitle): boolean {
   if (one.whole === '' || other.whole === '') return false
   if (one.whole === other.whole) return true
@@ -85,7 +85,7 @@ const matter = new RegExp(
     `advert.*|publishers? note|transcribers? notes?|back cover|landmarks|page list|intro|outro)$`,
 )
 
-/** Whether it is front or back matter: it is in the one book, and not in the other. */
+/** Whether the title is of front or back matter, which only one of the books may have. */
 export function isMatter({ whole }: FoldedTitle): boolean {
   return whole === '' || matter.test(whole)
 }

@@ -7,7 +7,7 @@ export interface Bridged extends Stores {
   bridge: Bridge
 }
 
-/** A store of which Audiobookshelf is told what readers push, and whose readers are told what listeners did. */
+/** A store with the bridge: pushes are sent to Audiobookshelf, and pulls return listeners' places. */
 export async function withAudiobookshelf(options: BridgeOptions, { store, admin }: Stores): Promise<Bridged> {
   const bridge = await Bridge.open(options, { store, admin })
   const operators = wrap<Store>(store, {
@@ -51,7 +51,7 @@ function wrapAdmin(bridge: Bridge, admin: Admin): Admin {
   })
 }
 
-/** The same object with other methods in the place of some. */
+/** The object with some methods replaced. */
 function wrap<T extends object>(inner: T, methods: Partial<T>): T {
   return new Proxy(inner, {
     get: (target, name) => {

@@ -3,7 +3,7 @@ import { fromBufferPromise, type Entry, type ZipFile } from 'yauzl'
 
 const limits = { bytes: 200 * 2 ** 20, entries: 5000 }
 
-/** The files of a zip archive in memory. What they hold unpacked, and how many they are, is bounded. */
+/** The files of a zip archive in memory. Their number and unpacked size are bounded. */
 export class Zip {
   readonly #file: ZipFile
   readonly #entries: Map<string, Entry>
@@ -13,9 +13,9 @@ export class Zip {
     this.#entries = entries
   }
 
-  /** Rejects for what is no archive, or a larger one. */
+  /** Opens the archive. Rejects if it is none, or too large. */
   static async open(data: Buffer): Promise<Zip> {
-    // A stream that gives more than the archive says of its file ends with an error.
+    // A stream that is longer than the archive's size of the file ends with an error.
     const file = await fromBufferPromise(data, { lazyEntries: true, validateEntrySizes: true })
     if (file.entryCount > limits.entries) throw new Error(`has more than ${limits.entries} entries`)
     const entries = new Map<string, Entry>()
@@ -32,7 +32,7 @@ export class Zip {
     return this.#entries.has(name)
   }
 
-  /** Undefined when there is no such file. */
+  /** The content; undefined if there is no such file. */
   async read(name: string): Promise<Readable | undefined> {
     const entry = this.#entries.get(name)
     return entry && (await this.#file.openReadStreamPromise(entry))

@@ -62,7 +62,7 @@ export class Asker {
         ? https.get(url, { headers, agent: this.#agents.https }, onResponse)
         : http.get(url, { headers, agent: this.#agents.http }, onResponse)
       request.on('error', reject)
-      // Otherwise a lost connection would go unnoticed.
+      // Without this listener the request would never end.
       request.on('upgrade', (_response, socket) => {
         socket.destroy()
         reject(new Error('answers 101'))
