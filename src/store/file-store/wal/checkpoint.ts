@@ -49,6 +49,9 @@ export interface CheckpointOptions extends Bounds {
   now?: () => number
 }
 
+/** An entry at the moment at which its files could not be written or flushed. */
+type Failed = Pick<Entry, 'path' | 'failure' | 'isLost'>
+
 /** @see STORAGE.md §3, The write-ahead log */
 export class Checkpoint {
   readonly #log: WriteAheadLog
@@ -204,7 +207,7 @@ export class Checkpoint {
 
   async #run(): Promise<boolean> {
     this.#alarm.clear()
-    let failed: Pick<Entry, 'path' | 'failure' | 'isLost'> | undefined
+    let failed: Failed | undefined
     const began = this.#now()
     try {
       failed = await this.#flushAll()
@@ -220,7 +223,7 @@ export class Checkpoint {
   }
 
   /** Resolves to an entry whose files cannot be written or flushed, if there is one. */
-  async #flushAll(): Promise<Entry | undefined> {
+  async #flushAll(): Promise<Failed | undefined> {
     if (this.#memtable.isEmpty && this.#log.bytes === 0) return undefined
     // Before the rotation: otherwise each retry would begin a segment.
     const lost = await this.#mendLost()
@@ -234,7 +237,8 @@ export class Checkpoint {
     const unsettled = await this.#keepAnew(failed.filter(({ entry }) => !entry.isLost))
     if (unsettled) return unsettled
     await this.#log.dropBefore(before)
-    return entries.find(({ isLost }) => isLost) ?? failed.find(({ entry }) => entry.failure !== undefined)?.entry
+    const first = entries.find(({ isLost }) => isLost) ?? failed.find(({ entry }) => entry.failure !== undefined)?.entry
+    return copyOf(first)
   }
 
   /** Whether there is nothing to flush but files whose flush failed again. When the log is full, its segments go all the same. */
@@ -243,12 +247,12 @@ export class Checkpoint {
   }
 
   /** Writes the files again whose flush failed. Resolves to an entry whose flush fails again. */
-  async #mendLost(): Promise<Entry | undefined> {
+  async #mendLost(): Promise<Failed | undefined> {
     const lost = this.#memtable.entries().filter(({ isLost }) => isLost)
     await this.#documents.restoreLost(lost)
     for (const entry of lost) await this.#documents.write(entry)
     await this.#documents.flush(lost)
-    return lost.find(({ isLost }) => isLost)
+    return copyOf(lost.find(({ isLost }) => isLost))
   }
 
   /**
@@ -256,7 +260,7 @@ export class Checkpoint {
    * holds copies of the entries from before the flush. Resolves to an entry that was written since, and whose flush
    * fails: its pushes are durable only in the old segments.
    */
-  async #keepAnew(failed: { entry: Entry; writes: number }[]): Promise<Entry | undefined> {
+  async #keepAnew(failed: { entry: Entry; writes: number }[]): Promise<Failed | undefined> {
     if (failed.length === 0) return undefined
     const written: Entry[] = []
     await this.#log.append(() => {
@@ -264,14 +268,19 @@ export class Checkpoint {
       return failed.map(({ entry }) => (written.includes(entry) ? '' : formatPending(entry))).join('')
     })
     await this.#documents.flush(written)
-    return written.find(({ failure }) => failure !== undefined)
+    return copyOf(written.find(({ failure }) => failure !== undefined))
   }
 
   /** Updates the backoff after a round or a checkpoint, and reports its failure. */
-  #note(failed: Pick<Entry, 'path' | 'failure'> | undefined, isRetry: boolean, backoff: Backoff): void {
+  #note(failed: Failed | undefined, isRetry: boolean, backoff: Backoff): void {
     if (!failed) backoff.reset()
     else if (isRetry) backoff.failed()
     // OpenedFolder has reported this error.
     if (failed && !(failed.failure instanceof FolderReplaced)) this.#tell(cannotWrite(failed.path, failed.failure))
   }
+}
+
+/** Another write of the files may end the failure meanwhile. */
+function copyOf(entry: Entry | undefined): Failed | undefined {
+  return entry && { ...entry }
 }

@@ -128,7 +128,8 @@ export class Memtable {
     if (!pending) return
     entry.writes += 1
     entry.unsure = false
-    delete entry.failure
+    // What else a lost file should hold is not known to be on the disk.
+    if (!entry.isLost) delete entry.failure
     entry.sums.push(sum)
     const rest = pending.lines.slice(lines.length)
     const isNewer = pending.sum !== sum || rest.length > 0
