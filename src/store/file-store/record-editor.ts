@@ -40,8 +40,14 @@ export class RecordEditor {
     if (foreign) await unlessAbsent(setAside(path))
     if (rows) await this.#history.replace(path, rows)
     const text = formatRecord(record)
-    const stats = await replaceFile(path, text)
-    this.#files.set(key, path, { record, sum: sumOf(text) }, stats)
+    try {
+      const stats = await replaceFile(path, text)
+      this.#files.set(key, path, { record, sum: sumOf(text) }, stats)
+    } catch (error) {
+      // If only the flush failed, the file has changed all the same: the next push must know its bytes.
+      this.#files.delete(key)
+      throw error
+    }
   }
 
   async replaceHistory({ path }: Located, rows: Progress[]): Promise<void> {

@@ -187,6 +187,22 @@ for (const [what, path] of [
   })
 }
 
+t.test('a push after an edit whose flush failed outlives a crash', async (t) => {
+  const { dir, disk, store } = await open(t)
+  disk.fail('sync', /\/ann$/, 'EIO')
+  await t.rejects(adminByName(store).putTitle('ann', 'abc', 'Dune'), { code: 'EIO' })
+  t.match(await readRecord(dir), { title: 'Dune' }, 'the file has changed all the same')
+  disk.mend()
+  const release = disk.hold('open', /\/ann\/\.tmp-/)
+  await byName(store).putProgress('ann', { ...pushed, progress: 'new' })
+  await cp(dir, `${dir}-crashed`, { recursive: true })
+  release()
+  const onDamage = (error: unknown): void => void t.fail(String(error))
+  const next = await FileStore.open({ dir: `${dir}-crashed`, history: true, onDamage })
+  t.match(await byName(next).getProgress('ann', 'abc'), { progress: 'new', title: 'Dune' })
+  await next.close()
+})
+
 t.test('a file that is written again while it is flushed is flushed again before the log goes', async (t) => {
   const { dir, disk, store } = await open(t)
   await byName(store).putProgress('ann', { ...pushed, progress: '1' })
