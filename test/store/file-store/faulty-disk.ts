@@ -2,7 +2,7 @@ import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import type { Test } from 'tap'
 
-type Call =
+export type Call =
   | 'open'
   | 'write'
   | 'sync'
@@ -17,6 +17,9 @@ type Call =
   | 'readdir'
   | 'readFile'
   | 'read'
+
+/** A test, or what else ends what it has begun. */
+export type Teardown = Pick<Test, 'teardown'>
 
 /** The real disk, but for the calls that are told to fail. */
 export interface FaultyDisk {
@@ -42,7 +45,7 @@ const handleCalls = {
 } as const
 
 /** Until the end of the test `node:fs/promises` is a disk that may fail. */
-export function faultyDisk(t: Test): FaultyDisk {
+export function faultyDisk(t: Teardown): FaultyDisk {
   let faults: { call: Call; path: RegExp; code: string }[] = []
   const calls: { call: Call; path: string }[] = []
   let held: { call: Call; path: RegExp; released: Promise<void> }[] = []
@@ -106,8 +109,8 @@ export function faultyDisk(t: Test): FaultyDisk {
   }
 }
 
-/** Also where it is imported by its name. */
-function replace(t: Test, name: keyof typeof fs, by: unknown): void {
+/** Puts a function of `node:fs/promises` in the place of Node's, also where it is imported by its name. */
+export function replace(t: Teardown, name: keyof typeof fs, by: unknown): void {
   const real = fs[name]
   Object.assign(fs, { [name]: by })
   syncBuiltinESMExports()
