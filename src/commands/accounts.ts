@@ -66,7 +66,7 @@ export async function* exportDocuments(
   }
 }
 
-/** Shows how far a command is. */
+/** Shows the progress of a command. */
 export type Show = (done: number, total: number) => void
 
 interface ListPage<T> {
@@ -76,14 +76,14 @@ interface ListPage<T> {
   next?: string
 }
 
-/** What the pages hold, one at a time; tells of each account that cannot be read. */
+/** Yields the items of all pages, and reports each account that cannot be read. */
 export async function* eachItem<T>(pages: AsyncIterable<ListPage<T>>, show: Show): AsyncGenerator<T> {
   let done = 0
   for await (const { items, damaged, total, next } of pages) {
     for (const problem of damaged) tellDamage(`Left out: ${problem}`)
     for (const item of items) {
       yield item
-      // Not all folders are accounts'.
+      // The total counts all folders, and some belong to no account.
       show(Math.min((done += 1), total - 1), total)
     }
     done += damaged.length
@@ -108,7 +108,7 @@ export async function* usersOf(
   yield* eachItem(eachPage(read), show)
 }
 
-/** Does the work for an account of a list; nothing when the account went meanwhile, or is another one by now. */
+/** Does the work for an account of a list, unless the account was deleted, renamed or replaced meanwhile. */
 export async function unlessGone(work: () => Promise<void>): Promise<void> {
   try {
     await work()

@@ -7,14 +7,14 @@ import { hasTls } from '../tls-settings.ts'
 import { readVersion } from '../version.ts'
 import type { CommandLine } from '../command-line.ts'
 
-/** Users that a start counts: in a folder of more than that it would take long. */
+/** Users that a start counts at most, because counting more would take long. */
 export const mostCounted = 10_000
 
-/** What a start found. */
+/** What the announcement of a start reports. */
 export interface Announced {
   /** Where the accounts are: `dir` or `store`. */
   place: Record<string, string>
-  /** Over `mostCounted`: there are more than that. */
+  /** Number of users; above `mostCounted`, at least that number. */
   users: number
   /** Whether anybody can sign up. */
   isOpen: boolean
@@ -62,7 +62,7 @@ function isThisMachine(host: string): boolean {
   return host === 'localhost' || isLoopback(host)
 }
 
-/** What a reader in the same network can type, the base path included. */
+/** The server addresses for readers in the same network, with the base path. */
 export function serverAddresses(config: Config): string[] {
   const { KSS_HOST: host, KSS_PORT: port, KSS_TLS_PORT: tlsPort, KSS_BASE_PATH: basePath } = config
   const everywhere = host === '0.0.0.0' || host === '::'

@@ -8,21 +8,21 @@ export interface Backend {
   /** For a person, once the log is there. */
   warnings: () => Promise<string[]>
   open: (logger: FastifyBaseLogger, onDamage: (error: unknown) => void) => Promise<OpenedBackend>
-  /** Does what commands ask for, where they ask the server. */
+  /** Makes the server execute the calls of commands, where commands do not use the engine themselves. */
   answer: (call: Call) => void
   /** Rejects while the engine is away. */
   countUsers: () => Promise<number>
-  /** What a start says of the place. */
+  /** The fields that a start logs about the place. */
   place: Record<string, string>
-  /** Done once the server listens. Never rejects. */
+  /** Removes left-over files once the server listens. Never rejects. */
   tidy: (onDamage: (error: unknown) => void) => void
-  /** Gives it free for others. */
+  /** Unlocks the folder, or closes the connection to the engine. */
   release: () => Promise<void>
 }
 
 export interface OpenedBackend {
   opened: OpenedStore
   hashesKeys: () => boolean
-  /** There while the backup before a change of format is made. */
+  /** Defined while the backup before a change of format is made. */
   formatChange: FormatChange | undefined
 }

@@ -26,17 +26,17 @@ import { checkOutput } from './output-file.ts'
 import { parseCount } from './time.ts'
 import { count, formatBytes, print, progressBar } from './terminal.ts'
 
-/** Where an archive goes. */
+/** The destination of an archive. */
 interface Target {
   path: string
-  /** It is named after the time, in a folder that the operator said. */
+  /** Whether the operator gave a folder, in which the archive is named after the time. */
   isDated: boolean
 }
 
 interface Written {
   /** The path of the archive; undefined when it went to standard output. */
   path: string | undefined
-  /** Whether all that was pushed before is in it. */
+  /** Whether the archive has everything that was pushed before. */
   isComplete: boolean
 }
 
@@ -59,7 +59,7 @@ export async function createBackup(said: string | undefined, flags: StateFlags &
   if (path === undefined) {
     console.error(`The backup holds ${holds}.`)
   } else {
-    // An older one may hold what this one lacks.
+    // An older archive may have what an incomplete one lacks.
     const removed = keep === undefined || !isComplete ? [] : await removeOld(path, keep)
     print(flags.json, { path, ...contents, complete: isComplete, removed }, () => {
       const gone = removed.map((old) => `Removed: ${plain(old)}\n`).join('')
@@ -71,7 +71,7 @@ export async function createBackup(said: string | undefined, flags: StateFlags &
   process.exitCode = exitCodes.damaged
 }
 
-/** Throws CommandError: a disk that is not mounted leaves an empty folder, or none. */
+/** Throws CommandError for a folder without accounts: its disk may not be mounted. */
 async function checkAccounts(dir: string): Promise<void> {
   await checkFolder(dir)
   for await (const name of eachUserFolder(dir)) {
@@ -88,7 +88,7 @@ async function write(
   keep: number | undefined,
   contents: Contents,
 ): Promise<Written> {
-  // The archive has the files. One that cannot be written must not prevent a backup of all others.
+  // The archive contains the files. One that cannot be written must not prevent a backup of the others.
   const isComplete = await state.store.flush()
   const target = said === '-' ? undefined : await resolveTarget(state, said)
   if (keep !== undefined && target?.isDated === false) throw noFolder()
@@ -129,7 +129,7 @@ async function resolveTarget(state: State, said: string | undefined): Promise<Ta
   return { path: join(path, backupName()), isDated: true }
 }
 
-/** Throws CommandError where the folder is in the state directory, but for that of backups. */
+/** Throws CommandError if the folder is inside the state directory, and is not its folder of backups. */
 async function checkOutside(dir: string, path: string): Promise<void> {
   const [first = ''] = relative(await realpath(dir), await realpath(path)).split(sep)
   if (first === '..' || first === backupsName) return

@@ -33,7 +33,7 @@ export async function restoreBackup(file: string, flags: StateFlags & { merge?: 
   if (problems.length > 0) process.exitCode = exitCodes.failure
 }
 
-/** Before a folder is made for what cannot come. Throws CommandError. */
+/** Checks that the archive can be read, before a state directory is created for it. Throws CommandError. */
 async function checkReadable(file: string): Promise<void> {
   if (file !== '-') {
     await access(file).catch((error: unknown) => {
@@ -50,7 +50,7 @@ async function checkReadable(file: string): Promise<void> {
 async function restoreInto(state: State, file: string, merge: boolean, problems: string[]): Promise<MergedUser[]> {
   const { store, server } = state
   if (!merge && (await hasUsers(store))) throw new CommandError(notEmpty(state))
-  // Of a restore that was killed. Without a server nobody else works here.
+  // Removes what a killed restore left. Without a server no other process writes here.
   if (isFolder(state)) await removeAllTemps(state.dir, server ? Date.now() - tempAge : Date.now())
   const temp = tempPath(isFolder(state) ? state.dir : tmpdir())
   const onDamage = (error: unknown): unknown => problems.push((error as Error).message.replaceAll(temp + sep, ''))
@@ -59,7 +59,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     const backup = await unpackStore(file, temp, { signal, onDamage })
     try {
       signal.throwIfAborted()
-      // Before the accounts: were it cut off, --merge would leave it open to everybody.
+      // Before the accounts: after an interruption, --merge would leave registration open.
       if (!merge) await restoreRegistration(backup.store, store).catch(onDamage)
       for await (const user of restoreUsers(backup, temp, { state, merge, onDamage })) {
         merged.push(user)
@@ -68,7 +68,7 @@ async function restoreInto(state: State, file: string, merge: boolean, problems:
     } finally {
       await backup.close()
     }
-    // A start, or a check, may have taken it for left over.
+    // A server's start or a check may have removed it as a left-over file.
     /* c8 ignore next 3 -- it takes a restore of more than a minute */
     if (!(await unlessAbsent(stat(temp))))
       throw new CommandError('The unpacked archive was removed meanwhile. Try again.')
@@ -93,7 +93,7 @@ function notEmpty(state: State): string {
     : 'KSS_STORE has accounts. Pass --merge to add to them, or an empty database.'
 }
 
-/** Makes the folder with what the archive holds, and opens it. */
+/** Creates the folder, unpacks the archive into it, and opens it as a store. */
 async function unpackStore(file: string, folder: string, options: UnpackOptions): Promise<OpenedStore> {
   await mkdir(folder, { mode: 0o700 })
   try {
@@ -102,7 +102,7 @@ async function unpackStore(file: string, folder: string, options: UnpackOptions)
     if (!(error instanceof BadBackup)) throw error
     throw new CommandError(`Cannot restore ${file}: ${error.message}. Nothing was changed.`)
   }
-  // It brings in what the log of an archive of tar holds.
+  // Opening replays the log that an archive made by tar may contain.
   return await openStore({ dir: folder, history: true, blocking: true, onDamage: options.onDamage })
 }
 
@@ -126,13 +126,13 @@ async function* restoreUsers(
   }
 }
 
-/** Not where others have accounts: an archive that comes from elsewhere must not make an operator there. */
+/** Not with --merge: an archive from another server must not create an operator. */
 async function restoreRights(state: State, { username, admin, quota }: User): Promise<void> {
   if (admin) await state.store.setAdmin((await findUser(state, username)).account, true)
   if (quota) await state.store.setQuota((await findUser(state, username)).account, quota)
 }
 
-/** Whom the operator had let in, that all others were not, or only for a time, and who was removed; not that anybody was let in. */
+/** Restores invitations, removed names, and whether registration was closed or open until a time; not that it was open for good. */
 async function restoreRegistration(from: Pick<Store, 'getRegistration'>, store: StateStore): Promise<void> {
   const { invited, removed = [], ...said } = await from.getRegistration()
   if (said.open === false || said.until !== undefined) await store.setRegistration(said)
@@ -156,7 +156,7 @@ function toMerged({ record: { title, ...record }, rows }: ExportedDocument): Mer
   return { rows: withRecord(rows, record), ...(title !== undefined && { title }) }
 }
 
-/** The rows, with the record as the last one, unless they went on from it while the archive was made. */
+/** The rows with the record as the last one, unless the history, which was archived later, goes on from it. */
 function withRecord(rows: Progress[], record: Progress): Progress[] {
   const at = rows.findLastIndex((row) => isRepeat(row, record))
   const next = at < 0 ? undefined : rows[at + 1]

@@ -18,11 +18,11 @@ export interface BridgeSettings {
   /** Undefined when the bridge is off. */
   settings: Settings | undefined
   warnings: string[]
-  /** Those that are given. No value is a secret. */
+  /** The settings that were given. No value is a secret. */
   given: EffectiveSetting[]
 }
 
-/** Checks them; nothing of the bridge is loaded when there are none. Throws ConfigError. */
+/** Checks the settings of the bridge; loads none of its modules when there are none. Throws ConfigError. */
 export async function readBridge(config: Config): Promise<BridgeSettings> {
   const hasNone = Object.keys(config.audiobookshelf).length === 0
   const isFolder = config.KSS_STORE === ''
@@ -38,7 +38,7 @@ export async function readBridge(config: Config): Promise<BridgeSettings> {
   const read = (values: Values): Settings | undefined => readSettings(values, (path) => readFileSync(path, 'utf8'))
   const list = (console: Values): EffectiveSetting[] =>
     Object.entries({ ...config.audiobookshelf, ...console })
-      // Another name may be that of a secret, misspelled.
+      // An unknown name may be a misspelled one, and its value a secret.
       .filter(([name]) => Object.hasOwn(variables, name))
       .map(([name, value]) => ({
         name,
@@ -51,7 +51,7 @@ export async function readBridge(config: Config): Promise<BridgeSettings> {
       const console = isFolder ? new SettingsFile(config.KSS_DIR).get() : {}
       return { settings: read({ ...config.audiobookshelf, ...console }), warnings, given: list(console) }
     } catch (error) {
-      // The server must start, so that they can be set right.
+      // The server must start, so that an operator can correct the settings in the console.
       warnings.push(`The settings of the console are not used: ${(error as Error).message}`)
       return { settings: own, warnings, given: list({}) }
     }
@@ -69,7 +69,7 @@ export interface OpenedBridge extends Omit<Bridged, 'bridge'> {
   countOutbox: (() => number) | undefined
 }
 
-/** The stores with the bridge; as they are where it is off. */
+/** Wraps the stores in the bridge; returns them unchanged when the bridge is off. */
 export async function openBridge(
   config: Config,
   settings: Settings | undefined,
@@ -100,7 +100,7 @@ export async function openBridge(
     const countOutbox = (): number => bridge.parts.outbox.entries.length
     return { ...bridged, pages, countOutbox, operate: (verb, ...args) => operate(operator, verb, args) }
   } catch (err) {
-    // Readers go on without it.
+    // Readers can sync without the bridge.
     logger.error({ err }, 'the Audiobookshelf bridge is off: it cannot read its outbox')
     return without
   }

@@ -64,12 +64,12 @@ async function* findOnEngine({ survey, close }: OpenedEngine, mends: boolean): A
   }
 }
 
-/** Done, and nothing is left to do. */
+/** Whether the finding was repaired completely. */
 function isMended({ repair, advice }: Finding): boolean {
   return repair !== undefined && advice === undefined
 }
 
-/** Opens nothing: a start would bring the log into the files. */
+/** Checks the folder without opening the store, which would replay the log into the files. */
 async function* findAll(flags: StateFlags): AsyncGenerator<Finding> {
   const { KSS_DIR: dir } = loadSettings(flags)
   await checkFolder(dir)

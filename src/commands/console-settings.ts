@@ -9,14 +9,14 @@ import { serverAddresses } from './announce.ts'
 import { lazyOperatorTasks } from './lazy-operator-tasks.ts'
 import { offerSetup } from './setup.ts'
 
-/** Not the log, which more people may read than the terminal. */
+/** Writes to the terminal instead of the log, which more people may read. */
 const write = (text: string): unknown => process.stderr.write(text)
 
-/** What serve.ts hands to the console, and does for it once the server listens. */
+/** The settings of the console, and its life cycle. */
 export interface OpenedConsole {
   settings: ConsoleSettings
   begin: (port: number) => Promise<void>
-  /** Cuts off what an operator began; resolves when nothing works any more. */
+  /** Aborts the operators' tasks. Resolves when they have ended. */
   stop: () => Promise<void>
 }
 

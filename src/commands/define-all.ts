@@ -12,7 +12,7 @@ import { defineImport } from './import.ts'
 import { defineInvite, defineRegistration } from './registration.ts'
 import { defineUser } from './user.ts'
 
-/** What an operator does beside the server, in the order of `kss help`. */
+/** Defines the operators' commands, in the order of `kss help`. */
 export function defineAll(kss: Command): void {
   for (const define of [
     defineUser,
@@ -31,7 +31,7 @@ export function defineAll(kss: Command): void {
   ]) {
     define(kss)
   }
-  // For others, who are told which command holds the folder.
+  // Other commands report the name of the command that has locked the folder.
   kss.hook('preAction', (_kss, command) => void command.setOptionValue('command', fullName(command)))
 }
 

@@ -74,7 +74,7 @@ async function show(username: string, asked: string, flags: StateFlags & { all?:
   })
 }
 
-/** With its history. Throws CommandError. */
+/** Finds the document and reads its history. Throws CommandError. */
 async function readDocument(
   state: State,
   username: string,
@@ -84,7 +84,7 @@ async function readDocument(
   return { ...found, rows: await state.store.listHistory(found.account, found.record.document) }
 }
 
-/** The number is what `kss history restore` takes. */
+/** Formats a row of the history, with the number for `kss history restore`. */
 function chartLine({ timestamp, device, percentage }: Progress, at: number): string[] {
   const bar = '█'.repeat(Math.round(Math.min(Math.max(percentage, 0), 1) * 30))
   return [`${at + 1}`, formatTime(timestamp), device, formatPercentage(percentage), bar]
@@ -136,7 +136,7 @@ async function merge(
 /** Books that are read at a time: a process may open 256 files at once on some systems. */
 const readers = 16
 
-/** A book's ids and the positions in it. */
+/** The ids of a book, and the positions that users have in it. */
 interface Identified extends BookIds {
   positions: { username: string; record: Progress }[]
 }

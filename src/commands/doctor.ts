@@ -14,7 +14,7 @@ import { count, print, progressBar } from './terminal.ts'
 /** Accounts that are listed; the others are counted. */
 const mostAccounts = 100
 
-/** An account of which something can be told. */
+/** An account with events or findings. */
 interface Attention {
   username: string
   events: number

@@ -7,10 +7,10 @@ import { findUser, readRecords } from './accounts.ts'
 import { findByName, listNames } from './find-by-name.ts'
 import type { State } from '../control/state.ts'
 
-/** A part of an id must have that many characters: a word of a title is often in an id by chance. */
+/** Characters of a part of an id at least: ids contain short words by chance. */
 const shortestId = 4
 
-/** A record, and whose it is. */
+/** A record and its account. */
 export interface FoundDocument {
   account: Account
   record: Progress

@@ -4,14 +4,14 @@ import type { Config } from '../config.ts'
 import type { Unready } from '../http/readiness.ts'
 import type { Stats } from '../store/store.ts'
 
-/** What comes before a stop. */
+/** The time before a stop in which the server is not ready, but still answers. */
 export interface Drain {
   findUnready: () => Unready | undefined
   /** For a signal of an orchestrator, not of a person: resolves when no load balancer sends requests here any more. */
   drain: (signal: string | undefined) => Promise<void>
 }
 
-/** `isWhole`: until it resolves, pushes are held up. */
+/** The server is not ready until `isWhole` resolves: pushes wait for the backup before a change of format. */
 export function createDrain(
   { KSS_DRAIN_SECONDS: seconds }: Config,
   stats: Stats,

@@ -18,7 +18,7 @@ export function listSettings({ config, sources }: Pick<Loaded, 'config' | 'sourc
   }))
 }
 
-/** As it is typed. */
+/** The value as a user types it. */
 export function formatSetting(value: unknown): string {
   return Array.isArray(value) ? value.join(',') : String(value)
 }

@@ -60,7 +60,7 @@ async function* documentsOf(state: State, users: AsyncIterable<User>): AsyncGene
   }
 }
 
-/** Nothing more when the account goes meanwhile. */
+/** Yields the documents of a user; ends early if the account is deleted meanwhile. */
 export async function* documentsOfUser(
   state: Parameters<typeof exportDocuments>[0],
   { account }: Pick<User, 'account'>,
@@ -78,13 +78,13 @@ async function writeText(lines: AsyncIterable<string>, output: string | undefine
   )
   if (output === undefined) {
     await pipeline(source, process.stdout, { end: false }).catch((error: unknown) => {
-      // A reader that has seen enough, as head.
+      // The process that reads the pipe has ended, such as head.
       if (!hasCode(error, 'EPIPE')) throw error
     })
   } else await writeWhole(output, (out) => pipeline(source, out))
 }
 
-/** For a screen only: a file keeps what the readers sent. */
+/** Removes control characters for a terminal; a file gets what the readers sent. */
 async function* plainRecords(records: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const record of records) yield `${plain(record.trimEnd())}\n`
 }
@@ -102,7 +102,7 @@ async function* foldersOf(users: AsyncIterable<User>): AsyncGenerator<string> {
   for await (const { account } of users) yield account.folder
 }
 
-/** As Python kss keeps them, under their raw names; those that would lead out of the folder stay here. */
+/** The records in the layout of Python kss, under their raw names, without those that would leave the folder. */
 async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGenerator<ArchivedFile> {
   for await (const user of users) {
     const { username, key } = user
@@ -111,7 +111,7 @@ async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGene
       continue
     }
     const files = new Map<string, object>()
-    // With an auth.json Python kss would refuse to register the name, and take the text of the hash for the key.
+    // If auth.json contained the hash, Python kss would refuse to register the name, and use the text of the hash as the key.
     if (isHash(key))
       console.error(
         `${plain(username)} comes without its password: Python kss cannot check a hashed key. Register the name again there.`,
@@ -129,7 +129,7 @@ async function* pythonFiles(state: State, users: AsyncIterable<User>): AsyncGene
   }
 }
 
-/** The archive is not whole: the exit code says so too. */
+/** Reports what the archive lacks, and sets the exit code. */
 function tellLeftOut(what: string): void {
   console.error(plain(`Left out: ${what}.`))
   process.exitCode = exitCodes.damaged

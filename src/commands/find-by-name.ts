@@ -18,7 +18,7 @@ export function findByName<T>(items: T[], namesOf: (item: T) => string[], asked:
   return []
 }
 
-/** A file name of macOS has its accents as characters of their own. */
+/** Ignores case, and that macOS stores an accent in a file name as a character of its own. */
 function fold(name: string): string {
   return name.normalize('NFC').toLowerCase()
 }

@@ -12,7 +12,7 @@ import { mostCounted } from './announce.ts'
 import { beginFormatChange } from './held-changes.ts'
 import type { Backend, OpenedBackend } from './backend.ts'
 
-/** The state directory, which this process has to itself. Throws CommandError. */
+/** Opens and locks the state directory. Throws CommandError. */
 export async function openFolderBackend(config: Config): Promise<Backend> {
   const { KSS_DIR: dir } = config
   await openStateFolder(dir)
@@ -28,7 +28,7 @@ export async function openFolderBackend(config: Config): Promise<Backend> {
   }
 }
 
-/** Without the log nobody knows what was acknowledged: then there is no start. */
+/** Throws when the log cannot be read: it may hold acknowledged pushes that the files lack. */
 async function openFiles(
   config: Config,
   logger: FastifyBaseLogger,
@@ -60,7 +60,7 @@ async function openFiles(
   }
 }
 
-/** What a crash left in a log changes files as soon as the store is open; then registration is closed, if it is not. */
+/** Whether the start will write files: to replay the log after a crash, or to close registration. */
 async function startChangesFiles(config: Config): Promise<boolean> {
   const { KSS_DIR: dir, KSS_DISABLE_REGISTRATION: disabled } = config
   if (await hasLog(dir)) return true

@@ -2,7 +2,7 @@ import { stdin } from 'node:process'
 import { plain } from '../plain.ts'
 import { filenameMd5, partialMd5, partialMd5OfStream } from '../document-id.ts'
 
-/** Both document ids of one book; the filename id is not there for standard input. */
+/** Both document ids of one book; standard input has no filename id. */
 export interface BookIds {
   file: string
   binary: string
@@ -15,7 +15,7 @@ export async function hashBook(file: string): Promise<BookIds> {
   return { file, binary: await partialMd5(file), filename: filenameMd5(file) }
 }
 
-/** Two lines a book, as `md5sum` prints them, with the kind of id between. */
+/** Formats two lines per book like `md5sum`, with the kind of the id in the middle. */
 export function formatBookIds({ file, binary, filename }: BookIds): string {
   const lines = [`${binary}  binary    ${plain(file)}`, ...(filename ? [`${filename}  filename  ${plain(file)}`] : [])]
   return lines.map((line) => `${line}\n`).join('')

@@ -5,13 +5,13 @@ import type { Store } from '../store/store.ts'
 
 /** A change of the format under way. */
 export interface FormatChange {
-  /** Resolves when files may change; never when it was stopped. */
+  /** Resolves when files may change; never if the change was stopped. */
   whole: Promise<void>
-  /** Gives the backup up: the next start makes it. Resolves when nothing works on it any more. */
+  /** Aborts the backup, which the next start makes instead. Resolves when its work has ended. */
   stop: () => Promise<void>
 }
 
-/** Begins the work, which resolves also when it fails. */
+/** Starts the work. It must resolve also if it fails. */
 export function beginFormatChange(work: (signal: AbortSignal) => Promise<void>): FormatChange {
   const stopped = new AbortController()
   const done = work(stopped.signal)
@@ -24,7 +24,7 @@ export function beginFormatChange(work: (signal: AbortSignal) => Promise<void>):
   return { whole, stop }
 }
 
-/** What commands ask for that changes nothing. */
+/** Methods that change nothing. */
 const reads = new Set<string>([
   'getUser',
   'getRegistration',
@@ -33,7 +33,7 @@ const reads = new Set<string>([
   ...(['listUsers', 'listAccounts', 'getSummary', 'listDocuments', 'exportAccount', 'flush'] as const).map(adminCall),
 ])
 
-/** The same for commands: a change waits until the backup is whole, however long that takes, or its command ends. */
+/** Like holdChanges for commands, but without a limit: a change waits until the backup is complete or the command ends. */
 export function holdCalls(call: Call, whole: Promise<void>): Call {
   return async (method, args) => {
     if (reads.has(method)) return await call(method, args)
@@ -46,7 +46,7 @@ export function holdCalls(call: Call, whole: Promise<void>): Call {
 const patience = {
   /** A reader gives up after 2 s of silence. @see PROTOCOL.md §4 */
   change: 1500,
-  /** The log-in that asks for the replacement of a key has its hash to wait for too. */
+  /** Shorter, because the log-in that upgrades a key waits for its hash as well. */
   upgrade: 300,
 }
 

@@ -89,7 +89,7 @@ async function restore(
   })
 }
 
-/** The row that is meant; undefined when there is none. */
+/** The row that the flags select; undefined when there is none. */
 export function chooseRow(
   rows: Progress[],
   number: string | undefined,

@@ -25,9 +25,9 @@ interface ImportFlags extends StateFlags {
   passwordStdin?: boolean
 }
 
-/** What came of one user of the other server. */
+/** The result of importing one user. */
 interface ImportedAccount extends MergedUser {
-  /** Made up for an account whose key the other server does not tell. */
+  /** Generated for a new account when the other server does not give the key. */
   password?: string
 }
 
@@ -88,7 +88,7 @@ async function importFrom(kind: string, source: string, flags: ImportFlags): Pro
     tell()
     if (problems.length > 0) process.exitCode = exitCodes.failure
   } catch (error) {
-    // Nobody could tell the passwords of what has come by then: another import makes no new ones.
+    // Prints the generated passwords of the accounts so far: another import would not generate them again.
     if (imported.length > 0) tell()
     if (error instanceof SourceError) throw new CommandError(error.message, exitCodes.failure, { cause: error })
     throw error
@@ -122,7 +122,7 @@ async function openSource(kind: string, source: string, flags: ImportFlags): Pro
 async function collect(source: Source, only: string | undefined, problems: string[]): Promise<ImportedUser[]> {
   const users: ImportedUser[] = []
   for await (const item of source) {
-    // A problem that is of nobody may be of this one.
+    // A problem without a user may concern the selected one.
     if (only !== undefined && item.username !== undefined && item.username !== only) continue
     if ('problem' in item) problems.push(item.problem)
     else users.push(item)
@@ -136,7 +136,7 @@ function countRows({ username, documents }: ImportedUser): ImportedAccount {
   return { username, isNew: true, documents: documents.length, latest: documents.length, rows }
 }
 
-/** Adds to `imported` what has come, also when it fails or is interrupted. */
+/** Adds each imported account to `imported`, also if the import fails or is interrupted later. */
 async function importAll(
   kind: string,
   users: ImportedUser[],
@@ -152,7 +152,7 @@ async function importAll(
   }
   await changeState(
     flags,
-    // Without the source: its address may hold a password.
+    // Logged without the source, whose address may contain a password.
     ['import', kind],
     async ({ store, config }) => {
       const hasher = new KeyHasher({ hashKeys: config.KSS_HASH_KEYS, scryptCost: config.KSS_SCRYPT_COST })
@@ -161,7 +161,7 @@ async function importAll(
         return `Interrupted. ${count(imported.length, 'account')} came; the same command brings the rest.`
       })
     },
-    // What an import left that was killed goes before this one begins.
+    // Removes the temporary files of a killed import.
     { create: true, beforeOpen: (dir) => removeAllTemps(dir, performance.timeOrigin) },
   )
 }
@@ -173,7 +173,7 @@ async function importUsers(importer: Importer, users: ImportedUser[], imported: 
     if (signal.aborted) return
     const account: ImportedAccount = newMerged(user.username)
     imported.push(account)
-    // Not thrown here: what is in flight ends before the store is closed.
+    // Thrown after all workers have ended, so that the store is not closed before.
     await importOne({ ...importer, signal }, user, account).catch((error: unknown) => {
       if (!account.isNew && account.documents === 0) imported.splice(imported.indexOf(account), 1)
       failed.abort(error)
@@ -182,14 +182,14 @@ async function importUsers(importer: Importer, users: ImportedUser[], imported: 
   signal.throwIfAborted()
 }
 
-/** Fills `account` in as it comes. */
+/** Updates `account` as the import proceeds. */
 async function importOne(
   { store, hasher, show, signal }: Importer,
   { username, key, documents }: ImportedUser,
   account: ImportedAccount,
 ): Promise<void> {
   const password = key === undefined ? randomPassword() : undefined
-  // Else it would cost a hash for nothing.
+  // An account that exists keeps its key, so that no hash is needed.
   const isThere = (await store.getUser(username)) !== undefined
   const stored = isThere ? undefined : await toStored(key ?? keyOfPassword(password!), hasher)
   const user = { username, key: stored, ...(password !== undefined && { disabled: true as const }) }

@@ -3,8 +3,8 @@ import { CommandError } from '../command-error.ts'
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Does work that has to clean up when it is cut off: the first signal aborts it, a second one ends the process. Throws
- * CommandError with the message then, which may depend on how far the work has come.
+ * Runs work that must clean up when interrupted: the first signal aborts it, a second one ends the process. Throws
+ * CommandError with the message after an interruption; the message may depend on the progress of the work.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>, message: () => string): Promise<T> {
   const controller = new AbortController()

@@ -21,10 +21,10 @@ const inMemory = new Set([0x01021994, 0x858458f6])
 /** Milliseconds. */
 const validMs = 10 * 60_000
 
-/** More than VerifiedKeys remembers, were all names of the greatest length. */
+/** More than the largest file: all keys of VerifiedKeys, with names of the greatest length. */
 const mostBytes = 128 * 2 ** 20
 
-/** Of a KeptKey. */
+/** The types of the elements of a KeptKey. */
 const types = 'string,string,string,number'
 
 interface Content extends KeptKeys {
@@ -35,7 +35,7 @@ interface Content extends KeptKeys {
 
 export interface KeptVerifiedKeys {
   verified: VerifiedKeys
-  /** Leaves them for the next start. Never rejects. */
+  /** Writes the verified keys for the next start. Never rejects. */
   save: () => Promise<void>
 }
 
@@ -58,7 +58,7 @@ export async function takeKeptKeys(
   return { verified, save }
 }
 
-/** Undefined where nothing may be kept. The name tells servers of one user apart. */
+/** The path of the file, with a name for each state directory; undefined where no keys may be kept. */
 async function findPath({ KSS_DIR, runtimeDir }: Config): Promise<string | undefined> {
   if (runtimeDir === undefined) return undefined
   const [dir, folder] = [await realpath(KSS_DIR), await realpath(runtimeDir)]
@@ -87,7 +87,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Its own message quotes the text, which must not be logged.
+    // The message of JSON.parse quotes the text, which must not be logged.
     throw new Error('the file is not whole')
   }
 }

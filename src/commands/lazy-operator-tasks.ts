@@ -4,7 +4,7 @@ import type { OperatorTasksOptions } from './operator-tasks.ts'
 export interface LazyOperatorTasks {
   /** Loads them at the first call: a start needs none of what they are made of. */
   open: () => Promise<OperatorTasks>
-  /** Cuts off what is under way; resolves when nothing works any more. */
+  /** Aborts the tasks under way. Resolves when they have ended. */
   stop: () => Promise<void>
 }
 

@@ -4,7 +4,7 @@ import { CommandError } from '../command-error.ts'
 import type { CommandLine } from '../command-line.ts'
 import type { Config } from '../config.ts'
 
-/** Connections that the system keeps until they are taken: when thousands come at once, the others wait a second less. */
+/** Connections that the system queues until they are accepted. Beyond that, a client repeats its SYN a second later. */
 const backlog = 4096
 
 /** Resolves to the port of KSS_PORT, which may be 0. `kss` makes what it advises. Throws CommandError. */

@@ -1,9 +1,9 @@
 import type { LongTask, RunState } from '../console/operator-tasks.ts'
 
-/** Told how far the work is. */
+/** Called with the progress of the work. */
 type Show = (done: number, total: number) => void
 
-/** Work of minutes in the server, of which one run is under way at a time; it is cut off when the server stops. */
+/** Work of minutes in the server. One run is under way at a time; a stop of the server aborts it. */
 export class OneAtATime<T> implements LongTask<T> {
   readonly #work: (show: Show, signal: AbortSignal) => Promise<T>
   readonly #onFailure: (error: unknown) => string

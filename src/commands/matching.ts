@@ -4,7 +4,7 @@ import { titleOf } from '../library/titles.ts'
 import type { Mismatch } from '../library/mismatches.ts'
 import { plain } from '../plain.ts'
 
-/** Lines for a person that say what to set, and how to join the two. */
+/** Lines that say which reader setting to change, and how to merge the two documents. */
 export function describeMismatches(username: string, mismatches: Iterable<Mismatch>): string {
   return Array.from(mismatches, (mismatch) => `\n${describe(username, mismatch)}`).join('')
 }

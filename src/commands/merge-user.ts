@@ -2,7 +2,7 @@ import { CommandError } from '../command-error.ts'
 import type { Merged, MergedDocument, NewUser } from '../store/store.ts'
 import type { StateStore } from '../control/state-store.ts'
 
-/** What came of a user. */
+/** The result of merging a user. */
 export interface MergedUser extends Merged {
   username: string
   /** The account was made. */

@@ -12,7 +12,7 @@ export interface OpenMetrics {
   close: () => void
 }
 
-/** Milliseconds for which a number of users is good: to count them is to list the folder. */
+/** Milliseconds for which the number of users is cached: counting them lists the folder. */
 const usersMs = 60_000
 
 export interface MeteredParts extends Pick<MetricsSources, 'stats' | 'outbox'> {

@@ -117,7 +117,7 @@ function toBackup({ path, bytes, created }: { path: string; bytes: number; creat
   return { name: basename(path), bytes, created }
 }
 
-/** The name is looked up in the list: nothing that is typed becomes a path. */
+/** Looks the name up in the list, so that no user input becomes a path. */
 async function openBackup(dir: string, name: string): Promise<OpenedBackup | undefined> {
   const listed = (await listBackups(backupFolder(dir))).find(({ path }) => basename(path) === name)
   if (!listed) return undefined
@@ -125,7 +125,7 @@ async function openBackup(dir: string, name: string): Promise<OpenedBackup | und
   try {
     const stats = await file.stat()
     if (!stats.isFile()) throw new CommandError(`${name} is not a file.`)
-    // Not more than was there: the length is told before.
+    // Reads no more than the Content-Length that was sent before.
     return { stream: file.createReadStream({ end: Math.max(stats.size - 1, 0) }), bytes: stats.size }
   } catch (error) {
     await file.close()

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** Milliseconds of work after which a server looks after its readers. */
+/** Milliseconds of work after which the event loop may handle requests. */
 const turnMs = 4
 
-/** The same items, but other work of the process comes in between: what makes them reads files synchronously. */
+/** Yields the same items, and lets the event loop run in between: the iterable reads files synchronously. */
 export async function* paced<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
   let start = performance.now()
   for await (const item of items) {

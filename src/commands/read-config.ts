@@ -1,6 +1,6 @@
 import { loadConfig, type Loaded, type Values } from '../config.ts'
 
-/** As commander gives them. */
+/** Flags as commander returns them. */
 export type Flags = Record<string, string | boolean>
 
 /** The settings as flags, variables and the env file give them. Throws ConfigError. */

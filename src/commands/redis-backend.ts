@@ -4,7 +4,7 @@ import { openEngine, type OpenedEngine } from '../control/open-store.ts'
 import { openStateFolder } from '../control/state-folder.ts'
 import type { Backend } from './backend.ts'
 
-/** Milliseconds after which a database that was refused is looked at again. */
+/** Milliseconds until a refused database is checked again. */
 const lookMs = 1000
 
 /**
@@ -30,7 +30,7 @@ export async function openRedisBackend(loaded: Pick<Loaded, 'config' | 'sources'
   }
 }
 
-/** Never rejects. What a power cut would cost may have changed while the engine was away. */
+/** Logs that the engine is away, or its durability settings, which may have changed while it was. Never rejects. */
 async function report(opened: OpenedEngine, logger: FastifyBaseLogger, failure: Error | undefined): Promise<void> {
   if (failure) {
     logger.error(`${failure.message}: what needs it gets 503 until it is back`)
@@ -43,13 +43,13 @@ async function report(opened: OpenedEngine, logger: FastifyBaseLogger, failure: 
     if (!isOwn) logger.info('The database is one of another server: keys stay as they are, unless KSS_HASH_KEYS is set')
     for (const warning of warnings) logger.warn(warning)
   } catch (error) {
-    // Else it was told already.
+    // Otherwise the failure was logged already.
     if (error !== stats.failure()) logger.error((error as Error).message)
     lookAgain(opened, error)
   }
 }
 
-/** Somebody may put the database right: until then nothing else asks it. */
+/** Checks a refused database again, since an operator may correct it; until then no request does. */
 function lookAgain(opened: OpenedEngine, refusal: unknown): void {
   const look = (): void => {
     if (opened.stats.failure() === refusal) opened.survey.look().catch((error: unknown) => lookAgain(opened, error))

@@ -9,10 +9,10 @@ import { changeState, withState, type State, type StateFlags } from '../control/
 import { formatTime, print } from './terminal.ts'
 import { parseDuration } from './time.ts'
 
-/** Who may register. */
+/** Whether registration is open, and for whom. */
 interface Status {
   open: boolean
-  /** Seconds since 1970; null when it has no end. */
+  /** The end of open registration, in seconds since 1970; null when there is none. */
   until: number | null
   invited: string[]
 }

@@ -17,7 +17,7 @@ export async function restoreLinks(
   const { copyLinks, countLinks } = await import('../audiobookshelf/copy-links.ts')
   const from = { dir, account }
   if ((await countLinks(from, onDamage)) === 0) return
-  // A server has them in memory.
+  // A running server has the links in memory, and would overwrite the file.
   if (!isFolder(state) || state.server)
     return onDamage(new Error(`the links of "${username}" to Audiobookshelf: ${why(state)}`))
   await copyLinks(from, { dir: state.dir, account: (await findUser(state, username)).account }, onDamage)

@@ -50,7 +50,7 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
     await closeParts(parts, backend, log)
     throw error
   }
-  // Warnings come before what it says on a terminal.
+  // Prints the warnings before the announcement.
   await log.flush()
   announce(
     { ...config, KSS_PORT: port },
@@ -68,7 +68,7 @@ export async function serve(loaded: Loaded, kss: CommandLine): Promise<RunningSe
   }
 }
 
-/** What the parts are made of. */
+/** What all parts of the server need. */
 interface Ground {
   backend: Backend
   log: Log
@@ -111,7 +111,7 @@ async function openParts(loaded: Loaded, { backend, log, bridge, onDamage }: Gro
   return { app, store, tls, metrics, console, isOpen, drain, formatChange, stopCalls, saveKeys: save }
 }
 
-/** In the order that loses nothing: requests, commands, the store, and then the folder is free. */
+/** Closes the parts so that nothing is lost: first requests, then commands, the store, and last the lock of the folder. */
 async function closeParts(parts: Parts, backend: Backend, log: Log): Promise<void> {
   try {
     parts.tls?.close()
@@ -129,7 +129,7 @@ async function closeParts(parts: Parts, backend: Backend, log: Log): Promise<voi
   }
 }
 
-/** Of the engine nothing is loaded where the settings do not ask for it. */
+/** Loads the Redis modules only if the settings name an engine. */
 async function openBackend(loaded: Loaded): Promise<Backend> {
   if (loaded.config.KSS_STORE === '') return await openFolderBackend(loaded.config)
   const engine = await import('./redis-backend.ts')
@@ -190,7 +190,7 @@ function optionsOf(
     basePath: config.KSS_BASE_PATH,
     disableRegistration: config.KSS_DISABLE_REGISTRATION,
     auth: {
-      // It may not be known before the engine is there.
+      // Unknown until the engine has answered.
       get hashKeys() {
         return hashesKeys()
       },
@@ -223,7 +223,7 @@ function answerCalls(
   })
 }
 
-/** Whether it is open. What `kss registration open` said does not outlive a start that says it is closed. */
+/** Returns whether registration is open. A start with KSS_DISABLE_REGISTRATION ends an earlier `kss registration open`. */
 async function startRegistration(
   { store, admin }: OpenedStore,
   disabled: boolean,

@@ -4,9 +4,9 @@ import type { Admin } from '../store/store.ts'
 
 export interface SetupOptions {
   admin: Pick<Admin, 'hasOperator'>
-  /** As typed on a reader. */
+  /** Server addresses as a user types them on a reader. */
   addresses: string[]
-  /** Where a person reads it, and no log does. */
+  /** Writes to the terminal and never to a log, because the text contains the code. */
   write: (text: string) => void
   now: () => number
 }

@@ -5,13 +5,13 @@ import { plain } from '../plain.ts'
 const idHeads = new Set(['DOCUMENT', 'ID'])
 const textHeads = new Set(['TITLE', 'DEVICE', 'NAME', 'USER'])
 
-/** Characters of an id, if they tell it from the others in its column. */
+/** Characters of a shortened id, or more until the ids of its column differ. */
 const idLength = 8
 
-/** Text is not shortened further: what does not fit then goes onto a second line. */
+/** Characters of shortened text at least. If the row still does not fit, it continues on a second line. */
 const leastText = 12
 
-/** Terminals that are narrower or wider than that are treated as if they were not. */
+/** Columns of a terminal. A narrower or wider one counts as one of these widths. */
 const [leastColumns, mostColumns] = [40, 200]
 
 const gap = '  '
@@ -27,9 +27,9 @@ export function table(head: string[], rows: string[][], screen?: Screen): string
   return tablePages(head, screen)(rows)
 }
 
-/** The same some rows at a time, the head before the first ones. A column grows where later rows need it. */
+/** Formats a table page by page, with the head before the first page. Later pages may widen a column. */
 export function tablePages(head: string[], { isTTY, columns }: Screen = process.stdout): (rows: string[][]) => string {
-  // A terminal may not know: 0.
+  // A terminal that does not know its width reports 0.
   const screen = isTTY ? Math.min(Math.max(columns || 80, leastColumns), mostColumns) : Number.POSITIVE_INFINITY
   let natural = widthsOf([head])
   let isFirst = true
@@ -70,7 +70,7 @@ function lengthOf(widths: number[]): number {
   return taken.reduce((sum, width) => sum + width, 0) + gap.length * (taken.length - 1)
 }
 
-/** Each row on one line, or on as many as it needs: those after the first are indented. */
+/** Formats each row as one line, or as several, indented after the first, where it is too long. */
 function layOut(rows: string[][], widths: number[], screen: number): string {
   const pad = (cell: string, at: number): string => cell + ' '.repeat(widths[at]! - stringWidth(cell))
   const breaks = breaksOf(widths, screen)
@@ -84,7 +84,7 @@ function layOut(rows: string[][], widths: number[], screen: number): string {
     .join('')
 }
 
-/** The columns with which lines begin. */
+/** The indices of the columns that begin a line. */
 function breaksOf(widths: number[], screen: number): number[] {
   const breaks = [0]
   let length = -gap.length

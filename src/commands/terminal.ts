@@ -4,14 +4,14 @@ import { plain, plainJson, plainLines } from '../plain.ts'
 
 export { table } from './table.ts'
 
-/** Where a person sits, or nobody. */
+/** The streams of a command, which may be a terminal. */
 export interface Terminal {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean }
-  /** What a command asks and how far it is goes there, so that what it prints can go into a file. */
+  /** For prompts and progress: standard output may go to a file. */
   stderr: NodeJS.WritableStream & { isTTY?: boolean }
 }
 
-/** What a command found: JSON for a script, else lines for a person. A name in a line must be plain, as it may end it. */
+/** Prints the result of a command, as JSON or as lines. A name in a line must be plain: it may contain a line break. */
 export function print(json: boolean | undefined, value: unknown, text: () => string): void {
   process.stdout.write(json ? `${plainJson(value, 2)}\n` : plainLines(text()))
 }
@@ -49,7 +49,7 @@ async function* pagesOf<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerato
   if (page.length > 0) yield page
 }
 
-/** As in the JSON of the whole list. */
+/** Formats the items as they stand in the JSON of the whole list. */
 function jsonItems(page: unknown[], isFirst: boolean): string {
   return (isFirst ? '[\n' : ',\n') + plainJson(page, 2).slice('[\n'.length, -'\n]'.length)
 }
@@ -77,7 +77,7 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 }
 
-/** Asks before something goes that nobody can bring back; throws CommandError unless the answer is yes. */
+/** Asks before an irreversible change. Throws CommandError unless the answer is yes. */
 export async function confirm(question: string, yes: boolean | undefined, terminal: Terminal = process): Promise<void> {
   if (yes) return
   if (!terminal.stdin.isTTY) throw new CommandError(`${question} Not a terminal. Pass --yes.`, exitCodes.usage)
@@ -85,7 +85,7 @@ export async function confirm(question: string, yes: boolean | undefined, termin
   if (!/^y(es)?$/i.test(answer)) throw new CommandError('Nothing was changed.')
 }
 
-/** What a person types. Throws CommandError on Ctrl+C and Ctrl+D. */
+/** Prompts for a line. Throws CommandError on Ctrl+C and Ctrl+D. */
 export async function ask(
   options: { prompt: string; silent?: boolean },
   { stdin: input, stderr: output }: Terminal,
@@ -103,7 +103,7 @@ export async function ask(
   }
 }
 
-/** Shows on a terminal how far long work has come: the result is called with what is done, and what there is to do. */
+/** Shows the progress of long work on a terminal. Call the result with the done and the total number of items. */
 export function progressBar(
   noun: string,
   { stderr }: Pick<Terminal, 'stderr'> = process,

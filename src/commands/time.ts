@@ -1,7 +1,7 @@
 import ms, { type StringValue } from 'ms'
 import { CommandError, exitCodes } from '../command-error.ts'
 
-/** Milliseconds of 100 years. Dates have no more than four digits for years yet. */
+/** Milliseconds of 100 years: a time that much later still has a year of four digits. */
 const longest = 100 * 365.25 * 86_400_000
 
 /** Seconds of `10m`, `2h` or `3d`; throws CommandError. */
@@ -30,7 +30,7 @@ export function parseCount(text: string): number {
   throw new CommandError(`"${text}" is not a whole number over 0.`, exitCodes.usage)
 }
 
-/** A number needs a unit: what ms takes for milliseconds is a mistake here, or a year. */
+/** A number needs a unit: ms would take one without for milliseconds, but a user may mean a year. */
 function parseMs(text: string): number | undefined {
   return /^\d+(\.\d+)? *[a-z]+$/i.test(text) && text.length < 20 ? ms(text as StringValue) : undefined
 }

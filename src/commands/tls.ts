@@ -10,7 +10,7 @@ import { lanAddresses } from './announce.ts'
 
 export interface OpenTls {
   listener: TlsListener
-  /** Looks at the files no more. */
+  /** Stops watching the certificate files. */
   close: () => void
 }
 

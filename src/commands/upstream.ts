@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts'
 import { endOf } from '../upstream-settings.ts'
 import type { Upstream } from '../upstream.ts'
 
-/** The server that readers move here from; undefined when there is none, or its time is over. */
+/** Opens the upstream, the server that readers move here from; undefined when there is none or its time is over. */
 export async function openUpstream(
   config: Config,
   store: Store,

@@ -8,31 +8,31 @@ import { parseDuration } from './time.ts'
 import { table, tablePages } from './table.ts'
 import { confirm, count, formatBytes, formatTime, print, printPages, progressBar } from './terminal.ts'
 
-/** What an operator sees of a user. */
+/** A user as `kss user list --json` prints it. */
 export interface UserSummary {
   username: string
   disabled: boolean
   admin: boolean
   documents: number
-  /** Those that made the latest positions. */
+  /** Number of devices that made the latest positions. */
   devices: number
   /** Seconds since 1970 of the last push; null when there was none. */
   last_sync: number | null
-  /** The same; without a push, when auth.json was last written: when the account was made, or got another password. */
+  /** Seconds since 1970 of the last push; without one, when auth.json was last written. */
   last_active: number
-  /** On the disk. */
+  /** Bytes on the disk. */
   bytes: number
   /** What the account may keep: its own limits, else those of the settings; 0 is no limit. */
   quota_documents: number
   quota_bytes: number
 }
 
-/** Percent of a limit from which on `kss user list` tells of it. */
+/** Percent of a limit from which `kss user list` reports it. */
 const leastToTell = 80
 
 type Order = (one: UserSummary, other: UserSummary) => number
 
-/** How `kss user list --sort` orders accounts; those that are equal stay in the order of their names. */
+/** The orders of `kss user list --sort`; equal accounts are sorted by name. */
 export const orders: Record<string, Order | undefined> = {
   name: undefined,
   documents: (one, other) => other.documents - one.documents,
@@ -40,7 +40,7 @@ export const orders: Record<string, Order | undefined> = {
   last: (one, other) => (other.last_sync ?? 0) - (one.last_sync ?? 0),
 }
 
-/** What commands print of an account. */
+/** Converts a summary to what commands print. */
 export function describeUse(
   { account, disabled, admin, documents, devices, lastSync, lastActive, bytes, quota }: AccountSummary,
   { KSS_QUOTA_DOCUMENTS, KSS_QUOTA_BYTES }: Config,
@@ -103,7 +103,7 @@ function nobodyInactive({ inactive }: { inactive?: string }): string {
 /** `kss user rm --inactive`. An account with a record that cannot be read stays: nobody knows when it was pushed. */
 export async function removeInactive(flags: StateFlags & { inactive: string; yes?: boolean }): Promise<void> {
   const before = Date.now() / 1000 - parseDuration(flags.inactive)
-  // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
+  // The folder is not locked during the prompt: a server that starts meanwhile would give up waiting.
   const found = await withState(flags, (state) => findInactive(state, before))
   const users = found.map(({ use }) => use)
   if (users.length === 0) {
@@ -115,7 +115,7 @@ export async function removeInactive(flags: StateFlags & { inactive: string; yes
   const asked = new Set(found.map(({ account }) => account.id))
   const gone = await changeState(flags, ['user', 'rm', '--inactive', flags.inactive], async (state) => {
     const removed: UserSummary[] = []
-    // Not those that have pushed since the question.
+    // Leaves out accounts with a push since the prompt.
     const still = (await findInactive(state, before)).filter(({ account }) => asked.has(account.id))
     for (const { account, use } of still) {
       await unlessGone(async () => {
@@ -147,7 +147,7 @@ async function findInactive(state: State, before: number): Promise<Inactive[]> {
   return inactive
 }
 
-/** In the order of their names. */
+/** Yields the summaries of all accounts, sorted by name. */
 function summarizeAll({ store }: State): AsyncGenerator<AccountSummary> {
   const pages = eachPage(async (cursor?: string) => {
     const { accounts, ...page } = await store.listAccounts(cursor)
@@ -156,7 +156,7 @@ function summarizeAll({ store }: State): AsyncGenerator<AccountSummary> {
   return eachItem(pages, progressBar('user'))
 }
 
-/** The same; tells of each record that cannot be read. */
+/** Yields what commands print of each account, and reports each record that cannot be read. */
 async function* describeAll(state: State): AsyncGenerator<UserSummary> {
   for await (const summary of summarizeAll(state)) {
     summary.problems.forEach(tellDamagedRecord)

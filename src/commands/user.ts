@@ -63,7 +63,7 @@ async function add(username: string, flags: StateFlags & PasswordFlags & { admin
   checkName(username)
   const create = { create: true }
   const taken = `The name ${username} is taken. kss user passwd gives it another password.`
-  // Before a person thinks of a password; another one may get the name meanwhile all the same.
+  // Checked before the password prompt, although the name may still be taken meanwhile.
   await withState(
     flags,
     async ({ store }) => {
@@ -120,7 +120,7 @@ async function rename(username: string, to: string, flags: StateFlags): Promise<
   )
 }
 
-/** Also an account whose rename in a Redis cluster was cut off: this goes on with it, and nothing else can be done with it. */
+/** Also finds an account whose rename in a Redis cluster was interrupted: only renaming it again can complete that. */
 async function findRenamed(state: State, username: string): Promise<Account> {
   try {
     return (await findUser(state, username)).account
@@ -158,7 +158,7 @@ async function rm(
     throw new CommandError('Pass an account, or --inactive and a duration.', exitCodes.usage)
   }
   if (username === undefined) return await removeInactive({ ...flags, inactive: flags.inactive! })
-  // The folder is not held while a person thinks: a server that starts meanwhile would not wait so long.
+  // The folder is not locked during the prompt: a server that starts meanwhile would give up waiting.
   const { account, ...gone } = await withState(flags, async (state) => {
     const summary = await state.store.getSummary((await findUser(state, username)).account)
     return { ...describeUse(summary, state.config), account: summary.account }
