@@ -62,7 +62,7 @@ export class Authenticator {
   readonly #verified: VerifiedKeys
   readonly #checks = new Map<string, Promise<Account | undefined>>()
   /** Log-ins that failed, by a MAC of the address, the user, the key and the stored credential. */
-  readonly #wrong = new LRUCache<string, true>({ max: 20_000, ttl: wrongMs })
+  readonly #wrong = new LRUCache<string, true>({ maxSize: 20_000, sizeCalculation: () => 1, ttl: wrongMs })
 
   constructor({ store, logger, hasher, limits, adopt, verified = new VerifiedKeys() }: AuthenticatorOptions) {
     this.#store = store

@@ -38,9 +38,10 @@ export class FileCache<T extends object> {
     maxSize: maxBytes,
     dispose: ({ path }, key) => this.#removeFromFolder(path, key),
   })
-  /** Keys without a file, in a cache of their own: made-up names must not evict files. */
+  /** Keys without a file, in a cache of their own: made-up names must not evict files. `max` would allocate all entries now. */
   readonly #absent = new LRUCache<string, Entry<T>>({
-    max: mostAbsent,
+    maxSize: mostAbsent,
+    sizeCalculation: () => 1,
     dispose: ({ path }, key) => this.#removeFromFolder(path, key),
   })
   /** The keys of each folder's files, so that forgetting a folder does not scan the whole cache. */

@@ -40,7 +40,7 @@ interface Appended {
 export class HistoryFiles {
   readonly #limit: number
   /** How many lines a file has, as far as the limit goes; those that were not written to for long are counted anew. */
-  readonly #lengths = new LRUCache<string, number>({ max: 10_000 })
+  readonly #lengths = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 })
 
   /** `limit` is how many rows each keeps, the newest; 0 for all. */
   constructor(limit: number) {

@@ -14,11 +14,13 @@ export async function listUserFolders(dir: string): Promise<string[]> {
   return folders.toSorted(compareFolders)
 }
 
-const { compare } = new Intl.Collator()
+/** Created by the first comparison: Node takes 14 ms for it, and a start compares nothing. */
+let collator: Intl.Collator | undefined
 
 /** By the names of their users. */
 export function compareFolders(one: string, other: string): number {
-  return compare(nameOf(one), nameOf(other)) || (one < other ? -1 : Number(one > other))
+  collator ??= new Intl.Collator()
+  return collator.compare(nameOf(one), nameOf(other)) || (one < other ? -1 : Number(one > other))
 }
 
 /** Of a folder under a raw name or a hash it is that. */
