@@ -80,6 +80,8 @@ class Run {
   readonly #folder: string
   readonly #forget: RegExp | undefined
   readonly #historyLimit: number
+  /** All pushes have the same time. Then two histories have no order in which they can be merged. */
+  readonly #isOneSecond: boolean
   readonly #disk: FaultyDisk
   readonly #files: UnflushedFiles
   readonly #accounts = new Map<string, AccountModel>()
@@ -93,6 +95,7 @@ class Run {
     this.#folder = folder
     this.#forget = forget
     this.#historyLimit = this.#random.pick([0, 0, 3])
+    this.#isOneSecond = this.#random.chance(0.5)
     this.#disk = faultyDisk(t)
     this.#files = new UnflushedFiles(t, this.#random)
   }
@@ -123,10 +126,13 @@ class Run {
       [6, (account) => this.#delete(account)],
       [6, (account, model) => this.#rename(account, model)],
       [8, (account, model) => this.#remove(account, this.#random.pick(documents), model)],
+      [4, (account, model) => this.#merge(account, model)],
+      [3, (account, model) => this.#prune(account, this.#random.pick(documents), model)],
+      [3, (account, model) => this.#setKey(account, model)],
       [5, (account) => this.#import(account)],
       [3, (account) => this.#read(account, this.#random.pick(documents))],
       [5, (account) => this.#title(account, this.#random.pick(documents))],
-      [57, (account, model) => this.#push(account, model)],
+      [50, (account, model) => this.#push(account, model)],
     ])
     const step = this.#choose<() => unknown>([
       [9, () => (this.#isFaulty ? this.#mend() : this.#breakDisk())],
@@ -227,7 +233,7 @@ class Run {
 
   async #create(username: string): Promise<void> {
     const { result, error } = await this.#attempt(`create ${username}`, () =>
-      this.#store.createUser({ username, key: 'k' }),
+      this.#store.createUser({ username, key: 'first' }),
     )
     const wasThere = this.#accounts.has(username)
     if (result && wasThere) this.#violate(`${username} was created twice`)
@@ -267,6 +273,44 @@ class Run {
     model.remove()
   }
 
+  async #merge(account: Account, model: AccountModel): Promise<void> {
+    if (this.#isOneSecond) return
+    const from = this.#random.pick(documents)
+    const into = this.#random.pick(documents.filter((document) => document !== from))
+    const { result, error } = await this.#attempt(`merge ${account.username}/${from} into ${into}`, () =>
+      this.#store.admin.mergeDocuments(account, from, into),
+    )
+    const [source, target] = [model.get(from), model.get(into)]
+    if (error) return await this.#lookWhatMerged(account, from, source, target)
+    if (result) {
+      target.merge(source)
+      source.remove()
+    } else if (!source.mayBeMissing && !target.mayBeMissing) this.#violate(`${from} and ${into} are not both there`)
+  }
+
+  /** After a merge that was refused. What is gone must be in the other document; a power cut may bring it back. */
+  async #lookWhatMerged(account: Account, from: string, source: DocumentModel, target: DocumentModel): Promise<void> {
+    this.#mend()
+    await sleep(settledMs)
+    const isThere = (await this.#whenMended(async () => this.#store.getProgress(account, from))) !== undefined
+    if (isThere || source.mayBeMissing) return target.mayBeMerged(source)
+    target.merge(source)
+    source.mayBeRemoved()
+  }
+
+  async #prune(account: Account, document: string, owner: AccountModel): Promise<void> {
+    owner.get(document).prune()
+    await this.#attempt(`prune ${account.username}/${document}`, () =>
+      this.#store.admin.pruneHistory(account, 2, 0, document),
+    )
+  }
+
+  async #setKey(account: Account, model: AccountModel): Promise<void> {
+    const key = `key ${this.report.pushes}`
+    const { error } = await this.#attempt(`key of ${account.username}: ${key}`, () => this.#store.setKey(account, key))
+    model.keys = error ? model.keys.add(key) : new Set([key])
+  }
+
   async #import(account: Account): Promise<void> {
     const row = { document: 'imported', percentage: 0.1, progress: 'old', device: 'kobo', timestamp: longAgo }
     await this.#attempt(`import into ${account.username}`, () =>
@@ -300,7 +344,7 @@ class Run {
       percentage: push / 1_000_000,
       progress: `${push}`,
       device: 'kobo',
-      timestamp: longAgo * 1.5,
+      timestamp: longAgo * 1.5 + (this.#isOneSecond ? 0 : push),
     }
     const { error } = await this.#attempt(`push ${account.username}/${document}: ${push}`, () =>
       this.#store.putProgress(account, record),
@@ -319,6 +363,9 @@ class Run {
       if (!model && account) this.#violate(`${username} is there ${when}`)
       if (!model) continue
       if (!account) return this.#violate(`${username} is not there ${when}`)
+      const key = (await this.#store.getUser(username))?.key ?? ''
+      if (!model.keys.has(key))
+        this.#violate(`${username} has "${key}" ${when}, not "${[...model.keys].join('" or "')}"`)
       for (const [document, each] of model.documents) {
         const record = await this.#whenMended(async () => this.#store.getProgress(account, document))
         const history = await this.#whenMended(() => this.#store.listHistory(account, document))

@@ -30,8 +30,24 @@ export class DocumentModel {
     this.#acknowledged = []
   }
 
-  get mayBeThere(): boolean {
-    return this.#possible.size > 1 || !this.#possible.has(undefined)
+  /** All but the latest position may be gone, also after an error. */
+  prune(): void {
+    this.#acknowledged = []
+  }
+
+  /** The other document is a part of this one now: the newer position, and one history in the order of the pushes. */
+  merge(other: DocumentModel): void {
+    const positions = [...other.#possible].filter((position) => position !== undefined)
+    const own = [...this.#possible].filter((position) => position !== undefined)
+    this.#possible = new Set(own.flatMap((one) => positions.map((position) => Math.max(one, position))))
+    this.#acknowledged.push(...other.#acknowledged)
+    this.#sent.push(...other.#sent)
+  }
+
+  /** A merge was refused before the other document was removed: this one may have all of it already. */
+  mayBeMerged(other: DocumentModel): void {
+    this.#possible = new Set([...this.#possible, ...other.#possible])
+    this.#sent.push(...other.#sent)
   }
 
   get mayBeMissing(): boolean {
@@ -55,8 +71,10 @@ export class DocumentModel {
   }
 }
 
-/** The documents of an account. */
+/** The documents and the keys of an account. */
 export class AccountModel {
+  /** There is one, unless a change was refused. */
+  keys = new Set(['first'])
   readonly #documents = new Map<string, DocumentModel>()
 
   get(document: string): DocumentModel {
