@@ -7,6 +7,7 @@ import { Random } from '../crash/random.ts'
 import { faultyDisk, type Call, type FaultyDisk, type Teardown } from '../store/file-store/faulty-disk.ts'
 import { AccountModel, type DocumentModel } from './model.ts'
 import { UnflushedFiles } from './unflushed-files.ts'
+import { until } from '../until.ts'
 
 export interface RunOptions {
   /** An empty folder, on a file system in memory if there is one: nothing here needs a real flush. */
@@ -213,7 +214,10 @@ class Run {
     await this.#open()
   }
 
-  /** No call of the old store comes back before the end of the run. The new one has a copy of what is left, for the old one may still hold files open. */
+  /**
+   * No call of the old store comes back before the end of the run. The new one has a copy of what is left, for the old one
+   * may still hold files open.
+   */
   async #crash(): Promise<void> {
     const isPowerCut = this.#random.chance(0.7)
     // The files of new pushes are written by then, and not flushed.
@@ -221,8 +225,8 @@ class Run {
     const from = this.#dir
     const held = calls.map((call) => this.#disk.hold(call, new RegExp(`${from}(/|$)`)))
     this.#stopped.push({ store: this.#store, release: () => held.forEach((release) => release()) })
-    // What was begun before may still end.
-    await sleep(100)
+    // A call that was made before comes to its end.
+    await until(() => this.#disk.underWay() === 0)
     this.report.crashes += 1
     this.#files.copy(from, this.#dir, isPowerCut, this.#forget)
     this.report.cut = this.#files.cut
@@ -281,7 +285,7 @@ class Run {
       this.#store.admin.mergeDocuments(account, from, into),
     )
     const [source, target] = [model.get(from), model.get(into)]
-    if (error) return await this.#lookWhatMerged(account, from, source, target)
+    if (error) return await this.#lookWhatMerged(account.username, from, source, target)
     if (result) {
       target.merge(source)
       source.remove()
@@ -289,11 +293,14 @@ class Run {
   }
 
   /** After a merge that was refused. What is gone must be in the other document; a power cut may bring it back. */
-  async #lookWhatMerged(account: Account, from: string, source: DocumentModel, target: DocumentModel): Promise<void> {
+  async #lookWhatMerged(username: string, from: string, source: DocumentModel, target: DocumentModel): Promise<void> {
     this.#mend()
     await sleep(settledMs)
-    const isThere = (await this.#whenMended(async () => this.#store.getProgress(account, from))) !== undefined
-    if (isThere || source.mayBeMissing) return target.mayBeMerged(source)
+    // Anew: a change of the key that was refused may count by now.
+    const account = await this.#find(username)
+    if (!account) return this.#violate(`to merge took ${username} away`)
+    const record = await this.#whenMended(async () => this.#store.getProgress(account, from))
+    if (record || source.mayBeMissing) return target.mayBeMerged(source)
     target.merge(source)
     source.mayBeRemoved()
   }

@@ -31,6 +31,8 @@ export interface FaultyDisk {
   mend: () => void
   /** How often the call was made on such a path. */
   count: (call: Call, path: RegExp) => number
+  /** How many calls are being made; those that wait for `hold` are not. */
+  underWay: () => number
 }
 
 const handleCalls = {
@@ -56,11 +58,17 @@ export function faultyDisk(t: Teardown): FaultyDisk {
     if (fault) throw Object.assign(new Error(`${fault.code}: ${call}`), { code: fault.code, errno: -1 })
   }
 
+  let underWay = 0
+  const make = async <T>(call: Call, path: string, work: () => Promise<T>): Promise<T> => {
+    await check(call, path)
+    underWay += 1
+    return await work().finally(() => (underWay -= 1))
+  }
+
   const { open } = fs
   replace(t, 'open', async (...args: Parameters<typeof open>) => {
     const path = String(args[0])
-    await check('open', path)
-    return watch(await open(...args), path)
+    return watch(await make('open', path, () => open(...args)), path)
   })
   for (const call of [
     'rename',
@@ -75,19 +83,15 @@ export function faultyDisk(t: Teardown): FaultyDisk {
     'readFile',
   ] as const) {
     const real = fs[call] as (...args: unknown[]) => Promise<unknown>
-    replace(t, call, async (...args: unknown[]) => {
-      await check(call === 'opendir' ? 'readdir' : call, String(args[0]))
-      return await real(...args)
-    })
+    replace(t, call, (...args: unknown[]) =>
+      make(call === 'opendir' ? 'readdir' : call, String(args[0]), () => real(...args)),
+    )
   }
 
   function watch(file: FileHandle, path: string): FileHandle {
     for (const [name, call] of Object.entries(handleCalls)) {
       const real = file[name as keyof typeof handleCalls] as (...args: unknown[]) => Promise<unknown>
-      const checked = async (...args: unknown[]): Promise<unknown> => {
-        await check(call, path)
-        return await real.apply(file, args)
-      }
+      const checked = (...args: unknown[]): Promise<unknown> => make(call, path, () => real.apply(file, args))
       Object.assign(file, { [name]: checked })
     }
     return file
@@ -106,6 +110,7 @@ export function faultyDisk(t: Teardown): FaultyDisk {
     },
     mend: () => (faults = []),
     count: (call, path) => calls.filter((each) => each.call === call && path.test(each.path)).length,
+    underWay: () => underWay,
   }
 }
 
