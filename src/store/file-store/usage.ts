@@ -21,17 +21,17 @@ const countedMs = 10 * 60_000
 /** Bytes that an account may push before it is counted: most accounts that push to known documents never are. */
 const uncountedBytes = 2 ** 20
 
-/** Accounts in a cache. With `max`, an LRUCache allocates all entries when it is created, which takes 2 ms of the start. */
-const mostAccounts = { maxSize: 10_000, sizeCalculation: () => 1 }
+/** Bounds of a cache, in accounts. With `max`, an LRUCache allocates all entries when it is created: 2 ms of the start. */
+const cacheBounds = { maxSize: 10_000, sizeCalculation: () => 1 }
 
 /** The number of documents and bytes of each account: counted on first use, then updated with each push. */
 export class Usage {
-  readonly #counts = new LRUCache<string, Quota>({ ...mostAccounts, ttl: countedMs })
+  readonly #counts = new LRUCache<string, Quota>({ ...cacheBounds, ttl: countedMs })
   readonly #counting = new Map<string, Promise<Quota>>()
   /** New documents whose pushes are under way, by their keys: several pushes of one count once. */
   readonly #adding = new Map<string, Promise<void>>()
   /** Bytes that were pushed by accounts that are not counted. */
-  readonly #pushed = new LRUCache<string, number>(mostAccounts)
+  readonly #pushed = new LRUCache<string, number>(cacheBounds)
 
   /** Makes room for a new document in the folder, until `added`. `key` is the document's. Rejects with QuotaReached. */
   addDocument(folder: string, key: string, quota: Quota, username: string): Promise<void> {
