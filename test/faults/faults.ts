@@ -15,15 +15,17 @@ const { values } = parseArgs({
     seed: { type: 'string', default: `${randomInt(2 ** 32)}` },
   },
 })
-const first = Number(values.seed)
+const [runs, steps, first] = [Number(values.runs), Number(values.steps), Number(values.seed)]
+if (!(runs > 0 && steps > 0 && first >= 0)) throw new Error('--runs, --steps and --seed are numbers')
 const memory = '/dev/shm'
-for (let seed = first; seed < first + Number(values.runs); seed += 1) {
+for (let seed = first; seed < first + runs; seed += 1) {
   const folder = await mkdtemp(join(existsSync(memory) ? memory : tmpdir(), 'kss-faults-'))
+  console.log(`seed: ${seed}, Node ${process.version}, folder: ${folder}`)
   const ends: (() => unknown)[] = []
   const t = { teardown: (end: () => unknown) => void ends.unshift(end) }
-  const { violation, trail, ...figures } = await runFaults(t, { folder, seed, steps: Number(values.steps) })
+  const { violation, trail, ...figures } = await runFaults(t, { folder, seed, steps })
   for (const end of ends) await end()
-  console.log(`seed ${seed}: ${JSON.stringify(figures)}`)
+  console.log(JSON.stringify(figures))
   if (violation === undefined) {
     await rm(folder, { recursive: true })
   } else {

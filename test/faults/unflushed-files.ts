@@ -12,9 +12,9 @@ import { replace, type Teardown } from '../store/file-store/faulty-disk.ts'
 export class UnflushedFiles {
   readonly #random: Random
   /** Contents at the last flush, by path. */
-  #flushed = new Map<string, Buffer>()
+  readonly #flushed = new Map<string, Buffer>()
   /** Files as they are opened, by where they are now. */
-  #opened: { path: string }[] = []
+  readonly #opened: { path: string }[] = []
   /** Files that a cut has changed. */
   cut = 0
 
@@ -56,7 +56,7 @@ export class UnflushedFiles {
     if (left) this.#flushed.set(path, left)
   }
 
-  /** All that was written, or nothing of it, or its begin; undefined when there is no file. */
+  /** All that was written, or nothing of it, or its beginning; undefined when there is no file. */
   #choose(written: Buffer, flushed: Buffer | undefined, inPlace: boolean): Buffer | undefined {
     const chance = this.#random.next()
     if (chance < 0.3) return written
