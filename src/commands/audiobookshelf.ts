@@ -49,7 +49,7 @@ async function ask<T>(state: State, verb: string, ...args: string[]): Promise<T>
 
 async function tellStatus(flags: StateFlags, verb: 'status' | 'retry'): Promise<void> {
   const status = await withState(flags, (state) => ask<BridgeStatus>(state, verb))
-  print(flags.json, status, () => {
+  await print(flags.json, status, async () => {
     const { url, trouble, waiting } = status
     const state = trouble ? `${plain(trouble.text)}, since ${formatTime(trouble.since)}` : 'answers'
     const rows = waiting.map((entry) => [
@@ -58,20 +58,20 @@ async function tellStatus(flags: StateFlags, verb: 'status' | 'retry'): Promise<
       formatTime(entry.timestamp),
       `${entry.tries}`,
     ])
-    const list = rows.length === 0 ? '' : table(['USER', 'DOCUMENT', 'PUSHED', 'TRIES'], rows)
+    const list = rows.length === 0 ? '' : await table(['USER', 'DOCUMENT', 'PUSHED', 'TRIES'], rows)
     return `${plain(url)}: ${state}. ${count(waiting.length, 'position')} waiting.\n${list}`
   })
 }
 
 async function test(username: string, flags: StateFlags): Promise<void> {
   const result = await withState(flags, (state) => ask<ConnectionTest>(state, 'test', username))
-  print(flags.json, result, () => `${result.lines.map(plain).join('\n')}\n`)
+  await print(flags.json, result, () => `${result.lines.map(plain).join('\n')}\n`)
   if (!result.ok) throw new CommandError('The connection does not work.')
 }
 
 async function links(username: string, flags: StateFlags): Promise<void> {
   const found = await withState(flags, (state) => ask<LinkState[]>(state, 'links', username))
-  print(flags.json, found, () =>
+  await print(flags.json, found, () =>
     table(
       ['DOCUMENT', 'TITLE', 'ITEM', 'LINK'],
       found.map((each) => [
@@ -92,5 +92,5 @@ function stateOf({ kind, obstacle, suggested }: LinkState): string {
 
 async function change(flags: StateFlags, words: [string, ...string[]], done: string): Promise<void> {
   await changeState(flags, ['audiobookshelf', ...words], (state) => ask(state, ...words))
-  print(flags.json, { ok: true }, () => done)
+  await print(flags.json, { ok: true }, () => done)
 }

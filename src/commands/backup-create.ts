@@ -61,7 +61,7 @@ export async function createBackup(said: string | undefined, flags: StateFlags &
   } else {
     // An older archive may have what an incomplete one lacks.
     const removed = keep === undefined || !isComplete ? [] : await removeOld(path, keep)
-    print(flags.json, { path, ...contents, complete: isComplete, removed }, () => {
+    await print(flags.json, { path, ...contents, complete: isComplete, removed }, () => {
       const gone = removed.map((old) => `Removed: ${plain(old)}\n`).join('')
       return `The backup is in ${plain(path)}: ${holds}.\n${gone}`
     })

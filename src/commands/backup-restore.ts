@@ -29,7 +29,7 @@ export async function restoreBackup(file: string, flags: StateFlags & { merge?: 
   const work = (state: State): Promise<MergedUser[]> => restoreInto(state, file, flags.merge ?? false, problems)
   const users = await changeState(flags, ['backup', 'restore', file], work, { create: true })
   for (const problem of problems) console.error(`Not restored: ${plain(problem)}`)
-  print(flags.json, { users, problems }, () => describe(users))
+  await print(flags.json, { users, problems }, () => describe(users))
   if (problems.length > 0) process.exitCode = exitCodes.failure
 }
 
@@ -164,11 +164,11 @@ function withRecord(rows: Progress[], record: Progress): Progress[] {
   return wentOn ? [...rows.slice(0, -1), nextProgress(record, rows.at(-1)!)] : [...rows, record]
 }
 
-function describe(users: MergedUser[]): string {
+async function describe(users: MergedUser[]): Promise<string> {
   const lines = users.map(({ username, isNew, documents, latest, rows }) => {
     const account = isNew ? 'new' : 'was there'
     return [username, account, `${documents}`, `${latest}`, `${rows}`]
   })
   const done = `${count(users.length, 'account')} restored.\n`
-  return table(['NAME', 'ACCOUNT', 'DOCUMENTS', 'NEWER THAN HERE', 'CHANGES ADDED'], lines) + done
+  return (await table(['NAME', 'ACCOUNT', 'DOCUMENTS', 'NEWER THAN HERE', 'CHANGES ADDED'], lines)) + done
 }

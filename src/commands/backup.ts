@@ -50,9 +50,9 @@ async function list(folder: string | undefined, flags: StateFlags): Promise<void
   const backups = await listBackups(from).catch((error: unknown) => {
     throw new CommandError(`Cannot read the folder ${from}: ${(error as Error).message}`)
   })
-  print(flags.json, backups, () => {
+  await print(flags.json, backups, async () => {
     if (backups.length === 0) return 'There is no backup. kss backup create makes one.\n'
-    return table(
+    return await table(
       ['MADE', 'SIZE', 'FILE'],
       backups.map(({ path, bytes, created }) => [formatTime(created), formatBytes(bytes), path]),
     )

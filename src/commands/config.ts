@@ -23,11 +23,11 @@ async function config({ check, json, ...flags }: Flags): Promise<void> {
   for (const warning of warnings) console.error(plain(warning))
   if (check) {
     if (warnings.length > 0) throw new CommandError('The settings are not valid.', exitCodes.usage)
-    print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')
+    await print(Boolean(json), { ok: true }, () => 'The settings are fine.\n')
     return
   }
   const shown = [...listSettings(loaded), ...bridge.given]
-  print(Boolean(json), shown, () =>
+  await print(Boolean(json), shown, () =>
     table(
       ['SETTING', 'VALUE', 'FROM'],
       shown.map(({ name, value, source }) => [name, formatSetting(value), source]),

@@ -31,13 +31,13 @@ async function list(username: string, flags: StateFlags): Promise<void> {
     }
     return { devices: collectDevices(pushes), records: found }
   })
-  print(flags.json, devices, () => {
+  await print(flags.json, devices, async () => {
     if (devices.length === 0) return `${username} has pushed nothing yet.\n`
     const head = ['NAME', 'ID', 'FIRST SEEN', 'LAST SEEN', 'PUSHES']
     const rows = devices.map(({ names, device_id, first_seen, last_seen, pushes }) => {
       return [names.join(', '), device_id ?? '', formatTime(first_seen), formatTime(last_seen), `${pushes}`]
     })
-    return table(head, rows) + describeMismatches(username, findMismatches(records))
+    return (await table(head, rows)) + describeMismatches(username, findMismatches(records))
   })
 }
 

@@ -52,9 +52,9 @@ async function list(username: string, flags: StateFlags & { sort: 'recent' | 'pe
   const records = await withState(flags, async (state) => readRecords(state, (await findUser(state, username)).account))
   const by = flags.sort === 'recent' ? 'timestamp' : 'percentage'
   const documents = records.toSorted((one, other) => other[by] - one[by])
-  print(flags.json, documents, () => {
+  await print(flags.json, documents, async () => {
     if (documents.length === 0) return `${username} has no documents yet.\n`
-    const positions = table(['TITLE', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], documents.map(rowOf))
+    const positions = await table(['TITLE', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], documents.map(rowOf))
     return positions + describeMismatches(username, findMismatches(documents))
   })
 }
@@ -66,11 +66,11 @@ function rowOf(record: Progress): string[] {
 
 async function show(username: string, asked: string, flags: StateFlags & { all?: boolean }): Promise<void> {
   const { record, rows } = await withState(flags, (state) => readDocument(state, username, asked))
-  print(flags.json, { ...record, history: rows }, () => {
+  await print(flags.json, { ...record, history: rows }, async () => {
     const hidden = flags.all ? 0 : Math.max(rows.length - shownRows, 0)
     const lines = rows.map(chartLine).slice(hidden)
     const earlier = hidden > 0 ? `${count(hidden, 'earlier change')}: --all shows them.\n` : ''
-    return `${plain(nameOf(record))}\n${earlier}${table(['#', 'TIME', 'DEVICE', 'AT', ''], lines)}`
+    return `${plain(nameOf(record))}\n${earlier}${await table(['#', 'TIME', 'DEVICE', 'AT', ''], lines)}`
   })
 }
 
@@ -96,7 +96,7 @@ async function rm(username: string, asked: string, flags: StateFlags & { yes?: b
   await confirm(`Remove ${what} with ${count(rows.length, 'change')}?`, flags.yes)
   const words = ['doc', 'rm', username, record.document]
   await changeState(flags, words, ({ store }) => store.deleteProgress(account, record.document))
-  print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
+  await print(flags.json, record, () => `${plain(nameOf(record))} is gone. The next push of a reader begins anew.\n`)
 }
 
 async function name(username: string, asked: string, title: string, flags: StateFlags): Promise<void> {
@@ -106,7 +106,7 @@ async function name(username: string, asked: string, title: string, flags: State
     return record.document
   })
   const done = title === '' ? 'has no title of its own any more' : `is "${plain(title)}" now`
-  print(flags.json, { document, title }, () => `${plain(document)} ${done}.\n`)
+  await print(flags.json, { document, title }, () => `${plain(document)} ${done}.\n`)
 }
 
 async function merge(
@@ -127,7 +127,7 @@ async function merge(
     await state.store.mergeDocuments(account, gone.document, stays.document)
     return await findDocument(state, username, stays.document)
   })
-  print(flags.json, merged, () => {
+  await print(flags.json, merged, () => {
     const where = `${formatPercentage(merged.percentage)}, where ${plain(merged.device)} left it on ${formatTime(merged.timestamp)}`
     return `${plain(nameOf(merged))} has both histories now, and is at ${where}.\n${plain(gone.document)} is gone.\n`
   })
@@ -153,7 +153,7 @@ async function identify(files: string[], flags: StateFlags & { user?: string }):
       })
     }
   })
-  print(flags.json, books, () => books.map(describeBook).join('\n'))
+  await print(flags.json, books, async () => (await Promise.all(books.map(describeBook))).join('\n'))
 }
 
 async function readBook(file: string): Promise<Identified> {
@@ -164,7 +164,7 @@ async function readBook(file: string): Promise<Identified> {
   }
 }
 
-function describeBook({ positions, ...ids }: Identified): string {
+async function describeBook({ positions, ...ids }: Identified): Promise<string> {
   if (positions.length === 0) return `${formatBookIds(ids)}No position in it.\n`
   const rows = positions.map(({ username, record }) => [username, ...rowOf(record).slice(1)])
   const byContent = positions.filter(({ record }) => record.document === ids.binary)
@@ -172,5 +172,6 @@ function describeBook({ positions, ...ids }: Identified): string {
     const other = positions.find((each) => each.username === username && each.record.document === ids.filename)
     return other ? describeMismatches(username, [{ byContent: record, byFileName: other.record }]) : []
   })
-  return formatBookIds(ids) + table(['USER', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], rows) + mismatches.join('')
+  const shown = await table(['USER', 'DOCUMENT', 'AT', 'DEVICE', 'LAST SYNC'], rows)
+  return formatBookIds(ids) + shown + mismatches.join('')
 }

@@ -56,7 +56,7 @@ async function tellOf(username: string, state: State, { json }: StateFlags): Pro
   const last = lastOf(records)
   const { device, document, timestamp } = last ?? {}
   const last_push = last ? { device, document, title: titleOf(last), timestamp } : null
-  print(json, { username, ...serverOf(state, heard), last_push, events, findings }, () => {
+  await print(json, { username, ...serverOf(state, heard), last_push, events, findings }, () => {
     const pushed = last ? `${plain(sayPush(last))} ${ago(now - last.timestamp)}.\n` : ''
     return (
       pushed +
@@ -76,7 +76,7 @@ async function tellOperator(state: State, { json }: StateFlags): Promise<void> {
   const { accounts, more } = await findAccounts(state)
   const events = describeEvents(heard)
   const now = Date.now() / 1000
-  print(json, { ...serverOf(state, heard), events, accounts, more }, () => {
+  await print(json, { ...serverOf(state, heard), events, accounts, more }, () => {
     const lines = accounts.map((account) => `${attentionLine(account)}\n`)
     if (more > 0) lines.push(`and ${count(more, 'more account')}.\n`)
     return (

@@ -79,7 +79,7 @@ async function restore(
     return { row, stored, again: false }
   })
   const { row, stored, again } = restored
-  print(flags.json, stored, () => {
+  await print(flags.json, stored, () => {
     if (again) {
       const where = `${formatPercentage(row.percentage)} since ${formatTime(row.timestamp)}`
       return `${plain(nameOf(stored))} is back already, at ${where}. Pass a number, --at or --before for another position.\n`
@@ -138,5 +138,5 @@ async function prune(username: string | undefined, flags: PruneFlags): Promise<v
     }
     return rows
   })
-  print(flags.json, { removed }, () => `${count(removed, 'change')} removed.\n`)
+  await print(flags.json, { removed }, () => `${count(removed, 'change')} removed.\n`)
 }

@@ -77,19 +77,19 @@ export function defineImport(program: Command): void {
 async function importFrom(kind: string, source: string, flags: ImportFlags): Promise<void> {
   const problems: string[] = []
   const imported: ImportedAccount[] = []
-  const tell = (): void => {
+  const tell = async (): Promise<void> => {
     for (const problem of problems) console.error(`Not imported: ${plain(problem)}`)
-    print(flags.json, { users: imported, problems }, () => describe(imported, flags.dryRun))
+    await print(flags.json, { users: imported, problems }, () => describe(imported, flags.dryRun))
   }
   try {
     const users = await collect(await openSource(kind, source, flags), flags.user, problems)
     if (flags.dryRun) imported.push(...users.map(countRows))
     else await importAll(kind, users, flags, imported)
-    tell()
+    await tell()
     if (problems.length > 0) process.exitCode = exitCodes.failure
   } catch (error) {
     // Prints the generated passwords of the accounts so far: another import would not generate them again.
-    if (imported.length > 0) tell()
+    if (imported.length > 0) await tell()
     if (error instanceof SourceError) throw new CommandError(error.message, exitCodes.failure, { cause: error })
     throw error
   }
@@ -221,7 +221,7 @@ function* chunks(
   }
 }
 
-function describe(accounts: ImportedAccount[], dryRun: boolean | undefined): string {
+async function describe(accounts: ImportedAccount[], dryRun: boolean | undefined): Promise<string> {
   const documents = count(
     accounts.reduce((sum, account) => sum + account.documents, 0),
     'document',
@@ -229,7 +229,7 @@ function describe(accounts: ImportedAccount[], dryRun: boolean | undefined): str
   const sum = `${count(accounts.length, 'account')} with ${documents}`
   if (dryRun) {
     const rows = accounts.map((account) => [account.username, `${account.documents}`, `${account.rows}`])
-    return `${table(['NAME', 'DOCUMENTS', 'POSITIONS'], rows)}${sum} would come. Nothing was changed.\n`
+    return `${await table(['NAME', 'DOCUMENTS', 'POSITIONS'], rows)}${sum} would come. Nothing was changed.\n`
   }
   const rows = accounts.map((account) => {
     const { username, isNew, latest, rows: added, password } = account
@@ -240,5 +240,5 @@ function describe(accounts: ImportedAccount[], dryRun: boolean | undefined): str
   const advice = accounts.some(({ password }) => password !== undefined)
     ? 'Tell those with a password what it is, then let them in: kss user enable NAME.\n'
     : ''
-  return `${table(head, rows)}${sum} came.\n${advice}`
+  return `${await table(head, rows)}${sum} came.\n${advice}`
 }

@@ -55,7 +55,7 @@ async function quota(username: string, flags: QuotaFlags): Promise<void> {
           await state.store.setQuota(user.account, isDefault ? {} : { ...user.quota, ...own })
           return await readUse(state, username)
         })
-  print(flags.json, use, () => describe(use))
+  await print(flags.json, use, () => describe(use))
 }
 
 async function readUse(state: State, username: string): Promise<QuotaUse> {

@@ -60,12 +60,12 @@ async function setAndShow(
     await state.store.setRegistration(said)
     return await readStatus(state)
   })
-  print(flags.json, now, () => describe(now))
+  await print(flags.json, now, () => describe(now))
 }
 
 async function status(flags: StateFlags): Promise<void> {
   const now = await withState(flags, readStatus)
-  print(flags.json, now, () => describe(now))
+  await print(flags.json, now, () => describe(now))
 }
 
 async function readStatus({ store, server, config }: State): Promise<Status> {
@@ -88,7 +88,7 @@ async function invite(username: string, flags: StateFlags & { cancel?: boolean }
     if (isInvited && (await store.getUser(username))) throw new CommandError(`${username} has an account already.`)
     await store.setInvited(username, isInvited)
   })
-  print(flags.json, { username, invited: isInvited }, () =>
+  await print(flags.json, { username, invited: isInvited }, () =>
     isInvited
       ? `${username} can register now, once, with a password of their own choice.\n`
       : `${username} is not invited any more.\n`,

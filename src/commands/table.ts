@@ -1,4 +1,3 @@
-import stringWidth from 'string-width'
 import { plain } from '../plain.ts'
 
 /** Columns that are shortened on a terminal, by their heads: ids to their beginning, the others with an ellipsis. */
@@ -23,33 +22,45 @@ export interface Screen {
 }
 
 /** Columns under a head; what came from the network can not steer the terminal. */
-export function table(head: string[], rows: string[][], screen?: Screen): string {
-  return tablePages(head, screen)(rows)
+export async function table(head: string[], rows: string[][], screen?: Screen): Promise<string> {
+  return await tablePages(head, screen)(rows)
 }
 
 /** Formats a table page by page, with the head before the first page. Later pages may widen a column. */
-export function tablePages(head: string[], { isTTY, columns }: Screen = process.stdout): (rows: string[][]) => string {
+export function tablePages(
+  head: string[],
+  { isTTY, columns }: Screen = process.stdout,
+): (rows: string[][]) => Promise<string> {
   // A terminal that does not know its width reports 0.
   const screen = isTTY ? Math.min(Math.max(columns || 80, leastColumns), mostColumns) : Number.POSITIVE_INFINITY
-  let natural = widthsOf([head])
+  let natural = head.map(() => 0)
   let isFirst = true
-  return (rows) => {
+  return async (rows) => {
     const cells = rows.map((row) => row.map(plain))
     const lines = [...(isFirst ? [head] : []), ...(isTTY ? shortenIds(head, cells) : cells)]
+    const measure = await loadMeasure(lines)
     isFirst = false
-    const needed = widthsOf(lines)
+    const needed = widthsOf(lines, measure)
     natural = natural.map((width, at) => Math.max(width, needed[at]!))
     const widths = isTTY ? fit(head, natural, screen) : natural
     return layOut(
-      lines.map((row) => row.map((cell, at) => cut(cell, widths[at]!))),
-      widths,
-      screen,
+      lines.map((row) => row.map((cell, at) => cut(cell, widths[at]!, measure))),
+      { widths, measure, screen },
     )
   }
 }
 
-function widthsOf(rows: string[][]): number[] {
-  return rows[0]!.map((_, at) => rows.reduce((widest, row) => Math.max(widest, stringWidth(row[at] ?? '')), 0))
+/** Tells how many columns of a terminal a text takes. */
+type Measure = (text: string) => number
+
+/** The Unicode tables of string-width take a fifth of the time of a command to load. A letter of ASCII is one column. */
+async function loadMeasure(rows: string[][]): Promise<Measure> {
+  const isAscii = rows.flat().every((cell) => /^[ -~]*$/.test(cell))
+  return isAscii ? ({ length }) => length : (await import('string-width')).default
+}
+
+function widthsOf(rows: string[][], measure: Measure): number[] {
+  return rows[0]!.map((_, at) => rows.reduce((widest, row) => Math.max(widest, measure(row[at] ?? '')), 0))
 }
 
 /** Takes from the widest text until the line fits, or no text can be shortened further. */
@@ -70,9 +81,17 @@ function lengthOf(widths: number[]): number {
   return taken.reduce((sum, width) => sum + width, 0) + gap.length * (taken.length - 1)
 }
 
+interface Layout {
+  /** Columns of a terminal that each column of the table takes. */
+  widths: number[]
+  measure: Measure
+  /** Columns of the terminal. */
+  screen: number
+}
+
 /** Formats each row as one line, or as several, indented after the first, where it is too long. */
-function layOut(rows: string[][], widths: number[], screen: number): string {
-  const pad = (cell: string, at: number): string => cell + ' '.repeat(widths[at]! - stringWidth(cell))
+function layOut(rows: string[][], { widths, measure, screen }: Layout): string {
+  const pad = (cell: string, at: number): string => cell + ' '.repeat(widths[at]! - measure(cell))
   const breaks = breaksOf(widths, screen)
   return rows
     .flatMap((row) => {
@@ -97,11 +116,11 @@ function breaksOf(widths: number[], screen: number): number[] {
   return breaks
 }
 
-function cut(cell: string, width: number): string {
-  if (stringWidth(cell) <= width) return cell
+function cut(cell: string, width: number, measure: Measure): string {
+  if (measure(cell) <= width) return cell
   let kept = ''
   for (const { segment } of new Intl.Segmenter().segment(cell)) {
-    if (stringWidth(kept + segment) > width - 1) break
+    if (measure(kept + segment) > width - 1) break
     kept += segment
   }
   return `${kept.trimEnd()}…`

@@ -12,8 +12,12 @@ export interface Terminal {
 }
 
 /** Prints the result of a command, as JSON or as lines. A name in a line must be plain: it may contain a line break. */
-export function print(json: boolean | undefined, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${plainJson(value, 2)}\n` : plainLines(text()))
+export async function print(
+  json: boolean | undefined,
+  value: unknown,
+  text: () => string | Promise<string>,
+): Promise<void> {
+  process.stdout.write(json ? `${plainJson(value, 2)}\n` : plainLines(await text()))
 }
 
 /** Items of a long list that are printed at a time. */
@@ -26,11 +30,11 @@ const pageSize = 1000
 export async function printPages<T>(
   json: boolean | undefined,
   items: AsyncIterable<T> | Iterable<T>,
-  format: (items: T[]) => string,
+  format: (items: T[]) => string | Promise<string>,
 ): Promise<number> {
   let printed = 0
   for await (const page of pagesOf(items)) {
-    const text = json ? jsonItems(page, printed === 0) : plainLines(format(page))
+    const text = json ? jsonItems(page, printed === 0) : plainLines(await format(page))
     process.stdout.write(text)
     printed += page.length
   }

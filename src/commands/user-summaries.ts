@@ -107,10 +107,10 @@ export async function removeInactive(flags: StateFlags & { inactive: string; yes
   const found = await withState(flags, (state) => findInactive(state, before))
   const users = found.map(({ use }) => use)
   if (users.length === 0) {
-    print(flags.json, [], () => nobodyInactive(flags))
+    await print(flags.json, [], () => nobodyInactive(flags))
     return
   }
-  if (!flags.yes) console.error(describe(users).trimEnd())
+  if (!flags.yes) console.error((await describe(users)).trimEnd())
   await confirm(`Remove ${count(users.length, 'account')} with ${sizeLine(users)}?`, flags.yes)
   const asked = new Set(found.map(({ account }) => account.id))
   const gone = await changeState(flags, ['user', 'rm', '--inactive', flags.inactive], async (state) => {
@@ -125,7 +125,11 @@ export async function removeInactive(flags: StateFlags & { inactive: string; yes
     }
     return removed
   })
-  print(flags.json, gone, () => `${describe(gone)}${count(gone.length, 'account')} removed, with ${sizeLine(gone)}.\n`)
+  await print(
+    flags.json,
+    gone,
+    async () => `${await describe(gone)}${count(gone.length, 'account')} removed, with ${sizeLine(gone)}.\n`,
+  )
 }
 
 interface Inactive {
@@ -172,8 +176,8 @@ function rowOf(user: UserSummary): string[] {
   return [username, `${documents}`, `${devices}`, last, formatBytes(bytes), remarks(user)]
 }
 
-function describe(users: UserSummary[]): string {
-  return table(columns, users.map(rowOf))
+async function describe(users: UserSummary[]): Promise<string> {
+  return await table(columns, users.map(rowOf))
 }
 
 /** As `disabled, 91 % full`. From 100 % on the server takes no new document of the account. */

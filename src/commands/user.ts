@@ -82,7 +82,7 @@ async function add(username: string, flags: StateFlags & PasswordFlags & { admin
     },
     create,
   )
-  tellPassword(flags, username, password, `${plain(username)} can log in now.`)
+  await tellPassword(flags, username, password, `${plain(username)} can log in now.`)
 }
 
 async function passwd(username: string, flags: StateFlags & PasswordFlags): Promise<void> {
@@ -93,17 +93,22 @@ async function passwd(username: string, flags: StateFlags & PasswordFlags): Prom
     const { account } = await findUser(state, username)
     await state.store.setKey(account, key)
   })
-  tellPassword(flags, username, password, `${plain(username)} has another password. Log in with it on each reader.`)
+  await tellPassword(
+    flags,
+    username,
+    password,
+    `${plain(username)} has another password. Log in with it on each reader.`,
+  )
 }
 
-function tellPassword(
+async function tellPassword(
   { json, random }: StateFlags & PasswordFlags,
   username: string,
   password: string,
   done: string,
-): void {
+): Promise<void> {
   const shown = random ? { username, password } : { username }
-  print(json, shown, () => (random ? `Password: ${password}\n${done}\n` : `${done}\n`))
+  await print(json, shown, () => (random ? `Password: ${password}\n${done}\n` : `${done}\n`))
 }
 
 async function rename(username: string, to: string, flags: StateFlags): Promise<void> {
@@ -113,7 +118,7 @@ async function rename(username: string, to: string, flags: StateFlags): Promise<
     if (!(await state.store.renameUser(account, to)))
       throw new CommandError(`The name ${to} is taken. Nothing was changed.`)
   })
-  print(
+  await print(
     flags.json,
     { username: to, before: username },
     () => `${plain(username)} is ${to} now. Log in so on each reader.\n`,
@@ -137,7 +142,7 @@ async function setDisabled(username: string, flags: StateFlags, disabled: boolea
     await state.store.setDisabled(account, disabled)
   })
   const what = disabled ? 'is disabled: readers get "Unauthorized"' : 'can log in again'
-  print(flags.json, { username, disabled }, () => `${plain(username)} ${what}.\n`)
+  await print(flags.json, { username, disabled }, () => `${plain(username)} ${what}.\n`)
 }
 
 async function setAdmin(username: string, flags: StateFlags & { off?: true }): Promise<void> {
@@ -147,7 +152,7 @@ async function setAdmin(username: string, flags: StateFlags & { off?: true }): P
     await state.store.setAdmin(account, admin)
   })
   const what = admin ? 'is an operator now' : 'is no operator any more'
-  print(flags.json, { username, admin }, () => `${plain(username)} ${what}. Sign in to the console again.\n`)
+  await print(flags.json, { username, admin }, () => `${plain(username)} ${what}. Sign in to the console again.\n`)
 }
 
 async function rm(
@@ -172,10 +177,10 @@ async function rm(
     upstream === ''
       ? ''
       : `${upstream} does not bring it back, unless you say: ${plain(kssCommand('user allow-return', username))}\n`
-  print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine([gone])}.\n${advice}`)
+  await print(flags.json, gone, () => `${plain(username)} is gone, with ${sizeLine([gone])}.\n${advice}`)
 }
 
 async function allowReturn(username: string, flags: StateFlags): Promise<void> {
   await changeState(flags, ['user', 'allow-return', username], ({ store }) => store.setRemoved([username], false))
-  print(flags.json, { username }, () => `The upstream may bring back ${plain(username)} at the next log-in.\n`)
+  await print(flags.json, { username }, () => `The upstream may bring back ${plain(username)} at the next log-in.\n`)
 }

@@ -8,7 +8,7 @@ import { dune, stateFolder } from './state-fixture.ts'
 
 t.test('columns are as wide as what they hold, also in scripts with wide letters', async (t) => {
   t.equal(
-    table(
+    await table(
       ['NAME', 'N', ''],
       [
         ['李明', '10', 'x'],
@@ -17,19 +17,19 @@ t.test('columns are as wide as what they hold, also in scripts with wide letters
     ),
     'NAME  N\n李明  10  x\nann   9\n',
   )
-  t.equal(table(['NAME', 'N'], [['short']]), 'NAME   N\nshort\n', 'a row may be short')
-  t.equal(table(['A'], []), 'A\n')
-  t.equal(table(['A'], [['x\u001b[31m\n']]), 'A\nx\\u{1b}[31m\\u{a}\n', 'what steers a terminal is escaped')
+  t.equal(await table(['NAME', 'N'], [['short']]), 'NAME   N\nshort\n', 'a row may be short')
+  t.equal(await table(['A'], []), 'A\n')
+  t.equal(await table(['A'], [['x\u001b[31m\n']]), 'A\nx\\u{1b}[31m\\u{a}\n', 'what steers a terminal is escaped')
 })
 
 t.test('a long table comes in pages, and a column grows where a later page needs it', async (t) => {
   const page = tablePages(['NAME', 'N'], {})
-  t.equal(page([['ann', '1']]), 'NAME  N\nann   1\n')
-  t.equal(page([['elizabeth', '2']]), 'elizabeth  2\n')
-  t.equal(page([['bob', '3']]), 'bob        3\n')
+  t.equal(await page([['ann', '1']]), 'NAME  N\nann   1\n')
+  t.equal(await page([['elizabeth', '2']]), 'elizabeth  2\n')
+  t.equal(await page([['bob', '3']]), 'bob        3\n')
   const narrow = tablePages(['NAME', 'N'], { isTTY: true, columns: 40 })
-  t.equal(narrow([['x'.repeat(60), '1']]), `${'NAME'.padEnd(37)}  N\n${'x'.repeat(36)}…  1\n`)
-  t.equal(narrow([['ann', '2']]), `${'ann'.padEnd(37)}  2\n`)
+  t.equal(await narrow([['x'.repeat(60), '1']]), `${'NAME'.padEnd(37)}  N\n${'x'.repeat(36)}…  1\n`)
+  t.equal(await narrow([['ann', '2']]), `${'ann'.padEnd(37)}  2\n`)
 })
 
 t.test('commands fit every terminal, and shorten nothing elsewhere', async (t) => {
@@ -83,12 +83,12 @@ t.test('the widest text is shortened first, and what does not fit goes onto a se
   const row = ['A Confederacy of Dunces', '35322b7036d0', '3.0 %', 'Kobo_nova', '2026-01-31 21:30', '']
   const screen = (columns: number): object => ({ isTTY: true, columns })
   t.equal(
-    table(head, [row], screen(64)),
+    await table(head, [row], screen(64)),
     'TITLE               DOCUMENT  AT     DEVICE     LAST SYNC\nA Confederacy of…   35322b70  3.0 %  Kobo_nova  2026-01-31 21:30\n',
   )
   t.equal(
-    table(head, [row, ['Emma']], screen(40)),
+    await table(head, [row, ['Emma']], screen(40)),
     'TITLE         DOCUMENT  AT     DEVICE\n  LAST SYNC\nA Confedera…  35322b70  3.0 %  Kobo_nova\n  2026-01-31 21:30\nEmma\n',
   )
-  t.equal(table(['#', 'FILE'], [['1', 'x'.repeat(50)]], screen(40)), `#\n  FILE\n1\n  ${'x'.repeat(50)}\n`)
+  t.equal(await table(['#', 'FILE'], [['1', 'x'.repeat(50)]], screen(40)), `#\n  FILE\n1\n  ${'x'.repeat(50)}\n`)
 })
