@@ -96,7 +96,7 @@ program.hook('preAction', (_program, command) => refuseEmpty(command))
 
 watchOutput()
 // Not awaited here: the bundle of one file is CommonJS, which has no await at the top.
-void defineOperatorCommands(program).then(run)
+void addOperatorCommands().then(run)
 
 /** Throws ConfigError for a flag or an argument without a character. A title may be empty. */
 function refuseEmpty(command: Command): void {
@@ -124,11 +124,11 @@ function watchOutput(): void {
 }
 
 /** Loads the operators' commands, which the server does not need, when one of them is called or the help is shown. */
-async function defineOperatorCommands(kss: Command): Promise<void> {
+async function addOperatorCommands(): Promise<void> {
   const asked = process.argv.slice(2).find((word) => !word.startsWith('-') && word !== 'help')
   if (asked !== undefined && ['serve', 'hash', 'healthcheck', 'version'].includes(asked)) return
-  const { defineAll } = await import('./commands/define-all.ts')
-  defineAll(kss)
+  const { defineOperatorCommands } = await import('./commands/operator-commands.ts')
+  await defineOperatorCommands(program, asked)
 }
 
 async function run(): Promise<void> {

@@ -28,6 +28,8 @@ t.test('every command is explained, with examples', async (t) => {
 for (const [args, message] of [
   [[], /^Usage: kss /],
   [['sreve'], /unknown command 'sreve'\n\(Did you mean serve\?\)/],
+  // All names must be known then, not only that of the command that was asked for.
+  [['usre', 'list'], /unknown command 'usre'\n\(Did you mean user\?\)/],
   [['serve', '--prot', '1'], /unknown option '--prot'\n\(Did you mean --port\?\)/],
   [['serve', '--port'], /argument missing/],
   [['serve', '--port', ''], /--port is empty/],

@@ -42,7 +42,7 @@ function helpOf(command: Command): { name: string; text: string }[] {
 
 /** Those that bin.ts defines itself, too: it knows all names. */
 async function allHelp(t: Test): Promise<{ name: string; text: string }[]> {
-  const program = operatorCommands(() => undefined)
+  const program = await operatorCommands(() => undefined)
   const known = new Set(program.commands.map((command) => command.name()))
   const { stdout } = await kss(t, ['--help'])
   const names = [...stdout.matchAll(/^ {2}(\w+).* {2}/gm)].map(([, name = '']) => name)

@@ -1,14 +1,14 @@
 import { Command, CommanderError } from 'commander'
 import { CommandError } from '../../src/command-error.ts'
-import { defineAll } from '../../src/commands/define-all.ts'
+import { defineOperatorCommands } from '../../src/commands/operator-commands.ts'
 import { ConfigError } from '../../src/config.ts'
 import { plain, plainLines } from '../../src/plain.ts'
 import type { Ended } from './kss.ts'
 
 /** All commands of an operator, as `kss` defines them; what commander says goes to `write`. */
-export function operatorCommands(write: (text: string) => void): Command {
+export async function operatorCommands(write: (text: string) => void): Promise<Command> {
   const program = new Command('kss').exitOverride().configureOutput({ writeOut: write, writeErr: write })
-  defineAll(program)
+  await defineOperatorCommands(program, undefined)
   return program
 }
 
@@ -17,7 +17,7 @@ export async function run(dir: string, ...args: string[]): Promise<Ended> {
   const ended = { code: 0, stdout: '', stderr: '' }
   const write = process.stdout.write.bind(process.stdout)
   const { error: tell } = console
-  const program = operatorCommands((text) => (ended.stderr += text))
+  const program = await operatorCommands((text) => (ended.stderr += text))
   for (const name of Object.keys(process.env)) if (name.startsWith('KSS_')) delete process.env[name]
   // A flag, unlike a variable, is refused where the accounts are on a Redis.
   process.env['KSS_DIR'] = dir
