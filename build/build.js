@@ -2,19 +2,18 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { copyAssets } from './assets.js'
-import { hashSources, isUpToDate, noteOf } from './sources.cjs'
+import { describeSources, isUpToDate, noteOf } from './sources.cjs'
 
 const root = join(import.meta.dirname, '..')
 
 // npm runs this again at npx, npm pack and npm test, perhaps while a server or a test uses dist/.
 if (!isUpToDate(root)) {
-  // Before the sources are read: what changes meanwhile is then newer than the build.
-  const hash = hashSources(root)
+  const sources = describeSources(root)
   // In a folder of its own, so that a build that fails leaves the last one alone, and no module of a removed source stays.
   const folder = join(root, `dist.${process.pid}`)
   try {
     await buildInto(folder)
-    writeFileSync(noteOf(folder), hash)
+    writeFileSync(noteOf(folder), sources)
     rmSync(join(root, 'dist'), { recursive: true, force: true })
     renameSync(folder, join(root, 'dist'))
   } catch (error) {

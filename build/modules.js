@@ -3,20 +3,20 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { copyAssets } from './assets.js'
-import { hashSources, isUpToDate, noteOf } from './sources.cjs'
+import { describeSources, isUpToDate, noteOf } from './sources.cjs'
 import { compile } from './typescript-hooks.js'
 
 const root = join(import.meta.dirname, '..')
 const covered = join(root, '.covered')
 
 if (!isUpToDate(root, covered)) {
-  const hash = hashSources(root)
+  const sources = describeSources(root)
   const folder = `${covered}.${process.pid}`
   const paths = readdirSync(join(root, 'src'), { recursive: true })
   await Promise.all(paths.filter((each) => each.endsWith('.ts')).map((path) => write(path, join(folder, 'dist'))))
   copyAssets(join(root, 'src'), join(folder, 'dist', 'console'))
   for (const name of ['bin', 'package.json']) cpSync(join(root, name), join(folder, name), { recursive: true })
-  writeFileSync(noteOf(folder), hash)
+  writeFileSync(noteOf(folder), sources)
   rmSync(covered, { recursive: true, force: true })
   renameSync(folder, covered)
 }

@@ -1,32 +1,57 @@
 'use strict'
-const { createHash } = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 
-/** A sum of all that a build is made from. Times would not do: git and cp -p may bring a file that is older than it. */
-function hashSources(root) {
-  const found = ['build', 'src'].flatMap((folder) =>
-    fs.readdirSync(path.join(root, folder), { recursive: true }).map((name) => path.join(folder, name)),
-  )
-  const modules = found
-    .filter((name) => /\.(ts|js|cjs|css)$/.test(name))
-    .toSorted((one, other) => (one < other ? -1 : 1))
-  const hash = createHash('sha256')
+/** The paths of all that a build is made from, with the folders. */
+function listSources(root) {
+  const walk = (folder) =>
+    fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+      const each = path.join(folder, entry.name)
+      return entry.isDirectory() ? [each, ...walk(each)] : each
+    })
   // The lock file tells the packages, which are in the bundle.
-  for (const name of ['package-lock.json', 'tsconfig.json', ...modules]) {
-    const text = fs.readFileSync(path.join(root, name))
-    hash.update(`${name} ${text.length}\n`).update(text)
+  const names = ['package-lock.json', 'tsconfig.json', 'build', 'src'].map((name) => path.join(root, name))
+  return [...names, ...walk(names[2]), ...walk(names[3])]
+}
+
+/** A hash of all that a build is made from. */
+function hashSources(root) {
+  const modules = listSources(root)
+    .filter((name) => /\.(ts|js|cjs|json|css)$/.test(name))
+    .toSorted((one, other) => (one < other ? -1 : 1))
+  const hash = require('node:crypto').createHash('sha256')
+  for (const name of modules) {
+    const text = fs.readFileSync(name)
+    hash.update(`${path.relative(root, name)} ${text.length}\n`).update(text)
   }
   return hash.digest('hex')
 }
 
-/** The file in which a build notes the sum of its sources. */
+/**
+ * Another number after any change of a source: the sum of the times at which the kernel noted a change of each file and each
+ * folder. The times of modification would not do: git and cp -p may bring a file that is older than the build.
+ */
+function sumChangeTimes(root) {
+  return listSources(root).reduce((sum, name) => sum + Math.floor(fs.statSync(name).ctimeMs), 0)
+}
+
+/** The file in which a build notes its sources. */
 const noteOf = (folder) => path.join(folder, '.sources')
+
+/** What a build notes of the present sources. To be taken before they are read: what changes meanwhile is then newer than it. */
+function describeSources(root) {
+  // In this order: a file that changes in between has another time.
+  const times = sumChangeTimes(root)
+  return `${times} ${hashSources(root)}`
+}
 
 /** Whether the folder, dist/ if left out, holds a build of the present sources. */
 function isUpToDate(root, folder = path.join(root, 'dist')) {
   const note = noteOf(folder)
-  return fs.existsSync(note) && fs.readFileSync(note, 'utf8') === hashSources(root)
+  if (!fs.existsSync(note)) return false
+  const [times, hash] = fs.readFileSync(note, 'utf8').split(' ')
+  // Reading all sources takes longer than loading a command. It is for a copy, whose times are its own.
+  return times === `${sumChangeTimes(root)}` || hash === hashSources(root)
 }
 
-module.exports = { hashSources, isUpToDate, noteOf }
+module.exports = { describeSources, isUpToDate, noteOf }

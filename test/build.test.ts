@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { describeSources } from '../build/sources.cjs'
 
 const run = promisify(execFile)
 const project = join(import.meta.dirname, '..')
@@ -11,6 +12,8 @@ const outdated = { code: 2, stdout: '', stderr: 'The build is older than the sou
 
 interface Checkout {
   folder: string
+  /** The file in which the build notes its sources. */
+  note: string
   write: (name: string, text: string) => Promise<void>
   build: () => Promise<unknown>
   start: () => Promise<{ stdout: string }>
@@ -46,12 +49,15 @@ await writeOld(
 )
 await buildIn(template)
 
-/** A copy of it. */
+/** A copy of it, with what a build in that folder would note. */
 async function checkOut(t: Test): Promise<Checkout> {
   const folder = await tempFolder(t)
   await cp(template, folder, { recursive: true, verbatimSymlinks: true })
+  const note = join(folder, 'dist', '.sources')
+  await writeFile(note, describeSources(folder))
   return {
     folder,
+    note,
     write: (name, text) => writeOld(join(folder, name), text),
     build: () => buildIn(folder),
     start: () => run(process.execPath, [join(folder, 'bin', 'kss.cjs')]),
@@ -60,6 +66,18 @@ async function checkOut(t: Test): Promise<Checkout> {
 
 t.test('a build of these sources runs', async (t) => {
   const { start } = await checkOut(t)
+  t.match(await start(), { stdout: 'first\n' })
+})
+
+t.test('a build runs where its sources were copied, and are as old as the copy', async (t) => {
+  const { note, start } = await checkOut(t)
+  await cp(join(template, 'dist', '.sources'), note)
+  t.match(await start(), { stdout: 'first\n' })
+})
+
+t.test('sources are not read where no file and no folder has changed', async (t) => {
+  const { note, start } = await checkOut(t)
+  await writeFile(note, (await readFile(note, 'utf8')).replace(/ .*/, ' of others'))
   t.match(await start(), { stdout: 'first\n' })
 })
 
@@ -81,8 +99,8 @@ for (const [what, change] of changes) {
 }
 
 t.test('a build that does not say what it was made from is refused', async (t) => {
-  const { folder, start } = await checkOut(t)
-  await rm(join(folder, 'dist', '.sources'))
+  const { note, start } = await checkOut(t)
+  await rm(note)
   await t.rejects(start(), outdated)
 })
 
