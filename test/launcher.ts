@@ -40,8 +40,18 @@ const covering = [
   'log',
 ].map((name) => join(import.meta.dirname, `${name}.test.ts`))
 
+const measured = [
+  'env',
+  '-u',
+  'NODE_OPTIONS',
+  process.execPath,
+  '--require',
+  join(project, 'build', 'measure.cjs'),
+  launcher,
+]
+
 /** The words that start kss, so that its coverage is measured where that matters. */
-export const command = isMeasured && covering.includes(process.argv[1]!) ? [process.execPath, launcher] : bundled
+export const command = isMeasured && covering.includes(process.argv[1]!) ? measured : bundled
 
 /** The URL of a built module, for a process of its own: of `control/state.ts`, say. */
 export async function builtModule(t: Test, path: string): Promise<string> {
