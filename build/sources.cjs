@@ -38,7 +38,7 @@ function sumChangeTimes(root) {
 /** The file in which a build notes its sources. */
 const noteOf = (folder) => path.join(folder, '.sources')
 
-/** What a build notes of the present sources. To be taken before they are read: what changes meanwhile is then newer than it. */
+/** What a build notes of the present sources, to be taken before it reads them: what changes meanwhile is then newer. */
 function describeSources(root) {
   // In this order: a file that changes in between has another time.
   const times = sumChangeTimes(root)

@@ -19,7 +19,7 @@ const loaders = new Map<string, () => Promise<Define>>([
   ['audiobookshelf', async () => (await import('./audiobookshelf.ts')).defineAudiobookshelf],
 ])
 
-/** Defines the operator's command that was asked for. Where there is none of that name, all: for the help and for suggestions. */
+/** Defines the operator's command that was asked for; where none has that name all, for the help and for suggestions. */
 export async function defineOperatorCommands(kss: Command, asked: string | undefined): Promise<void> {
   const loader = asked === undefined ? undefined : loaders.get(asked)
   const loaded = await Promise.all((loader ? [loader] : [...loaders.values()]).map((load) => load()))

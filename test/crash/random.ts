@@ -26,4 +26,11 @@ export class Random {
   pick<T>(list: readonly T[]): T {
     return list[Math.floor(this.next() * list.length)]!
   }
+
+  /** One of these, each as often as its share of all. */
+  choose<T>(shares: readonly (readonly [share: number, item: T])[]): T {
+    const all = shares.reduce((sum, [share]) => sum + share, 0)
+    let rest = this.between(0, all)
+    return shares.find(([share]) => (rest -= share) < 0)![1]
+  }
 }
