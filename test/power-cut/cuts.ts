@@ -66,7 +66,7 @@ export async function recordCuts(t: Test, { sessions, samples, mutant, seed = 1 
   const folder = await newFolder(t)
   const program = await buildWorkload(join(folder, 'build'), mutant)
   const disk = await record(folder, program, sessions)
-  const real = await readTree(join(folder, 'state'))
+  const real = readTree(join(folder, 'state'))
   t.same(listed(stateAfter(disk, Infinity, extremes['everything']!)), listed(real), 'the trace tells all')
   const random = newRandom(t, seed)
   const states = collectStates(disk, thorough ? samples * 5 : samples, random)

@@ -81,7 +81,7 @@ function entriesAfter(folder: FolderNode, cut: number, fate: Fate): Map<string, 
 
 function contentAfter(file: FileNode, cut: number, fate: Fate): Buffer {
   const { certain, done } = changesAfter(file, cut)
-  const flushed = done.slice(0, certain).reduce(applyChange, Buffer.alloc(0))
+  const flushed = done.slice(0, certain).reduce(applyChange, empty)
   return fate.keptData(flushed, done.slice(certain))
 }
 
@@ -95,7 +95,21 @@ function changesAfter<T extends { begin: number; end: number }>(
   return { certain: done.filter(({ end }) => end < flushed).length, done }
 }
 
-function applyChange(content: Buffer, { at, data, length }: FileChange): Buffer {
+const empty = Buffer.alloc(0)
+
+/** What a change makes of a content; most cuts have the same changes in common. */
+const applied = new WeakMap<Buffer, WeakMap<FileChange, Buffer>>()
+
+/** The result may be that of another call: it must not be changed. */
+function applyChange(content: Buffer, change: FileChange): Buffer {
+  const known = applied.get(content) ?? new WeakMap<FileChange, Buffer>()
+  applied.set(content, known)
+  const changed = known.get(change) ?? changeContent(content, change)
+  known.set(change, changed)
+  return changed
+}
+
+function changeContent(content: Buffer, { at, data, length }: FileChange): Buffer {
   if (length !== undefined) return Buffer.concat([content, Buffer.alloc(length)]).subarray(0, length)
   const size = Math.max(content.length, at + data.length)
   const changed = Buffer.concat([content, Buffer.alloc(size - content.length)])
@@ -110,9 +124,10 @@ function tear(random: Random, content: Buffer, change: FileChange): Buffer {
   const kind = random.below(4)
   if (kind === 0) return whole
   if (kind === 1) return applyChange(content, { ...change, data: data.subarray(0, random.below(data.length + 1)) })
+  const torn = Buffer.from(whole)
   for (let block = Math.floor(at / 512); block * 512 < at + data.length; block++) {
     const [from, to] = [Math.max(at, block * 512), Math.min(at + data.length, block * 512 + 512)]
-    if (random.below(2) === 0) whole.fill(0, from, to)
+    if (random.below(2) === 0) torn.fill(0, from, to)
   }
-  return whole
+  return torn
 }

@@ -74,7 +74,16 @@ export async function check(
 function identify(tree: Tree): string {
   const hash = createHash('sha256')
   for (const [path, data] of [...tree].toSorted(([one], [other]) => (one < other ? -1 : 1))) {
-    hash.update(`${path.length} ${path} ${data?.length ?? 'folder'}\n`).update(data ?? '')
+    hash.update(`${path.length} ${path} ${data ? digestOf(data) : 'folder'}\n`)
   }
   return hash.digest('hex')
+}
+
+const digests = new WeakMap<Buffer, string>()
+
+/** Computed once for the contents that many states have in common. */
+function digestOf(data: Buffer): string {
+  const digest = digests.get(data) ?? createHash('sha256').update(data).digest('hex')
+  digests.set(data, digest)
+  return digest
 }

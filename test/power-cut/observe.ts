@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
 import type { Progress } from '../../src/kosync/protocol.ts'
 import { FileStore } from '../../src/store/file-store/file-store.ts'
 import { decodeSegment } from '../../src/store/file-store/wal/record.ts'
@@ -26,7 +26,7 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
   const troubles = hiddenRecords(state)
   const accounts = new Map<string, Account>()
   const told = (error: unknown): unknown => isTornJournal(error) || troubles.push(String(error))
-  await writeTree(dir, withoutObstacles(state))
+  writeTree(dir, withoutObstacles(state))
   let store: FileStore | undefined
   try {
     store = await FileStore.open({ dir, history: true, onDamage: told, ...logOptions })
@@ -41,14 +41,15 @@ export async function observe(dir: string, state: Tree, documents: Map<string, S
       accounts.set(username, account)
     }
     await store.close()
-    const left = (await readdir(dir, { recursive: true })).filter((path) => /^\.(wal.\d+\.log|journal)/.test(path))
-    troubles.push(...halfFiles(await readTree(dir)))
+    const stopped = readTree(dir)
+    const left = [...stopped.keys()].filter((path) => /^\.(wal.\d+\.log|journal)/.test(path))
+    troubles.push(...halfFiles(stopped))
     if (left.length > 0) troubles.push(`after the stop there is ${left.join()}`)
   } catch (error) {
     troubles.push(String(error))
     await store?.close().catch(told)
   }
-  await rm(dir, { recursive: true })
+  rmSync(dir, { recursive: true })
   return { accounts, troubles }
 }
 

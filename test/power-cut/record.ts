@@ -1,5 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { buildOwn, type Mutant } from '../own-build.ts'
@@ -56,7 +57,7 @@ export async function record(folder: string, program: string, sessions: Session[
 /** Recovers each state, one after the other, and resolves to what happened to each one's disk. */
 export async function recordRecoveries(folder: string, program: string, states: Tree[]): Promise<RecordedDisk[]> {
   const dirs = states.map((_, number) => join(folder, `state-${number}`))
-  for (const [number, state] of states.entries()) await writeTree(dirs[number]!, state)
+  for (const [number, state] of states.entries()) writeTree(dirs[number]!, state)
   const recorded: Call[] = parseTrace(await traceWorkload(folder, program, ['recover', ...dirs]), 1)
   return states.map((state, number) => {
     const disk = new RecordedDisk(dirs[number]!, join(folder, 'marks'), state)
@@ -65,19 +66,22 @@ export async function recordRecoveries(folder: string, program: string, states: 
   })
 }
 
-export async function writeTree(dir: string, tree: Tree): Promise<void> {
-  await mkdir(dir)
-  for (const [path, data] of tree) await (data ? writeFile(join(dir, path), data) : mkdir(join(dir, path)))
+export function writeTree(dir: string, tree: Tree): void {
+  mkdirSync(dir)
+  for (const [path, data] of tree) {
+    if (data) writeFileSync(join(dir, path), data)
+    else mkdirSync(join(dir, path))
+  }
 }
 
-export async function readTree(dir: string): Promise<Tree> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
-  const tree: Tree = new Map()
-  for (const entry of entries) {
-    const path = join(entry.parentPath, entry.name)
-    tree.set(path.slice(dir.length + 1), entry.isDirectory() ? null : await readFile(path))
-  }
-  return tree
+export function readTree(dir: string): Tree {
+  const entries = readdirSync(dir, { recursive: true, withFileTypes: true })
+  return new Map(
+    entries.map((entry) => {
+      const path = join(entry.parentPath, entry.name)
+      return [path.slice(dir.length + 1), entry.isDirectory() ? null : readFileSync(path)]
+    }),
+  )
 }
 
 async function traceWorkload(
