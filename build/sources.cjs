@@ -27,21 +27,26 @@ function hashSources(root) {
   return hash.digest('hex')
 }
 
+/** Milliseconds between two ticks of a file system's clock, at most. */
+const tickMs = 1000
+
 /**
- * Another number after any change of a source: the sum of the times at which the kernel noted a change of each file and each
- * folder. The times of modification would not do: git and cp -p may bring a file that is older than the build.
+ * The times at which the kernel noted the last change of each file and each folder: their sum, another one after any change,
+ * and the newest. The times of modification would not do: git and cp -p may bring a file that is older than the build.
  */
-function sumChangeTimes(root) {
-  return listSources(root).reduce((sum, name) => sum + Math.floor(fs.statSync(name).ctimeMs), 0)
+function changeTimes(root) {
+  const times = listSources(root).map((name) => Math.floor(fs.statSync(name).ctimeMs))
+  return { sum: times.reduce((sum, time) => sum + time, 0), newest: Math.max(...times) }
 }
 
 /** The file in which a build notes its sources. */
 const noteOf = (folder) => path.join(folder, '.sources')
 
 /** What a build notes of the present sources, to be taken before it reads them: what changes meanwhile is then newer. */
-function describeSources(root) {
-  // In this order: a file that changes in between has another time.
-  const times = sumChangeTimes(root)
+function describeSources(root, now = Date.now()) {
+  const { sum, newest } = changeTimes(root)
+  // As in git's index: what changes twice within a tick has one time.
+  const times = newest < now - tickMs ? sum : 'unknown'
   return `${times} ${hashSources(root)}`
 }
 
@@ -50,8 +55,8 @@ function isUpToDate(root, folder = path.join(root, 'dist')) {
   const note = noteOf(folder)
   if (!fs.existsSync(note)) return false
   const [times, hash] = fs.readFileSync(note, 'utf8').split(' ')
-  // Reading all sources takes longer than loading a command. It is for a copy, whose times are its own.
-  return times === `${sumChangeTimes(root)}` || hash === hashSources(root)
+  // All sources are read for a copy, whose times are its own: that takes longer.
+  return times === `${changeTimes(root).sum}` || hash === hashSources(root)
 }
 
 module.exports = { describeSources, isUpToDate, noteOf }

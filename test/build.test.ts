@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { describeSources } from '../build/sources.cjs'
+import { until } from './until.ts'
 
 const run = promisify(execFile)
 const project = join(import.meta.dirname, '..')
@@ -49,12 +50,22 @@ await writeOld(
 )
 await buildIn(template)
 
-/** A copy of it, with what a build in that folder would note. */
+/** Resolves when a change of a file has a later time than the file has now. */
+async function nextTick(file: string): Promise<void> {
+  const { ctimeMs } = await stat(file)
+  await until(async () => {
+    await utimes(file, 1e9, 1e9)
+    return Math.floor((await stat(file)).ctimeMs) > Math.floor(ctimeMs)
+  })
+}
+
+/** A copy of it, with what a build in that folder would note when a tick of the clock has passed. */
 async function checkOut(t: Test): Promise<Checkout> {
   const folder = await tempFolder(t)
   await cp(template, folder, { recursive: true, verbatimSymlinks: true })
   const note = join(folder, 'dist', '.sources')
-  await writeFile(note, describeSources(folder))
+  await writeFile(note, describeSources(folder, Infinity))
+  await nextTick(note)
   return {
     folder,
     note,
@@ -97,6 +108,15 @@ for (const [what, change] of changes) {
     await t.rejects(checkout.start(), outdated)
   })
 }
+
+t.test('what was changed just before a build is read at the next start: it may have changed again since', async (t) => {
+  const { folder, note, write, start } = await checkOut(t)
+  await write('src/new.ts', 'export {}\n')
+  const { ctimeMs } = await stat(join(folder, 'src/new.ts'))
+  const times = describeSources(folder, ctimeMs + 500).replace(/ .*/, '')
+  await writeFile(note, `${times} of others`)
+  await t.rejects(start(), outdated)
+})
 
 t.test('a build that does not say what it was made from is refused', async (t) => {
   const { note, start } = await checkOut(t)
