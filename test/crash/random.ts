@@ -23,8 +23,13 @@ export class Random {
     return this.next() < probability
   }
 
+  /** A whole number from 0 to one less than the limit. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit)
+  }
+
   pick<T>(list: readonly T[]): T {
-    return list[Math.floor(this.next() * list.length)]!
+    return list[this.below(list.length)]!
   }
 
   /** One of these, each as often as its share of all. */

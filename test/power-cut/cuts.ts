@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { Random } from '../crash/random.ts'
 import { extremes, stateAfter } from './disk-states.ts'
 import { check, collectStates, pick, type State } from './explore.ts'
 import { collectAsked } from './marks.ts'
 import { Oracle } from './oracle.ts'
 import type { Mutant } from '../own-build.ts'
-import { createRandom, type Random } from './random.ts'
 import type { Tree } from './recorded-disk.ts'
 import { buildWorkload, readTree, record, whyNoTrace, type Session } from './record.ts'
 
@@ -41,7 +41,7 @@ function isWritable(path: string): boolean {
 function newRandom(t: Test, seed: number): Random {
   const used = thorough ? Date.now() % 2 ** 31 : seed
   if (thorough) t.comment(`seed ${used}`)
-  return createRandom(used)
+  return new Random(used)
 }
 
 export interface Recording {

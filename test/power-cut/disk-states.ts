@@ -11,9 +11,9 @@
 //   not flushed may be empty, and a flushed file in a folder that was not may be gone.
 // A call that was under way may have done its work or not. A folder that no certain entry leads to is gone with all
 // that is in it. Of the disk it is taken for granted that it honours flushes, and keeps what it has flushed.
+import type { Random } from '../crash/random.ts'
 import type { FileChange, FileNode, FolderNode, Node, RecordedDisk, Tree } from './recorded-disk.ts'
 import { enterAll } from './recorded-disk.ts'
-import type { Random } from './random.ts'
 
 /** Decides what is there of what may be there. */
 export interface Fate {

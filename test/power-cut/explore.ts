@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import type { Random } from '../crash/random.ts'
 import { extremes, randomFate, stateAfter, type Fate } from './disk-states.ts'
 import { observe } from './observe.ts'
 import type { Oracle } from './oracle.ts'
-import type { Random } from './random.ts'
 import type { RecordedDisk, Tree } from './recorded-disk.ts'
 
 /** A state of the disk, and the cuts that may leave it, with what tells how. */
